@@ -1,0 +1,18 @@
+"""The kinds this project reads and writes, each with the view its readers decode."""
+
+from __future__ import annotations
+
+from kubevirt_py.api import views
+from kubevirt_py.plan import Document, Kind
+
+VM = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines", views.VirtualMachine)
+VMI = Kind("kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", views.VirtualMachineInstance)
+KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", views.KubeVirt)
+POD = Kind("", "v1", "Pod", "pods", views.Pod)
+NODE = Kind("", "v1", "Node", "nodes", views.Node, namespaced=False)
+PVC = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", views.PersistentVolumeClaim)
+LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", views.Lease)
+SECRET = Kind("", "v1", "Secret", "secrets", dict[str, object])
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", dict[str, object])
+
+__all__ = ["CONFIG_MAP", "KUBEVIRT", "LEASE", "NODE", "POD", "PVC", "SECRET", "VM", "VMI", "Document"]

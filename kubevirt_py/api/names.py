@@ -1,0 +1,79 @@
+"""Every name that appears in the cluster and is spelled nowhere else: labels, annotations, finalizers, conditions, reasons.
+
+Source: KubeVirt's API constants and behaviour map; clients and dashboards look these up literally.
+"""
+
+# Components and their namespace
+NAMESPACE = "kubevirt"
+VIRT_API = "virt-api"
+VIRT_CONTROLLER = "virt-controller"
+VIRT_HANDLER = "virt-handler"
+VIRT_LAUNCHER = "virt-launcher"
+VIRT_OPERATOR = "virt-operator"
+
+# Labels
+APP_LABEL = "kubevirt.io"
+CREATED_BY_LABEL = "kubevirt.io/created-by"
+DOMAIN_ANNOTATION = "kubevirt.io/domain"
+HEARTBEAT_ANNOTATION = "kubevirt.io/heartbeat"
+MIGRATION_JOB_UID_LABEL = "kubevirt.io/migrationJobUID"
+NODE_NAME_LABEL = "kubevirt.io/nodeName"
+PROMETHEUS_LABEL = "prometheus.kubevirt.io"
+SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
+VM_NAME_LABEL = "vm.kubevirt.io/name"
+VMI_ID_LABEL = "vmi.kubevirt.io/id"
+
+# Annotations
+DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
+MIGRATION_TRANSPORT_ANNOTATION = "kubevirt.io/migrationTransportUnix"
+REQUEST_EVICT_ONLY_ANNOTATION = "descheduler.alpha.kubernetes.io/request-evict-only"
+VM_GENERATION_ANNOTATION = "kubevirt.io/vm-generation"
+
+# Finalizers
+KUBEVIRT_FINALIZER = "kubevirt.io/foregroundDeleteKubeVirt"
+VM_FINALIZER = "kubevirt.io/virtualMachineControllerFinalize"
+VMI_FINALIZER = "kubevirt.io/foregroundDeleteVirtualMachine"
+
+# Devices of the kubelet plugin
+DEVICE_NAMESPACE = "devices.kubevirt.io"
+KVM_DEVICE = "devices.kubevirt.io/kvm"
+TUN_DEVICE = "devices.kubevirt.io/tun"
+VHOST_NET_DEVICE = "devices.kubevirt.io/vhost-net"
+
+# Condition types
+AGENT_CONNECTED = "AgentConnected"
+FAILURE = "Failure"
+LIVE_MIGRATABLE = "LiveMigratable"
+PAUSED = "Paused"
+POD_SCHEDULED = "PodScheduled"
+PROVISIONING = "Provisioning"
+READY = "Ready"
+RESTART_REQUIRED = "RestartRequired"
+SYNCHRONIZED = "Synchronized"
+
+# Condition and event reasons
+ERR_IMAGE_PULL = "ErrImagePull"
+FAILED_CREATE = "FailedCreate"
+FAILED_DELETE = "FailedDelete"
+FAILED_PVC_NOT_FOUND = "FailedPvcNotFound"
+GUEST_NOT_RUNNING = "GuestNotRunning"
+IMAGE_PULL_BACKOFF = "ImagePullBackOff"
+PAUSED_BY_USER = "PausedByUser"
+PAUSED_IO_ERROR = "PausedIOError"
+POD_CONDITION_MISSING = "PodConditionMissing"
+POD_NOT_EXISTS = "PodNotExists"
+POD_TERMINATING = "PodTerminating"
+SUCCESSFUL_CREATE = "SuccessfulCreate"
+SUCCESSFUL_DELETE = "SuccessfulDelete"
+UNSCHEDULABLE = "Unschedulable"
+VMI_CONDITION_MISSING = "VMIConditionMissing"
+VMI_NOT_EXISTS = "VMINotExists"
+
+# Where things stand inside a VM pod
+AGENT_DIR = "/run/kubevirt-agent"
+CLOUD_INIT_DIR = "/var/run/kubevirt-ephemeral-disks/cloud-init-data"
+EPHEMERAL_DIR = "/var/run/kubevirt-ephemeral-disks"
+CONTAINER_DISK_DIR = "/var/run/kubevirt-private/container-disks"
+SECRET_DIR = "/var/run/kubevirt-private/secret"
+VMI_DISK_DIR = "/var/run/kubevirt-private/vmi-disks"
+QEMU_ID = 107

@@ -1,0 +1,212 @@
+"""The slice of each kind that reconcilers read, as frozen msgspec structs.
+
+Every field is optional and unknown fields are skipped, so an object of another
+version never makes a store unreadable. Parts that a reconciler only passes on
+(a VM's template, a VMI's spec) stay `msgspec.Raw`: nothing in them is lost.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct, field
+
+
+class View(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """Base of all views: camelCase on the wire, frozen, cheap to hold."""
+
+
+class Tree(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """As View, for structs that hold containers and so take part in garbage collection."""
+
+
+class OwnerReference(View):
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+
+
+class ObjectMeta(Tree):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str | None = None
+    deletion_grace_period_seconds: int | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
+    owner_references: tuple[OwnerReference, ...] = ()
+
+    @property
+    def controller(self) -> OwnerReference | None:
+        """The owner that controls this object, if any."""
+        return next((owner for owner in self.owner_references if owner.controller), None)
+
+
+class Condition(View):
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str | None = None
+    last_probe_time: str | None = None
+
+
+class StateChangeRequest(Tree):
+    action: str = ""
+    uid: str = ""
+    data: dict[str, str] = field(default_factory=dict)
+
+
+class StartFailure(View):
+    consecutive_fail_count: int = 0
+    last_failed_vmi_uid: str = field(default="", name="lastFailedVMIUID")
+    retry_after_timestamp: str | None = None
+
+
+class VirtualMachineSpec(Tree):
+    running: bool | None = None
+    run_strategy: str = ""
+    template: Raw = Raw(b"{}")
+    data_volume_templates: Raw = Raw(b"[]")
+
+
+class VirtualMachineStatus(Tree):
+    created: bool = False
+    ready: bool = False
+    printable_status: str = ""
+    observed_generation: int = 0
+    desired_generation: int = 0
+    run_strategy: str = ""
+    conditions: tuple[Condition, ...] = ()
+    state_change_requests: tuple[StateChangeRequest, ...] = ()
+    start_failure: StartFailure | None = None
+
+
+class VirtualMachine(Tree):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: VirtualMachineSpec = VirtualMachineSpec()
+    status: VirtualMachineStatus = VirtualMachineStatus()
+
+
+class PhaseTransition(View):
+    phase: str = ""
+    phase_transition_timestamp: str = ""
+
+
+class VirtualMachineInstanceStatus(Tree):
+    phase: str = ""
+    reason: str = ""
+    node_name: str = ""
+    conditions: tuple[Condition, ...] = ()
+    active_pods: dict[str, str] = field(default_factory=dict)
+    interfaces: Raw = Raw(b"[]")
+    volume_status: Raw = Raw(b"[]")
+    phase_transition_timestamps: tuple[PhaseTransition, ...] = ()
+    qos_class: str = ""
+
+
+class VirtualMachineInstance(Tree):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: Raw = Raw(b"{}")
+    status: VirtualMachineInstanceStatus = VirtualMachineInstanceStatus()
+
+
+class ContainerStateTerminated(View):
+    exit_code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerStateWaiting(View):
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerState(View):
+    running: Raw | None = None
+    waiting: ContainerStateWaiting | None = None
+    terminated: ContainerStateTerminated | None = None
+
+
+class ContainerStatus(View):
+    name: str = ""
+    ready: bool = False
+    image_id: str = field(default="", name="imageID")
+    state: ContainerState = ContainerState()
+
+
+class PodIP(View):
+    ip: str = ""
+
+
+class PodSpec(Tree):
+    node_name: str = ""
+
+
+class PodStatus(Tree):
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+    pod_ips: tuple[PodIP, ...] = field(default=(), name="podIPs")
+    pod_ip: str = field(default="", name="podIP")
+    qos_class: str = ""
+
+
+class Pod(Tree):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class NodeStatus(Tree):
+    conditions: tuple[Condition, ...] = ()
+    allocatable: dict[str, str] = field(default_factory=dict)
+
+
+class Node(Tree):
+    metadata: ObjectMeta = ObjectMeta()
+    status: NodeStatus = NodeStatus()
+
+
+class PersistentVolumeClaimSpec(Tree):
+    access_modes: tuple[str, ...] = ()
+    volume_mode: str = "Filesystem"
+    resources: Raw = Raw(b"{}")
+
+
+class PersistentVolumeClaimStatus(Tree):
+    phase: str = ""
+    access_modes: tuple[str, ...] = ()
+    capacity: dict[str, str] = field(default_factory=dict)
+
+
+class PersistentVolumeClaim(Tree):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
+    status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
+
+
+class LeaseSpec(View):
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    acquire_time: str | None = None
+    renew_time: str | None = None
+    lease_transitions: int | None = None
+
+
+class Lease(Tree):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: LeaseSpec = LeaseSpec()
+
+
+class KubeVirt(Tree):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: Raw = Raw(b"{}")
+    status: Raw = Raw(b"{}")

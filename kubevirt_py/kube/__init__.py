@@ -1,0 +1,1 @@
+"""I/O with the API server: bytes in, bytes out, typed errors."""

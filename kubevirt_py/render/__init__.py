@@ -1,0 +1,1 @@
+"""Pure: what should exist. Documents in, documents out."""

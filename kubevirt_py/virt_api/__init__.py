@@ -1,0 +1,1 @@
+"""Admission webhooks and the aggregated API subresources.kubevirt.io."""

@@ -1,0 +1,1 @@
+"""The cluster-side reconcilers: wiring of stores to decide."""

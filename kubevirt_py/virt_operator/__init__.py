@@ -1,0 +1,1 @@
+"""Installs and keeps everything from the KubeVirt CR."""

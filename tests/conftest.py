@@ -1,0 +1,37 @@
+"""Shared test tools: golden files a human can review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-goldens", action="store_true", help="rewrite golden files instead of comparing")
+
+
+class Golden:
+    """Compares text with tests/golden/<path>; `pytest --update-goldens` rewrites it."""
+
+    def __init__(self, update: bool) -> None:
+        self._update = update
+
+    def path(self, relative: str) -> Path:
+        return GOLDEN / relative
+
+    def check(self, relative: str, text: str) -> None:
+        path = GOLDEN / relative
+        if self._update:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            return
+        assert path.exists(), f"golden file {relative} is missing; review the output of pytest --update-goldens"
+        assert text == path.read_text(), f"{relative} differs; review the output of pytest --update-goldens"
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    return Golden(bool(request.config.getoption("--update-goldens")))
