@@ -1,0 +1,116 @@
+"""The cluster-wide configuration that every component reads from the KubeVirt CR, with upstream's defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render import featuregates
+
+DEFAULT_VERBOSITY = 2
+
+
+class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`spec.configuration` of the KubeVirt CR, flattened. Ratios are per unit, sizes Kubernetes quantities."""
+
+    resource_version: str = "0"
+    use_emulation: bool = False
+    cpu_allocation_ratio: int = 10
+    memory_overcommit: int = 100
+    cpu_request: str = "100m"
+    cpu_model: str = ""
+    machine_type: str = ""
+    emulated_machines: tuple[str, ...] = ("q35*", "pc-q35*", "pc", "pc-i440fx*")
+    default_architecture: str = "amd64"
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    default_network_interface: str = "bridge"
+    permit_bridge_on_pod_network: bool = True
+    eviction_strategy: str = ""
+    rollout_strategy: str = "LiveUpdate"
+    max_cpu_sockets: int = 0
+    max_guest: str = ""
+    max_hotplug_ratio: int = 4
+    default_runtime_class: str = ""
+    node_selectors: dict[str, str] = {}
+    workloads_node_placement: Document = {}
+    obsolete_cpu_models: tuple[str, ...] = ()
+    min_cpu_model: str = ""
+    additional_guest_memory_overhead_ratio: str = ""
+    disable_serial_console_log: bool = False
+    disable_free_page_reporting: bool = False
+    memballoon_stats_period_s: int = 10
+    smbios: dict[str, str] = {}
+    feature_gates: frozenset[str] = frozenset()
+    disabled_feature_gates: frozenset[str] = frozenset()
+    log_verbosity: dict[str, int] = {}
+    role_aggregation: bool = True
+
+    def gate(self, name: str) -> bool:
+        """Whether the feature gate is on."""
+        return featuregates.enabled(name, self.feature_gates, self.disabled_feature_gates)
+
+    def verbosity(self, component: str) -> int:
+        """Log verbosity 0-9 of a component as the CR spells it (virtAPI, virtController, virtHandler, ...)."""
+        return self.log_verbosity.get(component, DEFAULT_VERBOSITY)
+
+    @classmethod
+    def from_kubevirt(cls, spec: Document, resource_version: str = "0") -> ClusterConfig:
+        """Read the CR's spec; what it leaves out keeps the default."""
+        conf = _part(spec, "configuration")
+        dev = _part(conf, "developerConfiguration")
+        net = _part(conf, "network")
+        live = _part(conf, "liveUpdateConfiguration")
+        arch = _part(conf, "architectureConfiguration")
+        amd64 = _part(arch, "amd64")
+        options = _part(conf, "virtualMachineOptions")
+        verbosity = {name: level for name, level in _part(dev, "logVerbosity").items() if isinstance(level, int)}
+        wanted: dict[str, Any] = {
+            "use_emulation": dev.get("useEmulation"),
+            "cpu_allocation_ratio": dev.get("cpuAllocationRatio"),
+            "memory_overcommit": dev.get("memoryOvercommit"),
+            "node_selectors": dev.get("nodeSelectors"),
+            "cpu_request": _text(conf.get("cpuRequest")),
+            "cpu_model": conf.get("cpuModel"),
+            "machine_type": amd64.get("machineType") or conf.get("machineType"),
+            "emulated_machines": _words(amd64.get("emulatedMachines") or conf.get("emulatedMachines")),
+            "default_architecture": arch.get("defaultArchitecture"),
+            "image_pull_policy": conf.get("imagePullPolicy") or spec.get("imagePullPolicy"),
+            "image_pull_secrets": tuple(item["name"] for item in spec.get("imagePullSecrets") or ()),
+            "default_network_interface": net.get("defaultNetworkInterface"),
+            "permit_bridge_on_pod_network": net.get("permitBridgeInterfaceOnPodNetwork"),
+            "eviction_strategy": conf.get("evictionStrategy"),
+            "rollout_strategy": conf.get("vmRolloutStrategy"),
+            "max_cpu_sockets": live.get("maxCpuSockets"),
+            "max_guest": _text(live.get("maxGuest")),
+            "max_hotplug_ratio": live.get("maxHotplugRatio"),
+            "default_runtime_class": conf.get("defaultRuntimeClass"),
+            "workloads_node_placement": _part(spec, "workloads").get("nodePlacement"),
+            "obsolete_cpu_models": _words([n for n, on in _part(conf, "obsoleteCPUModels").items() if on]),
+            "min_cpu_model": conf.get("minCPUModel"),
+            "additional_guest_memory_overhead_ratio": conf.get("additionalGuestMemoryOverheadRatio"),
+            "disable_serial_console_log": "disableSerialConsoleLog" in options,
+            "disable_free_page_reporting": "disableFreePageReporting" in options,
+            "memballoon_stats_period_s": conf.get("memBalloonStatsPeriod"),
+            "smbios": conf.get("smbios"),
+            "feature_gates": frozenset(dev.get("featureGates") or ()),
+            "disabled_feature_gates": frozenset(dev.get("disabledFeatureGates") or ()),
+            "log_verbosity": verbosity,
+            "role_aggregation": conf.get("roleAggregationStrategy") != "Manual",
+        }
+        given = {name: value for name, value in wanted.items() if value not in (None, "")}
+        return cls(resource_version=resource_version, **given)
+
+
+def _part(document: Document, name: str) -> Document:
+    return document.get(name) or {}
+
+
+def _text(value: int | str | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _words(values: list[str] | None) -> tuple[str, ...] | None:
+    return tuple(values) if values else None
