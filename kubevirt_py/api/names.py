@@ -11,6 +11,13 @@ VIRT_HANDLER = "virt-handler"
 VIRT_LAUNCHER = "virt-launcher"
 VIRT_OPERATOR = "virt-operator"
 
+# Service accounts
+API_ACCOUNT = "kubevirt-apiserver"
+CONTROLLER_ACCOUNT = "kubevirt-controller"
+HANDLER_ACCOUNT = "kubevirt-handler"
+OPERATOR_ACCOUNT = "kubevirt-operator"
+COMPONENT_ACCOUNTS = (API_ACCOUNT, CONTROLLER_ACCOUNT, HANDLER_ACCOUNT, OPERATOR_ACCOUNT)
+
 # Labels
 APP_LABEL = "kubevirt.io"
 CREATED_BY_LABEL = "kubevirt.io/created-by"

@@ -1,0 +1,221 @@
+"""How the API server reaches virt-api: webhook configurations, APIServices, and the policy that binds virt-handler.
+
+Match conditions keep virt-api out of the way of deletion, of the removal of finalizers and of our own
+components' writes, so that all of these work while virt-api is down.
+"""
+
+from __future__ import annotations
+
+from kubevirt_py.api import names, subresources
+from kubevirt_py.plan import Document
+
+TIMEOUT_S = 10
+
+_NOT_DELETING = {"name": "not-deleting", "expression": "!has(object.metadata.deletionTimestamp)"}
+_NOT_FINALIZING = {
+    "name": "not-finalizing",
+    "expression": (
+        "!has(object.metadata.deletionTimestamp) || object.spec != oldObject.spec"
+        " || object.?status.orValue({}) != oldObject.?status.orValue({})"
+    ),
+}
+
+
+def service_account_user(namespace: str, account: str) -> str:
+    """The user name under which the API server knows a service account."""
+    return f"system:serviceaccount:{namespace}:{account}"
+
+
+def component_users(namespace: str) -> tuple[str, ...]:
+    """User names of our own components, which alone may write status."""
+    return tuple(service_account_user(namespace, account) for account in names.COMPONENT_ACCOUNTS)
+
+
+def _written_by_others(namespace: str) -> Document:
+    users = ", ".join(f"'{user}'" for user in component_users(namespace))
+    return {
+        "name": "written-by-others",
+        "expression": f"request.operation == 'CREATE' || !(request.userInfo.username in [{users}])",
+    }
+
+
+def _client(ca_bundle: str, namespace: str, path: str) -> Document:
+    return {
+        "caBundle": ca_bundle,
+        "service": {"name": names.VIRT_API, "namespace": namespace, "path": path, "port": 443},
+    }
+
+
+def _webhook(name: str, client: Document, resource: str, operations: list[str], conditions: list[Document]) -> Document:
+    return {
+        "name": f"{name}.kubevirt.io",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": client,
+        "failurePolicy": "Fail",
+        "matchPolicy": "Equivalent",
+        "matchConditions": conditions,
+        "rules": [
+            {
+                "apiGroups": ["kubevirt.io"],
+                "apiVersions": ["v1"],
+                "operations": operations,
+                "resources": [resource],
+                "scope": "Namespaced",
+            }
+        ],
+        "sideEffects": "None",
+        "timeoutSeconds": TIMEOUT_S,
+    }
+
+
+def _configuration(kind: str, name: str, webhooks: list[Document]) -> Document:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": {names.APP_LABEL: names.VIRT_API}},
+        "webhooks": webhooks,
+    }
+
+
+def mutating_webhooks(ca_bundle: str, namespace: str) -> Document:
+    """`virt-api-mutator`: defaults. `ca_bundle` is base64 PEM, `namespace` where virt-api runs."""
+    others = _written_by_others(namespace)
+    return _configuration(
+        "MutatingWebhookConfiguration",
+        "virt-api-mutator",
+        [
+            _webhook(
+                "virtualmachines-mutator",
+                _client(ca_bundle, namespace, "/virtualmachines-mutate"),
+                "virtualmachines",
+                ["CREATE", "UPDATE"],
+                [_NOT_DELETING],
+            ),
+            _webhook(
+                "virtualmachineinstances-mutator",
+                _client(ca_bundle, namespace, "/virtualmachineinstances-mutate"),
+                "virtualmachineinstances",
+                ["CREATE", "UPDATE"],
+                [others, _NOT_FINALIZING],
+            ),
+        ],
+    )
+
+
+def validating_webhooks(ca_bundle: str, namespace: str) -> Document:
+    """`virt-api-validator`: checks. `ca_bundle` is base64 PEM, `namespace` where virt-api runs."""
+    others = _written_by_others(namespace)
+    return _configuration(
+        "ValidatingWebhookConfiguration",
+        "virt-api-validator",
+        [
+            _webhook(
+                "virtualmachine-validator",
+                _client(ca_bundle, namespace, "/virtualmachines-validate"),
+                "virtualmachines",
+                ["CREATE", "UPDATE"],
+                [_NOT_DELETING],
+            ),
+            _webhook(
+                "virtualmachineinstances-create-validator",
+                _client(ca_bundle, namespace, "/virtualmachineinstances-validate-create"),
+                "virtualmachineinstances",
+                ["CREATE"],
+                [],
+            ),
+            _webhook(
+                "virtualmachineinstances-update-validator",
+                _client(ca_bundle, namespace, "/virtualmachineinstances-validate-update"),
+                "virtualmachineinstances",
+                ["UPDATE"],
+                [others, _NOT_FINALIZING],
+            ),
+            _webhook(
+                "kubevirt-crd-status-validator",
+                _client(ca_bundle, namespace, "/status-validate"),
+                "virtualmachines/status",
+                ["UPDATE"],
+                [others],
+            ),
+        ],
+    )
+
+
+def api_services(ca_bundle: str, namespace: str) -> list[Document]:
+    """Registers `subresources.kubevirt.io` with the API server's aggregator, the first version preferred."""
+    return [
+        {
+            "apiVersion": "apiregistration.k8s.io/v1",
+            "kind": "APIService",
+            "metadata": {
+                "name": f"{version}.{subresources.GROUP}",
+                "labels": {names.APP_LABEL: names.VIRT_API},
+            },
+            "spec": {
+                "caBundle": ca_bundle,
+                "group": subresources.GROUP,
+                "groupPriorityMinimum": 1000,
+                "service": {"name": names.VIRT_API, "namespace": namespace, "port": 443},
+                "version": version,
+                "versionPriority": 15 - rank,
+            },
+        }
+        for rank, version in enumerate(subresources.VERSIONS)
+    ]
+
+
+_NODE_CLAIM = "authentication.kubernetes.io/node-name"
+_UNCHANGED = ("labels", "finalizers", "ownerReferences")
+
+
+def virt_handler_policy(namespace: str) -> list[Document]:
+    """Holds virt-handler to the status of the machines on its own node, whatever its token is used for."""
+    name = "kubevirt-node-restriction-policy"
+    claim = f"request.userInfo.extra[?'{_NODE_CLAIM}'][?0].orValue('')"
+    validations = [
+        {
+            "expression": "object.spec == oldObject.spec",
+            "message": "virt-handler may not change the spec of a VirtualMachineInstance",
+        },
+        {
+            "expression": "variables.node != '' && oldObject.?status.?nodeName.orValue('') == variables.node"
+            " && object.?status.?nodeName.orValue('') == variables.node",
+            "message": "virt-handler may only change VirtualMachineInstances that run on its own node",
+        },
+        *(
+            {
+                "expression": f"object.metadata.?{part} == oldObject.metadata.?{part}",
+                "message": f"virt-handler may not change metadata.{part} of a VirtualMachineInstance",
+            }
+            for part in _UNCHANGED
+        ),
+    ]
+    user = service_account_user(namespace, names.HANDLER_ACCOUNT)
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name, "labels": {names.APP_LABEL: ""}},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConditions": [{"name": "virt-handler", "expression": f"request.userInfo.username == '{user}'"}],
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": ["kubevirt.io"],
+                        "apiVersions": ["*"],
+                        "operations": ["UPDATE"],
+                        "resources": ["virtualmachineinstances"],
+                    }
+                ]
+            },
+            "validations": validations,
+            "variables": [{"name": "node", "expression": claim}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "kubevirt-node-restriction-binding", "labels": {names.APP_LABEL: ""}},
+        "spec": {"policyName": name, "validationActions": ["Deny"]},
+    }
+    return [policy, binding]

@@ -1,0 +1,32 @@
+"""Documents by which the API server finds virt-api."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from kubevirt_py.render import webhooks
+
+
+def test_golden(golden: Any) -> None:
+    documents = [
+        webhooks.mutating_webhooks("Q0E=", "kubevirt"),
+        webhooks.validating_webhooks("Q0E=", "kubevirt"),
+        *webhooks.api_services("Q0E=", "kubevirt"),
+        *webhooks.virt_handler_policy("kubevirt"),
+    ]
+    golden.check("render/webhooks/virt_api.yaml", yaml.safe_dump_all(documents, sort_keys=False))
+
+
+def test_nothing_of_ours_stands_in_the_way_of_deletion() -> None:
+    """Every webhook that sees updates is skipped when an object being deleted only loses finalizers."""
+    for document in (webhooks.mutating_webhooks("", "ns"), webhooks.validating_webhooks("", "ns")):
+        for webhook in document["webhooks"]:
+            assert all("DELETE" not in rule["operations"] for rule in webhook["rules"])
+            updates_objects = any(
+                "UPDATE" in rule["operations"] and not rule["resources"][0].endswith("/status")
+                for rule in webhook["rules"]
+            )
+            if updates_objects:
+                assert any("deletionTimestamp" in each["expression"] for each in webhook["matchConditions"])
