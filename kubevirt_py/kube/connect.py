@@ -1,0 +1,69 @@
+"""Clients from a kubeconfig. The only importer of kubernetes_asyncio, which costs 60 MiB: load it when needed."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.config import load_kube_config
+
+from kubevirt_py.kube.client import Client
+
+
+class KubeConfig:
+    """Credentials as a kubeconfig gives them; exec plugins run again when the API server answers 401."""
+
+    def __init__(self, path: str | None, context: str | None) -> None:
+        self._path = path
+        self._context = context
+        self.host = ""
+        self.server_name: str | None = None
+        self._headers: dict[str, str] = {}
+        self._tls: ssl.SSLContext | bool = True
+
+    async def load(self) -> None:
+        """Read the file and run its plugin, if any. Raises ConfigException naming what is wrong with it."""
+        configuration = Configuration()
+        await load_kube_config(
+            config_file=self._path or os.environ.get("KUBECONFIG"),
+            context=self._context,
+            client_configuration=configuration,
+        )
+        self.host = configuration.host or ""
+        self.server_name = configuration.tls_server_name or None
+        token = await configuration.get_api_key_with_prefix("BearerToken")
+        self._headers = {"Authorization": token} if token else {}
+        self._tls = _tls(configuration) if self.host.startswith("https:") else True
+
+    async def headers(self) -> Mapping[str, str]:
+        return self._headers
+
+    def tls(self) -> ssl.SSLContext | bool:
+        return self._tls
+
+    async def renew(self) -> bool:
+        before = self._headers
+        await self.load()
+        return self._headers != before
+
+
+@asynccontextmanager
+async def kubeconfig_client(path: str | None = None, context: str | None = None) -> AsyncIterator[Client]:
+    """A client as kubectl would make it: from `path`, else $KUBECONFIG, else ~/.kube/config."""
+    credentials = KubeConfig(path, context)
+    await credentials.load()
+    async with Client(credentials.host, credentials, server_name=credentials.server_name) as client:
+        yield client
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
