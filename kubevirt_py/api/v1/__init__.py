@@ -1,0 +1,1 @@
+"""kubevirt.io/v1: virtual machines, their instances and the installation."""
