@@ -1,4 +1,4 @@
-"""How the API server reaches virt-api: webhook configurations, APIServices, and the policy that binds virt-handler.
+"""How the API server reaches virt-api: webhook configurations and APIServices.
 
 Match conditions keep virt-api out of the way of deletion, of the removal of finalizers and of our own
 components' writes, so that all of these work while virt-api is down.
@@ -141,6 +141,11 @@ def validating_webhooks(ca_bundle: str, namespace: str) -> Document:
     )
 
 
+def webhook_configurations(ca_bundle: str, namespace: str) -> list[Document]:
+    """Both configurations of virt-api."""
+    return [mutating_webhooks(ca_bundle, namespace), validating_webhooks(ca_bundle, namespace)]
+
+
 def api_services(ca_bundle: str, namespace: str) -> list[Document]:
     """Registers `subresources.kubevirt.io` with the API server's aggregator, the first version preferred."""
     return [
@@ -162,60 +167,3 @@ def api_services(ca_bundle: str, namespace: str) -> list[Document]:
         }
         for rank, version in enumerate(subresources.VERSIONS)
     ]
-
-
-_NODE_CLAIM = "authentication.kubernetes.io/node-name"
-_UNCHANGED = ("labels", "finalizers", "ownerReferences")
-
-
-def virt_handler_policy(namespace: str) -> list[Document]:
-    """Holds virt-handler to the status of the machines on its own node, whatever its token is used for."""
-    name = "kubevirt-node-restriction-policy"
-    claim = f"request.userInfo.extra[?'{_NODE_CLAIM}'][?0].orValue('')"
-    validations = [
-        {
-            "expression": "object.spec == oldObject.spec",
-            "message": "virt-handler may not change the spec of a VirtualMachineInstance",
-        },
-        {
-            "expression": "variables.node != '' && oldObject.?status.?nodeName.orValue('') == variables.node"
-            " && object.?status.?nodeName.orValue('') == variables.node",
-            "message": "virt-handler may only change VirtualMachineInstances that run on its own node",
-        },
-        *(
-            {
-                "expression": f"object.metadata.?{part} == oldObject.metadata.?{part}",
-                "message": f"virt-handler may not change metadata.{part} of a VirtualMachineInstance",
-            }
-            for part in _UNCHANGED
-        ),
-    ]
-    user = service_account_user(namespace, names.HANDLER_ACCOUNT)
-    policy = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": name, "labels": {names.APP_LABEL: ""}},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConditions": [{"name": "virt-handler", "expression": f"request.userInfo.username == '{user}'"}],
-            "matchConstraints": {
-                "resourceRules": [
-                    {
-                        "apiGroups": ["kubevirt.io"],
-                        "apiVersions": ["*"],
-                        "operations": ["UPDATE"],
-                        "resources": ["virtualmachineinstances"],
-                    }
-                ]
-            },
-            "validations": validations,
-            "variables": [{"name": "node", "expression": claim}],
-        },
-    }
-    binding = {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": "kubevirt-node-restriction-binding", "labels": {names.APP_LABEL: ""}},
-        "spec": {"policyName": name, "validationActions": ["Deny"]},
-    }
-    return [policy, binding]

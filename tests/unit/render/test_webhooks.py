@@ -11,10 +11,8 @@ from kubevirt_py.render import webhooks
 
 def test_golden(golden: Any) -> None:
     documents = [
-        webhooks.mutating_webhooks("Q0E=", "kubevirt"),
-        webhooks.validating_webhooks("Q0E=", "kubevirt"),
+        *webhooks.webhook_configurations("Q0E=", "kubevirt"),
         *webhooks.api_services("Q0E=", "kubevirt"),
-        *webhooks.virt_handler_policy("kubevirt"),
     ]
     golden.check("render/webhooks/virt_api.yaml", yaml.safe_dump_all(documents, sort_keys=False))
 
