@@ -12,7 +12,9 @@ POD = Kind("", "v1", "Pod", "pods", views.Pod)
 NODE = Kind("", "v1", "Node", "nodes", views.Node, namespaced=False)
 PVC = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", views.PersistentVolumeClaim)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", views.Lease)
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", views.Workload)
+DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", views.Workload)
 SECRET = Kind("", "v1", "Secret", "secrets", dict[str, object])
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", dict[str, object])
 
-__all__ = ["CONFIG_MAP", "KUBEVIRT", "LEASE", "NODE", "POD", "PVC", "SECRET", "VM", "VMI", "Document"]
+__all__ = ["CONFIG_MAP", "DAEMON_SET", "DEPLOYMENT", "KUBEVIRT", "LEASE", "NODE", "POD", "PVC", "SECRET", "VM", "VMI", "Document"]

@@ -210,3 +210,31 @@ class KubeVirt(Tree):
     metadata: ObjectMeta = ObjectMeta()
     spec: Raw = Raw(b"{}")
     status: Raw = Raw(b"{}")
+
+
+class Held(Tree):
+    """Only the metadata of an object, for watchers that ask whether it is still as it was applied."""
+
+    metadata: ObjectMeta = ObjectMeta()
+
+
+class WorkloadSpec(View):
+    replicas: int = 1
+
+
+class WorkloadStatus(View):
+    """Deployment and DaemonSet status; each kind fills its own fields."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    available_replicas: int = 0
+    desired_number_scheduled: int = 0
+    updated_number_scheduled: int = 0
+    number_available: int = 0
+
+
+class Workload(Tree):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()

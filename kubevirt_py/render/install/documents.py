@@ -1,0 +1,94 @@
+"""All objects of an installation, in the order in which they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubevirt_py.api import crd, names
+from kubevirt_py.plan import Document, Kind
+from kubevirt_py.render import roles, webhooks
+from kubevirt_py.render.install import policies, rbac, services, workloads
+from kubevirt_py.render.install.installation import Installation
+
+_PLURALS = {
+    "APIService": "apiservices",
+    "ClusterRole": "clusterroles",
+    "ClusterRoleBinding": "clusterrolebindings",
+    "ConfigMap": "configmaps",
+    "CustomResourceDefinition": "customresourcedefinitions",
+    "DaemonSet": "daemonsets",
+    "Deployment": "deployments",
+    "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
+    "PodDisruptionBudget": "poddisruptionbudgets",
+    "PriorityClass": "priorityclasses",
+    "Role": "roles",
+    "RoleBinding": "rolebindings",
+    "Secret": "secrets",
+    "Service": "services",
+    "ServiceAccount": "serviceaccounts",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+    "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
+}
+KUBEVIRT_CRD = "kubevirts.kubevirt.io"
+
+
+def kind_of(document: Document) -> Kind[dict[str, object]]:
+    """The served type of a document. Raises KeyError for a kind the operator never applies."""
+    group, _, version = document["apiVersion"].rpartition("/")
+    namespaced = "namespace" in document["metadata"]
+    return Kind(group, version, document["kind"], _PLURALS[document["kind"]], dict, namespaced=namespaced)
+
+
+def documents(inst: Installation) -> tuple[Document, ...]:
+    """Everything the operator keeps. Admission and workloads need `inst.ca_bundle`."""
+    found: list[Document] = [*definitions()]
+    found += rbac.component_rbac(inst.namespace)
+    found += roles.cluster_roles(aggregate=_aggregate(inst.spec))
+    found += policies.handler_policy(inst.namespace)
+    found += [services.priority_class(), *services.services(inst.namespace)]
+    found += [workloads.virt_api(inst), workloads.virt_controller(inst), workloads.virt_handler(inst)]
+    if inst.replicas > 1:
+        found += [
+            services.budget(component, inst.namespace, inst.replicas)
+            for component in (names.VIRT_API, names.VIRT_CONTROLLER)
+        ]
+    return tuple(inst.stamp(document) for document in found)
+
+
+def admission(inst: Installation) -> tuple[Document, ...]:
+    """Webhooks and aggregated APIs: applied once virt-api answers, removed before it goes."""
+    found = [
+        *webhooks.webhook_configurations(inst.ca_bundle, inst.namespace),
+        *webhooks.api_services(inst.ca_bundle, inst.namespace),
+    ]
+    return tuple(inst.stamp(document) for document in found)
+
+
+def definitions() -> tuple[Document, ...]:
+    """The CRDs the operator keeps; the one of KubeVirt itself comes with the operator's own manifests."""
+    return tuple(document for document in crd.crds() if document["metadata"]["name"] != KUBEVIRT_CRD)
+
+
+def render_base(inst: Installation) -> tuple[Document, ...]:
+    """What a user applies before the KubeVirt CR: namespace, the KubeVirt CRD and the operator."""
+    namespace: Document = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": inst.namespace,
+            "labels": {names.APP_LABEL: "", "pod-security.kubernetes.io/enforce": "privileged"},
+        },
+    }
+    definition = next(document for document in crd.crds() if document["metadata"]["name"] == KUBEVIRT_CRD)
+    operator_rbac = rbac.account_rbac(inst.namespace, "kubevirt-operator", rbac.OPERATOR)
+    return (namespace, definition, *operator_rbac, workloads.virt_operator(inst))
+
+
+def managed_kinds(found: Iterable[Document]) -> tuple[Kind[dict[str, object]], ...]:
+    """The distinct kinds among documents, in order of first appearance."""
+    return tuple(dict.fromkeys(kind_of(document) for document in found))
+
+
+def _aggregate(spec: Document) -> bool:
+    return (spec.get("configuration") or {}).get("roleAggregationStrategy") != "Manual"

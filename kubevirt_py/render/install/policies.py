@@ -1,0 +1,86 @@
+"""Admission policies the API server evaluates itself, so they hold while virt-api is down.
+
+The node agent's token can be stolen with its node. Advisories CVE-2023-26484 and CVE-2025-64436
+show what follows when such a token may write more than its own node's state.
+"""
+
+from __future__ import annotations
+
+from kubevirt_py.api import names
+from kubevirt_py.plan import Document
+
+POLICY = "kubevirt-node-restriction"
+ADMISSION = "admissionregistration.k8s.io/v1"
+OWN_LABELS = (names.NODE_NAME_LABEL, "kubevirt.io/outdatedLauncherImage", "kubevirt.io/migrationTargetNodeName")
+
+
+def handler_policy(namespace: str) -> tuple[Document, Document]:
+    """The policy that binds virt-handler to its node, and its binding."""
+    account = f"system:serviceaccount:{namespace}:kubevirt-handler"
+    kept = " && ".join(f"k != '{label}'" for label in OWN_LABELS)
+    policy: Document = {
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": POLICY},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "resourceRules": [
+                    _rule("kubevirt.io", "virtualmachineinstances", "UPDATE"),
+                    _rule("coordination.k8s.io", "leases", "CREATE", "UPDATE", "DELETE"),
+                ]
+            },
+            "matchConditions": [{"name": "is-virt-handler", "expression": f"request.userInfo.username == '{account}'"}],
+            "variables": [
+                {
+                    "name": "node",
+                    "expression": "request.userInfo.extra[?'authentication.kubernetes.io/node-name'].orValue([''])[0]",
+                },
+                {"name": "vmi", "expression": "request.resource.resource == 'virtualmachineinstances'"},
+            ],
+            "validations": [
+                {
+                    "expression": "variables.node != ''",
+                    "message": "the token of virt-handler must carry its node's name",
+                },
+                {
+                    "expression": "!variables.vmi || oldObject.?status.nodeName.orValue('') == variables.node",
+                    "message": "virt-handler may only change VMIs of its own node",
+                },
+                {
+                    "expression": "!variables.vmi || object.spec == oldObject.spec",
+                    "message": "virt-handler may not change the spec of a VMI",
+                },
+                {
+                    "expression": "!variables.vmi || object.?status.nodeName == oldObject.?status.nodeName"
+                    " && object.?status.activePods == oldObject.?status.activePods",
+                    "message": "virt-handler may not choose the node or the pods of a VMI",
+                },
+                {
+                    "expression": "!variables.vmi || object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences"
+                    " && object.metadata.?finalizers == oldObject.metadata.?finalizers",
+                    "message": "virt-handler may not change owners or finalizers of a VMI",
+                },
+                {
+                    "expression": "!variables.vmi || oldObject.metadata.?labels.orValue({}).all(k, "
+                    f"!({kept}) || object.metadata.?labels.orValue({{}})[?k].orValue('') == oldObject.metadata.labels[k])",
+                    "message": "virt-handler may only change its own labels of a VMI",
+                },
+                {
+                    "expression": "variables.vmi || request.name == 'virt-handler-' + variables.node",
+                    "message": "virt-handler may only write its own heartbeat",
+                },
+            ],
+        },
+    }
+    binding: Document = {
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": POLICY},
+        "spec": {"policyName": POLICY, "validationActions": ["Deny"]},
+    }
+    return policy, binding
+
+
+def _rule(group: str, resource: str, *operations: str) -> Document:
+    return {"apiGroups": [group], "apiVersions": ["*"], "operations": list(operations), "resources": [resource]}

@@ -1,0 +1,84 @@
+"""Applies documents and notices when one of them was changed or removed by somebody else."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from kubevirt_py.api.views import Held
+from kubevirt_py.kube.client import Api
+from kubevirt_py.kube.errors import NotFound
+from kubevirt_py.plan import Document, Key, Kind
+from kubevirt_py.render.install import kind_of
+
+log = logging.getLogger(__name__)
+
+
+class _Record(msgspec.Struct):
+    """What was applied, and the version that resulted."""
+
+    digest: bytes
+    version: str
+
+
+class Applier:
+    """Server-side applies what differs from the last time; forgets what others touched."""
+
+    def __init__(self, api: Api, *, manager: str) -> None:
+        self._api, self._manager = api, manager
+        self._records: dict[tuple[Kind[Any], Key], _Record] = {}
+
+    async def apply(self, documents: Iterable[Document]) -> int:
+        """Apply in order and return how many were sent. Raises `kube.errors.ApiError` of the first that fails."""
+        sent = 0
+        for document in documents:
+            kind, key = kind_of(document), key_of(document)
+            body = msgspec.json.encode(document)
+            digest = hashlib.sha256(body).digest()
+            record = self._records.get((kind, key))
+            if record is not None and record.digest == digest:
+                continue
+            stored = msgspec.json.decode(await self._api.apply(kind, key, body, manager=self._manager), type=Held)
+            self._records[kind, key] = _Record(digest, _version(stored))
+            sent += 1
+        return sent
+
+    def observed(self, kind: Kind[Any], old: Held | None, new: Held | None) -> bool:
+        """Take note of a watch event. True when an object we applied is no longer as we left it."""
+        held = new or old
+        if held is None:
+            return False
+        key = Key(held.metadata.namespace, held.metadata.name)
+        record = self._records.get((kind, key))
+        if record is None or (new is not None and _version(new) == record.version):
+            return False
+        del self._records[kind, key]
+        log.info("managed object changed", extra={"kind": str(kind), "key": str(key)})
+        return True
+
+    async def remove(self, documents: Iterable[Document]) -> int:
+        """Delete in reverse order; what is gone already counts as removed. Returns how many still existed."""
+        existed = 0
+        for document in reversed(tuple(documents)):
+            kind, key = kind_of(document), key_of(document)
+            self._records.pop((kind, key), None)
+            try:
+                await self._api.delete(kind, key, propagation="Background")
+                existed += 1
+            except NotFound:
+                continue
+        return existed
+
+
+def key_of(document: Document) -> Key:
+    meta = document["metadata"]
+    return Key(meta.get("namespace", ""), meta["name"])
+
+
+def _version(held: Held) -> str:
+    """Kinds with a generation change version on every status write, which is none of our business."""
+    return str(held.metadata.generation) if held.metadata.generation else held.metadata.resource_version
