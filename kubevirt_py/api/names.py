@@ -20,6 +20,7 @@ COMPONENT_ACCOUNTS = (API_ACCOUNT, CONTROLLER_ACCOUNT, HANDLER_ACCOUNT, OPERATOR
 
 # Labels
 APP_LABEL = "kubevirt.io"
+ARCH_LABEL = "kubernetes.io/arch"
 CREATED_BY_LABEL = "kubevirt.io/created-by"
 DOMAIN_ANNOTATION = "kubevirt.io/domain"
 HEARTBEAT_ANNOTATION = "kubevirt.io/heartbeat"
@@ -30,10 +31,26 @@ SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 VM_NAME_LABEL = "vm.kubevirt.io/name"
 VMI_ID_LABEL = "vmi.kubevirt.io/id"
 
+# Node labels
+CPU_FEATURE_PREFIX = "cpu-feature.node.kubevirt.io/"
+CPU_MODEL_MIGRATION_PREFIX = "cpu-model-migration.node.kubevirt.io/"
+CPU_MODEL_PREFIX = "cpu-model.node.kubevirt.io/"
+CPU_VENDOR_PREFIX = "cpu-vendor.node.kubevirt.io/"
+HOST_MODEL_FEATURE_PREFIX = "host-model-required-features.node.kubevirt.io/"
+HOST_MODEL_PREFIX = "host-model-cpu.node.kubevirt.io/"
+HYPERV_PREFIX = "hyperv.node.kubevirt.io/"
+MACHINE_TYPE_PREFIX = "machine-type.node.kubevirt.io/"
+OBSOLETE_HOST_MODEL_LABEL = "node-labeller.kubevirt.io/obsolete-host-model"
+
 # Annotations
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
+LAUNCH_ATTEMPT_ANNOTATION = "kubevirt.io/launch-attempt"
+MEMORY_OVERHEAD_ANNOTATION = "kubevirt.io/memory-overhead-bytes"
 MIGRATION_TRANSPORT_ANNOTATION = "kubevirt.io/migrationTransportUnix"
+NODE_FACTS_ANNOTATION = "kubevirt.io/node-facts"
 REQUEST_EVICT_ONLY_ANNOTATION = "descheduler.alpha.kubernetes.io/request-evict-only"
+SKIP_NODE_ANNOTATION = "node-labeller.kubevirt.io/skip-node"
+TEMPLATE_HASH_ANNOTATION = "kubevirt.io/vm-template-hash"
 VM_GENERATION_ANNOTATION = "kubevirt.io/vm-generation"
 
 # Finalizers
@@ -81,6 +98,7 @@ AGENT_DIR = "/run/kubevirt-agent"
 CLOUD_INIT_DIR = "/var/run/kubevirt-ephemeral-disks/cloud-init-data"
 EPHEMERAL_DIR = "/var/run/kubevirt-ephemeral-disks"
 CONTAINER_DISK_DIR = "/var/run/kubevirt-private/container-disks"
+PRIVATE_DIR = "/var/run/kubevirt-private"
 SECRET_DIR = "/var/run/kubevirt-private/secret"
 VMI_DISK_DIR = "/var/run/kubevirt-private/vmi-disks"
 QEMU_ID = 107

@@ -107,6 +107,9 @@ class VirtualMachineInstanceStatus(Tree):
     volume_status: Raw = Raw(b"[]")
     phase_transition_timestamps: tuple[PhaseTransition, ...] = ()
     qos_class: str = ""
+    launcher_container_image_version: str = ""
+    migration_transport: str = ""
+    runtime_user: int = 0
 
 
 class VirtualMachineInstance(Tree):
@@ -119,6 +122,7 @@ class ContainerStateTerminated(View):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
+    finished_at: str = ""
 
 
 class ContainerStateWaiting(View):

@@ -1,0 +1,197 @@
+"""VMI -> the pod it runs in: one container whose stub becomes QEMU.
+
+The pod satisfies Pod Security level "restricted". Its device resources bring
+the agent's socket, images arrive as image volumes, so there is no hostPath, no
+init container and no service-account token.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Collection
+
+from kubevirt_py.api import names
+from kubevirt_py.plan import Document
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.overhead import overhead_bytes
+from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
+from kubevirt_py.render.resources import compute_resources
+from kubevirt_py.render.scheduling import affinity, node_selector, tolerations
+
+COMPUTE = "compute"
+DEFAULT_GRACE_S = 30
+GRACE_MARGIN_S = 15
+"""Beyond the guest's own grace period: time for the agent to end QEMU itself before the kubelet does."""
+PROBE_EXTRA_DELAY_S = 10
+LAUNCHER = "/usr/bin/virt-launcher"
+MAX_POD_NAME = 63
+MAX_LABEL_VALUE = 63
+COPIED_FIELDS = (
+    "dnsConfig",
+    "dnsPolicy",
+    "priorityClassName",
+    "schedulerName",
+    "subdomain",
+    "topologySpreadConstraints",
+)
+UNSHARED_ANNOTATIONS = (
+    "kubectl.kubernetes.io",
+    "kubevirt.io/latest-observed-api-version",
+    "kubevirt.io/storage-observed-api-version",
+)
+
+
+def launcher_pod(
+    vmi: Document, config: ClusterConfig, image: str, *, attempt: int = 0, block_claims: Collection[str] = ()
+) -> Document:
+    """The pod document for a VMI document.
+
+    `attempt` counts pods of this VMI that died before the guest started; it is part of the pod's
+    name. `block_claims` are the names of claims with volumeMode Block.
+    """
+    spec = vmi["spec"]
+    volumes = pod_volumes(spec, block_claims)
+    pod_spec: Document = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": guest_grace_s(spec) + GRACE_MARGIN_S,
+        "hostname": hostname(vmi),
+        "nodeSelector": node_selector(spec, config),
+        "securityContext": {
+            "fsGroup": names.QEMU_ID,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "runAsUser": names.QEMU_ID,
+            "runAsGroup": names.QEMU_ID,
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_compute(spec, config, image, volumes)],
+        "volumes": volumes.volumes,
+    }
+    pod_spec |= {name: spec[name] for name in COPIED_FIELDS if spec.get(name)}
+    optional = {
+        "affinity": affinity(spec, config),
+        "tolerations": tolerations(spec, config),
+        "runtimeClassName": config.default_runtime_class,
+        "imagePullSecrets": [
+            {"name": name} for name in dict.fromkeys((*config.image_pull_secrets, *volumes.pull_secrets))
+        ],
+    }
+    pod_spec |= {name: value for name, value in optional.items() if value}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(vmi, config, attempt), "spec": pod_spec}
+
+
+def pod_name(vmi_name: str, vmi_uid: str, attempt: int) -> str:
+    """Name of the pod of one launch attempt, fixed before it is created: a repeated create meets its own pod."""
+    digest = hashlib.sha256(f"{vmi_uid}/{attempt}".encode()).digest()
+    suffix = base64.b32encode(digest).decode().lower()[:5]
+    head = f"{names.VIRT_LAUNCHER}-{vmi_name}"[: MAX_POD_NAME - len(suffix) - 1].rstrip("-.")
+    return f"{head}-{suffix}"
+
+
+def guest_grace_s(spec: Document) -> int:
+    """Seconds a guest gets to shut down."""
+    given = spec.get("terminationGracePeriodSeconds")
+    return DEFAULT_GRACE_S if given is None else int(given)
+
+
+def hostname(vmi: Document) -> str:
+    """The guest's and the pod's host name: the wanted one or the VMI's name, its first DNS label."""
+    wanted = vmi["spec"].get("hostname") or vmi["metadata"]["name"]
+    return re.sub(r"[^a-z0-9-]", "-", wanted.split(".")[0].lower())[:MAX_LABEL_VALUE].strip("-")
+
+
+def vmi_id(name: str) -> str:
+    """The VMI's name as a label value; names longer than 63 characters become their hash."""
+    return name if len(name) <= MAX_LABEL_VALUE else hashlib.sha256(name.encode()).hexdigest()[:MAX_LABEL_VALUE]
+
+
+def _metadata(vmi: Document, config: ClusterConfig, attempt: int) -> Document:
+    meta = vmi["metadata"]
+    annotations = {
+        name: value
+        for name, value in (meta.get("annotations") or {}).items()
+        if not name.startswith(UNSHARED_ANNOTATIONS)
+    }
+    return {
+        "name": pod_name(meta["name"], meta["uid"], attempt),
+        "namespace": meta["namespace"],
+        "labels": (meta.get("labels") or {})
+        | {
+            names.APP_LABEL: names.VIRT_LAUNCHER,
+            names.CREATED_BY_LABEL: meta["uid"],
+            names.VM_NAME_LABEL: hostname(vmi),
+            names.VMI_ID_LABEL: vmi_id(meta["name"]),
+        },
+        "annotations": annotations
+        | {
+            names.DEFAULT_CONTAINER_ANNOTATION: COMPUTE,
+            names.DOMAIN_ANNOTATION: meta["name"],
+            names.LAUNCH_ATTEMPT_ANNOTATION: str(attempt),
+            names.MEMORY_OVERHEAD_ANNOTATION: str(overhead_bytes(vmi["spec"], config)),
+            names.MIGRATION_TRANSPORT_ANNOTATION: "true",
+            names.REQUEST_EVICT_ONLY_ANNOTATION: "",
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": "kubevirt.io/v1",
+                "kind": "VirtualMachineInstance",
+                "name": meta["name"],
+                "uid": meta["uid"],
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+
+
+def _compute(spec: Document, config: ClusterConfig, image: str, volumes: PodVolumes) -> Document:
+    container: Document = {
+        "name": COMPUTE,
+        "image": image,
+        "imagePullPolicy": config.image_pull_policy,
+        "command": [LAUNCHER],
+        "lifecycle": {"preStop": {"exec": {"command": [LAUNCHER, "shutdown"]}}},
+        "resources": compute_resources(spec, config, overhead_bytes(spec, config)),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+            "runAsUser": names.QEMU_ID,
+            "runAsGroup": names.QEMU_ID,
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": volumes.mounts,
+    }
+    optional = {
+        "ports": _ports(spec),
+        "livenessProbe": _probe(spec.get("livenessProbe")),
+        "readinessProbe": _probe(spec.get("readinessProbe")),
+        "volumeDevices": volumes.devices,
+    }
+    return container | {name: value for name, value in optional.items() if value}
+
+
+def _ports(spec: Document) -> list[Document]:
+    interfaces = ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or ()
+    ports = [
+        {"protocol": port.get("protocol") or "TCP", "containerPort": port["port"]} | _named(port)
+        for interface in interfaces
+        for port in interface.get("ports") or ()
+    ]
+    return ports
+
+
+def _named(port: Document) -> Document:
+    return {"name": port["name"]} if port.get("name") else {}
+
+
+def _probe(probe: Document | None) -> Document | None:
+    """A network probe as the kubelet runs it: against the pod's address, which reaches the guest."""
+    if not probe or not (probe.get("httpGet") or probe.get("tcpSocket")):
+        return None
+    return probe | {"initialDelaySeconds": (probe.get("initialDelaySeconds") or 0) + PROBE_EXTRA_DELAY_S}

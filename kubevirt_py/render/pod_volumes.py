@@ -1,0 +1,101 @@
+"""A VMI's volumes as volumes, mounts and devices of its pod.
+
+Volumes that live in files made by the stub (cloud-init images, empty disks)
+need nothing here but the two emptyDirs every VM pod has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from kubevirt_py.api import names
+from kubevirt_py.plan import Document
+
+EPHEMERAL_VOLUME = "ephemeral-disks"
+PRIVATE_VOLUME = "private"
+KERNEL_BOOT_VOLUME = "kernel-boot-volume"
+CLOUD_INIT_SOURCES = ("cloudInitNoCloud", "cloudInitConfigDrive")
+SECRET_REFS = ("secretRef", "userDataSecretRef", "networkDataSecretRef")
+
+
+@dataclass(slots=True)
+class PodVolumes:
+    """What the VMI's volumes add to the pod and its compute container."""
+
+    volumes: list[Document] = field(default_factory=list)
+    mounts: list[Document] = field(default_factory=list)
+    devices: list[Document] = field(default_factory=list)
+    pull_secrets: list[str] = field(default_factory=list)
+
+    def add(self, volume: Document, path: str, *, read_only: bool = False) -> None:
+        """A pod volume mounted at `path`."""
+        self.volumes.append(volume)
+        self.mounts.append({"name": volume["name"], "mountPath": path, **({"readOnly": True} if read_only else {})})
+
+
+def pod_volumes(spec: Document, block_claims: Collection[str] = ()) -> PodVolumes:
+    """Volumes for a VMI spec; claims named in `block_claims` have volumeMode Block."""
+    out = PodVolumes()
+    out.add({"name": PRIVATE_VOLUME, "emptyDir": {}}, names.PRIVATE_DIR)
+    out.add({"name": EPHEMERAL_VOLUME, "emptyDir": {}}, names.EPHEMERAL_DIR)
+    for volume in spec.get("volumes") or ():
+        if image := volume.get("containerDisk"):
+            _add_image(out, volume["name"], image)
+        if claim := claim_of(volume):
+            _add_claim(out, volume, claim, block=claim in block_claims)
+        for source in CLOUD_INIT_SOURCES:
+            _add_secrets(out, volume["name"], volume.get(source) or {})
+    container = (((spec.get("domain") or {}).get("firmware") or {}).get("kernelBoot") or {}).get("container")
+    if container:
+        _add_image(out, KERNEL_BOOT_VOLUME, container)
+    return out
+
+
+def claim_of(volume: Document) -> str | None:
+    """Name of the PersistentVolumeClaim behind a VMI volume. A DataVolume's claim has the DataVolume's name."""
+    if source := volume.get("persistentVolumeClaim"):
+        return str(source["claimName"])
+    if source := volume.get("dataVolume"):
+        return str(source["name"])
+    if source := (volume.get("ephemeral") or {}).get("persistentVolumeClaim"):
+        return str(source["claimName"])
+    return None
+
+
+def claims_of(spec: Document) -> tuple[str, ...]:
+    """Names of all claims a VMI spec uses, in order, each once."""
+    return tuple(dict.fromkeys(claim for volume in spec.get("volumes") or () if (claim := claim_of(volume))))
+
+
+def _add_image(out: PodVolumes, name: str, source: Document) -> None:
+    image: Document = {"reference": source["image"]}
+    if policy := source.get("imagePullPolicy"):
+        image["pullPolicy"] = policy
+    out.add({"name": name, "image": image}, f"{names.CONTAINER_DISK_DIR}/{name}", read_only=True)
+    if secret := source.get("imagePullSecret"):
+        out.pull_secrets.append(secret)
+
+
+def _add_claim(out: PodVolumes, volume: Document, claim: str, *, block: bool) -> None:
+    name = volume["name"]
+    read_only = "ephemeral" in volume or bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
+    source = {"name": name, "persistentVolumeClaim": {"claimName": claim, **({"readOnly": True} if read_only else {})}}
+    if block:
+        out.volumes.append(source)
+        out.devices.append({"name": name, "devicePath": f"/dev/{name}"})
+    else:
+        out.add(source, f"{names.VMI_DISK_DIR}/{name}", read_only=read_only)
+
+
+def _add_secrets(out: PodVolumes, name: str, source: Document) -> None:
+    secrets = list(_secret_names(source))
+    if secrets:
+        sources = [{"secret": {"name": secret}} for secret in secrets]
+        volume = {"name": f"{name}-secrets", "projected": {"sources": sources}}
+        out.add(volume, f"{names.SECRET_DIR}/{name}", read_only=True)
+
+
+def _secret_names(source: Document) -> Iterator[str]:
+    seen = dict.fromkeys(ref["name"] for key in SECRET_REFS if (ref := source.get(key)))
+    return iter(seen)

@@ -1,0 +1,62 @@
+"""Where a VM pod may run: node selector and affinity from a VMI and the cluster configuration."""
+
+from __future__ import annotations
+
+import copy
+
+from kubevirt_py.api import names
+from kubevirt_py.plan import Document
+from kubevirt_py.render.config import ClusterConfig
+
+NODE_CPU_MODELS = frozenset({"host-model", "host-passthrough"})
+
+
+def node_selector(spec: Document, config: ClusterConfig) -> dict[str, str]:
+    """Labels a node must have. The user's own and the cluster's selectors come last, so they can narrow any of them."""
+    domain = spec.get("domain") or {}
+    cpu = domain.get("cpu") or {}
+    selector = {
+        names.SCHEDULABLE_LABEL: "true",
+        names.ARCH_LABEL: spec.get("architecture") or config.default_architecture,
+    }
+    if (model := cpu.get("model")) and model not in NODE_CPU_MODELS:
+        selector[names.CPU_MODEL_PREFIX + model] = "true"
+    for feature in cpu.get("features") or ():
+        if feature.get("policy", "require") in ("require", ""):
+            selector[names.CPU_FEATURE_PREFIX + feature["name"]] = "true"
+    if machine := (domain.get("machine") or {}).get("type"):
+        selector[names.MACHINE_TYPE_PREFIX + machine] = "true"
+    return selector | config.node_selectors | (spec.get("nodeSelector") or {})
+
+
+def affinity(spec: Document, config: ClusterConfig) -> Document | None:
+    """The VMI's affinity, with what its CPU forbids added to every required node term."""
+    wanted: Document = copy.deepcopy(spec.get("affinity") or config.workloads_node_placement.get("affinity") or {})
+    forbidden = _forbidden_labels(spec)
+    if forbidden:
+        required = wanted.setdefault("nodeAffinity", {}).setdefault(
+            "requiredDuringSchedulingIgnoredDuringExecution", {}
+        )
+        required["nodeSelectorTerms"] = required.get("nodeSelectorTerms") or [{}]
+        for term in required["nodeSelectorTerms"]:
+            term.setdefault("matchExpressions", []).extend(
+                {"key": label, "operator": "DoesNotExist"} for label in forbidden
+            )
+    return wanted or None
+
+
+def tolerations(spec: Document, config: ClusterConfig) -> list[Document]:
+    """The VMI's tolerations and those the operator grants to all workloads."""
+    return [*(spec.get("tolerations") or ()), *(config.workloads_node_placement.get("tolerations") or ())]
+
+
+def _forbidden_labels(spec: Document) -> list[str]:
+    cpu = (spec.get("domain") or {}).get("cpu") or {}
+    labels = [
+        names.CPU_FEATURE_PREFIX + feature["name"]
+        for feature in cpu.get("features") or ()
+        if feature.get("policy") == "forbid"
+    ]
+    if cpu.get("model") == "host-model":
+        labels.append(names.OBSOLETE_HOST_MODEL_LABEL)
+    return labels

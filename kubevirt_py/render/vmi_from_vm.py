@@ -1,0 +1,65 @@
+"""VM -> the VMI that runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+
+from kubevirt_py.api import names
+from kubevirt_py.plan import Document
+
+FIRMWARE_UUIDS = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
+"""Namespace of the firmware UUIDs of VMs that name none: a guest keeps its UUID over restarts."""
+
+
+def vmi_from_vm(vm: Document, *, paused: bool = False) -> Document:
+    """The VMI document for a VM document.
+
+    It has the VM's name, the template's labels, annotations and spec, and remembers the generation
+    and template it was made from. `paused` starts the guest stopped at its first instruction.
+    """
+    meta, template = vm["metadata"], vm["spec"].get("template") or {}
+    template_meta, spec = template.get("metadata") or {}, dict(template.get("spec") or {})
+    spec["domain"] = _with_firmware_uuid(spec.get("domain") or {}, meta["name"])
+    if paused:
+        spec["startStrategy"] = "Paused"
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachineInstance",
+        "metadata": {
+            "name": meta["name"],
+            "namespace": meta["namespace"],
+            "labels": template_meta.get("labels") or {},
+            "annotations": (template_meta.get("annotations") or {})
+            | {
+                names.TEMPLATE_HASH_ANNOTATION: template_hash(template),
+                names.VM_GENERATION_ANNOTATION: str(meta.get("generation", 0)),
+            },
+            "finalizers": [names.VM_FINALIZER],
+            "ownerReferences": [
+                {
+                    "apiVersion": "kubevirt.io/v1",
+                    "kind": "VirtualMachine",
+                    "name": meta["name"],
+                    "uid": meta["uid"],
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        },
+        "spec": spec,
+    }
+
+
+def template_hash(template: Document) -> str:
+    """A short name for a template's spec: two VMIs of equal hash were made from equal specs."""
+    text = json.dumps(template.get("spec") or {}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _with_firmware_uuid(domain: Document, vm_name: str) -> Document:
+    firmware = domain.get("firmware") or {}
+    if firmware.get("uuid"):
+        return domain
+    return domain | {"firmware": firmware | {"uuid": str(uuid.uuid5(FIRMWARE_UUIDS, vm_name))}}
