@@ -1,0 +1,1 @@
+"""Pod network bindings as data: what to plumb, what to filter, what to answer a guest."""

@@ -1,0 +1,158 @@
+"""NetworkPlan -> the nftables document (libnftables-json) that makes it so.
+
+One document is one transaction: it replaces the tables of an earlier run. Tables are named `kubevirt`, one per family.
+`ip` and `ip6` carry the NAT of masquerade; `bridge` keeps our answers to a guest, and a guest's answers to others,
+from crossing the bridge between guest and pod network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render.network.model import Forwarding, InterfacePlan, NetworkPlan
+
+TABLE = "kubevirt"
+
+_DSTNAT, _SRCNAT, _FILTER = -100, 100, 0
+
+
+def ruleset(plan: NetworkPlan) -> Document:
+    """The document for `nft -j -f -`. Empty tables are left out."""
+    commands: list[Document] = []
+    for family, loopback in (("ip", "127.0.0.1"), ("ip6", "")):
+        forwards = [(i, f) for i in plan.interfaces if (f := i.forward4 if family == "ip" else i.forward6)]
+        if forwards:
+            commands += _table(family)
+            commands += [
+                _chain(family, "prerouting", "nat", _DSTNAT),
+                _chain(family, "output", "nat", _DSTNAT),
+                _chain(family, "postrouting", "nat", _SRCNAT),
+            ]
+            for interface, forward in forwards:
+                commands += _nat(family, interface, forward, loopback)
+    moved = [(interface, interface.moved.nic) for interface in plan.interfaces if interface.moved]
+    if moved:
+        commands += _table("bridge")
+        commands += [_chain("bridge", name, "filter", _FILTER) for name in ("forward", "output")]
+        for interface, nic in moved:
+            commands += _guard(interface, nic)
+    return {"nftables": commands}
+
+
+def _nat(family: str, interface: InterfacePlan, forward: Forwarding, loopback: str) -> list[Document]:
+    inbound = [
+        _match(_meta("iifname"), interface.pod_link),
+        _match(_payload(family, "daddr"), _any_of(forward.pod_addresses)),
+    ]
+    local = [_match(_payload(family, "daddr"), _any_of((*forward.pod_addresses, *filter(None, (loopback,)))))]
+    rules = []
+    for port in _port_matches(forward):
+        dnat = {"dnat": {"addr": forward.guest}}
+        rules += [
+            _rule(family, "prerouting", *inbound, *port, dnat),
+            _rule(family, "output", *local, *port, dnat),
+        ]
+    rules.append(
+        _rule(
+            family,
+            "postrouting",
+            _match(_meta("oifname"), interface.pod_link),
+            _match(_payload(family, "saddr"), forward.guest),
+            {"masquerade": None},
+        )
+    )
+    if loopback:
+        rules.append(
+            _rule(
+                family,
+                "postrouting",
+                _match(_meta("oifname"), interface.bridge.name),
+                _match(_payload(family, "saddr"), loopback),
+                {"snat": {"addr": forward.gateway}},
+            )
+        )
+    return rules
+
+
+def _guard(interface: InterfacePlan, nic: str) -> list[Document]:
+    """Drop rules for what we answer ourselves: such talk stays on the guest's side of the bridge."""
+    rules = []
+    families = (("ip", "protocol", {67, 68}, interface.lease4), ("ip6", "nexthdr", {546, 547}, interface.lease6))
+    for family, next_header, ports, lease in families:
+        if lease is None:
+            continue
+        dhcp = [
+            _match(_payload("ether", "type"), family),
+            _match(_payload(family, next_header), "udp"),
+            _match(_payload("udp", "dport"), _any_of(sorted(ports))),
+        ]
+        for chain, out in (("forward", nic), ("forward", interface.tap), ("output", nic)):
+            rules.append(_rule("bridge", chain, _match(_meta("oifname"), out), *dhcp, _DROP))
+    if interface.advert is not None:
+        advert = [
+            _match(_payload("ether", "type"), "ip6"),
+            _match(_payload("ip6", "nexthdr"), "ipv6-icmp"),
+            _match(_payload("icmpv6", "type"), "nd-router-advert"),
+        ]
+        for chain, out in (("forward", nic), ("forward", interface.tap), ("output", nic)):
+            rules.append(_rule("bridge", chain, _match(_meta("oifname"), out), *advert, _DROP))
+    return rules
+
+
+def _port_matches(forward: Forwarding) -> list[list[Document]]:
+    if not forward.ports:
+        return [[]]
+    matches = []
+    for protocol in sorted({port.protocol for port in forward.ports}):
+        ranges = [(p.first, p.last) for p in forward.ports if p.protocol == protocol]
+        values = [first if first == last else {"range": [first, last]} for first, last in _merged(ranges)]
+        matches.append([_match(_payload(protocol, "dport"), _any_of(values))])
+    return matches
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sorted ranges with overlaps joined: a set of nftables refuses overlapping intervals."""
+    merged: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if merged and first <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+        else:
+            merged.append((first, last))
+    return merged
+
+
+_DROP: Document = {"drop": None}
+
+
+def _table(family: str) -> list[Document]:
+    """Add, delete, add: the way to a fresh table whether or not there was one."""
+    table = {"table": {"family": family, "name": TABLE}}
+    return [{"add": table}, {"delete": table}, {"add": table}]
+
+
+def _chain(family: str, hook: str, kind: str, priority: int) -> Document:
+    chain = {"family": family, "table": TABLE, "name": hook, "type": kind, "hook": hook, "prio": priority}
+    return {"add": {"chain": {**chain, "policy": "accept"}}}
+
+
+def _rule(family: str, chain: str, *expressions: Document) -> Document:
+    return {"add": {"rule": {"family": family, "table": TABLE, "chain": chain, "expr": list(expressions)}}}
+
+
+def _match(left: Document, right: Any) -> Document:
+    return {"match": {"op": "==", "left": left, "right": right}}
+
+
+def _meta(key: str) -> Document:
+    return {"meta": {"key": key}}
+
+
+def _payload(protocol: str, field: str) -> Document:
+    return {"payload": {"protocol": protocol, "field": field}}
+
+
+def _any_of(values: Any) -> Any:
+    """One value as itself, several as an anonymous set."""
+    items = list(values)
+    return items[0] if len(items) == 1 and not isinstance(items[0], dict) else {"set": items}

@@ -1,0 +1,197 @@
+"""Links of a pod: what is there, and making it as a NetworkPlan says. With netns, the only netlink user."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from kubevirt_py.render.network.model import InterfacePlan, LinkFacts, NetworkPlan, NetworkPlanError, Route
+from kubevirt_py.render.network.nft import ruleset
+from kubevirt_py.virt_handler import nft
+from kubevirt_py.virt_handler.netns import in_netns
+
+_TUNSETIFF = 0x400454CA
+_IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
+_IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
+_SCOPE_GLOBAL = 0
+_MAIN_TABLE = 254
+_SYSCTL = Path("/proc/sys")
+
+
+class TapHandle(Struct, frozen=True, kw_only=True):
+    """An open tap: one descriptor per queue, blocking and close-on-exec. Whoever gets it closes it."""
+
+    name: str
+    tap: str
+    fds: tuple[int, ...]
+
+
+class TapBusy(RuntimeError):
+    """A tap of the plan exists, so some process holds it: a machine already runs in this pod."""
+
+
+async def read_links(pidfd: int) -> tuple[LinkFacts, ...]:
+    """The pod's links but `lo`, with global addresses and the routes of the main table."""
+    return await in_netns(pidfd, _read)
+
+
+async def plumb(pidfd: int, plan: NetworkPlan) -> tuple[TapHandle, ...]:
+    """Make the pod's network as `plan` says and open its taps, in the order of the plan.
+
+    May be repeated, also after a run that was cut short, as long as no machine holds the taps (TapBusy).
+    Keep the plan before the first call: bridge binding moves what it was made from.
+    """
+    return await in_netns(pidfd, lambda: _plumb(plan))
+
+
+def _read() -> tuple[LinkFacts, ...]:
+    with IPRoute() as netlink:
+        addresses: dict[int, list[str]] = {}
+        for message in netlink.get_addr():
+            if message["scope"] == _SCOPE_GLOBAL:
+                address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+                addresses.setdefault(message["index"], []).append(f"{address}/{message['prefixlen']}")
+        routes: dict[int, list[Route]] = {}
+        for message in netlink.get_routes(table=_MAIN_TABLE):
+            if (route := _route(message)) is not None:
+                routes.setdefault(message.get_attr("RTA_OIF"), []).append(route)
+        return tuple(
+            LinkFacts(
+                name=message.get_attr("IFLA_IFNAME"),
+                mac=message.get_attr("IFLA_ADDRESS") or "",
+                mtu=message.get_attr("IFLA_MTU"),
+                addresses=tuple(addresses.get(message["index"], ())),
+                routes=tuple(routes.get(message["index"], ())),
+                kind=message.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") or "",
+            )
+            for message in netlink.get_links()
+            if message.get_attr("IFLA_IFNAME") != "lo"
+        )
+
+
+def _route(message: Any) -> Route | None:
+    """A unicast route of one link to a global destination, None for others."""
+    if message.get_attr("RTA_OIF") is None or message["type"] != 1:
+        return None
+    anywhere = "0.0.0.0" if message["family"] == 2 else "::"
+    dst = message.get_attr("RTA_DST") or anywhere
+    if dst.startswith(("fe80:", "ff")):
+        return None
+    return Route(f"{dst}/{message['dst_len']}", message.get_attr("RTA_GATEWAY") or "")
+
+
+def _plumb(plan: NetworkPlan) -> tuple[TapHandle, ...]:
+    handles: list[TapHandle] = []
+    try:
+        with IPRoute() as netlink:
+            for interface in plan.interfaces:
+                if _index(netlink, interface.tap):
+                    raise TapBusy(f"{interface.tap} exists: a machine already runs in this pod")
+            for interface in plan.interfaces:
+                _bridge(netlink, interface)
+                handles.append(_tap(netlink, interface))
+                for path, value in interface.sysctls:
+                    _sysctl(path, value)
+                _routes(netlink, interface)
+        nft.load(ruleset(plan))
+    except BaseException:
+        for fd in (fd for handle in handles for fd in handle.fds):
+            os.close(fd)
+        raise
+    return tuple(handles)
+
+
+def _bridge(netlink: Any, interface: InterfacePlan) -> None:
+    bridge = interface.bridge
+    if not _index(netlink, bridge.name):
+        netlink.link("add", ifname=bridge.name, kind="bridge", address=bridge.mac, br_mcast_snooping=0)
+    index = _index(netlink, bridge.name)
+    netlink.link("set", index=index, mtu=interface.mtu, address=bridge.mac)
+    for path, value in interface.sysctls:
+        if path.startswith(f"net/ipv6/conf/{bridge.name}/"):
+            _sysctl(path, value)
+    netlink.link("set", index=index, state="up")
+    for address in bridge.addresses:
+        _add_address(netlink, index, address)
+    if interface.moved is not None:
+        _move(netlink, interface, index)
+
+
+def _move(netlink: Any, interface: InterfacePlan, bridge: int) -> None:
+    """Give the pod's link to the bridge, and its name and addresses to a link without ports.
+
+    That link is a bridge too: kernels that can do this at all have that kind, dummy is often left out.
+    """
+    moved = interface.moved
+    assert moved is not None
+    nic = _index(netlink, moved.nic)
+    if not nic:
+        nic = _index(netlink, interface.pod_link)
+        if not nic:
+            raise NetworkPlanError(f"the pod has neither a link {interface.pod_link} nor {moved.nic}")
+        netlink.link("set", index=nic, state="down")
+        netlink.link("set", index=nic, ifname=moved.nic)
+    netlink.flush_addr(index=nic)
+    netlink.link("set", index=nic, address=moved.mac, master=bridge, mtu=interface.mtu)
+    netlink.brport("set", index=nic, learning=0)
+    netlink.link("set", index=nic, state="up")
+    if not _index(netlink, interface.pod_link):
+        netlink.link("add", ifname=interface.pod_link, kind="bridge", mtu=interface.mtu)
+    kept = _index(netlink, interface.pod_link)
+    for address in moved.addresses:
+        _add_address(netlink, kept, address, _IFA_F_NOPREFIXROUTE)
+    netlink.link("set", index=kept, state="up")
+
+
+def _tap(netlink: Any, interface: InterfacePlan) -> TapHandle:
+    flags = _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR | (_IFF_MULTI_QUEUE if interface.queues > 1 else 0)
+    request = struct.pack("16sH22x", interface.tap.encode(), flags)
+    fds: list[int] = []
+    try:
+        for _ in range(interface.queues):
+            fds.append(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+            fcntl.ioctl(fds[-1], _TUNSETIFF, request)
+        index = _index(netlink, interface.tap)
+        master = _index(netlink, interface.bridge.name)
+        netlink.link("set", index=index, mtu=interface.mtu, master=master, state="up")
+    except BaseException:
+        for fd in fds:
+            os.close(fd)
+        raise
+    return TapHandle(name=interface.name, tap=interface.tap, fds=tuple(fds))
+
+
+def _routes(netlink: Any, interface: InterfacePlan) -> None:
+    """Routes on the bridge, on-link ones first so that the gateways of the others are reachable."""
+    index = _index(netlink, interface.bridge.name)
+    for route in sorted(interface.bridge.routes, key=lambda r: r.gateway != ""):
+        where = {"gateway": route.gateway} if route.gateway else {}
+        netlink.route("replace", dst=route.dst, oif=index, **where)
+
+
+def _add_address(netlink: Any, index: int, cidr: str, flags: int = 0) -> None:
+    address, _, prefix = cidr.partition("/")
+    flags |= _IFA_F_NODAD if ":" in address else 0
+    try:
+        netlink.addr("add", index=index, address=address, prefixlen=int(prefix), flags=flags)
+    except NetlinkError as error:
+        if error.code != errno.EEXIST:
+            raise
+
+
+def _index(netlink: Any, name: str) -> int:
+    """The link's index, 0 when there is none."""
+    found: list[int] = netlink.link_lookup(ifname=name)
+    return found[0] if found else 0
+
+
+def _sysctl(path: str, value: str) -> None:
+    (_SYSCTL / path).write_text(value)

@@ -1,0 +1,161 @@
+"""Bindings on real namespaces: what a guest gets, and who reaches whom."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from netlab import Namespace, guest_on, namespace, needs_netns
+
+from kubevirt_py.render.network.binding import plan_links
+from kubevirt_py.render.network.model import NetworkPlan, ResolvFacts
+from kubevirt_py.virt_handler.dhcp import serve
+from kubevirt_py.virt_handler.links import plumb, read_links
+
+pytestmark = needs_netns
+
+RESOLV = ResolvFacts(("10.96.0.10", "fd00:10:96::a"), ("default.svc.cluster.local", "svc.cluster.local"))
+UDHCPC_SCRIPT = """#!/bin/sh
+case $1 in deconfig) exit 0 ;; esac
+env > LEASE
+ip addr replace $ip/$mask dev $interface
+if [ -n "$staticroutes" ]; then
+    set -- $staticroutes
+    while [ $# -ge 2 ]; do
+        if [ $2 = 0.0.0.0 ]; then ip route replace $1 dev $interface; else ip route replace $1 via $2; fi
+        shift 2
+    done
+else
+    ip route replace default via $router
+fi
+"""
+
+
+@dataclass
+class Lab:
+    outside: Namespace
+    pod: Namespace
+    guest: Namespace
+    tmp: Path
+
+    async def lease(self) -> dict[str, str]:
+        """What udhcpc heard; it also configures the guest's eth0."""
+        script, lease = self.tmp / "udhcpc.sh", self.tmp / "lease"
+        script.write_text(UDHCPC_SCRIPT.replace("LEASE", str(lease)))
+        script.chmod(0o755)
+        options = [f"-O{name}" for name in ("search", "mtu", "ntpsrv", "bootfile", "tftp", "staticroutes", "hostname")]
+        await self.in_guest("busybox", "udhcpc", "-i", "eth0", "-nqf", "-t5", "-T1", *options, "-s", str(script))
+        return dict(line.split("=", 1) for line in lease.read_text().splitlines() if "=" in line)
+
+    async def in_guest(self, *command: str) -> str:
+        return await asyncio.to_thread(self.guest.run, *command)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """The outside is the pod's router; the pod looks as a CNI plugin leaves it (routed, /24 and /64)."""
+    with namespace() as outside, namespace() as pod, namespace() as guest:
+        pod_mac, peer = "0a:58:0a:f4:01:05", str(pod.process.pid)
+        outside.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "address", pod_mac, "netns", peer)
+        for side, last in ((outside, "1"), (pod, "5")):
+            side.ip("link", "set", "eth0", "mtu", "1450", "up")
+            side.ip("addr", "add", f"10.244.1.{last}/24", "dev", "eth0")
+            side.ip("addr", "add", f"fd00:10:244:1::{last}/64", "dev", "eth0", "nodad")
+        outside.ip("addr", "add", "192.0.2.1/32", "dev", "lo")
+        outside.ip("addr", "add", "2001:db8::1/128", "dev", "lo")
+        pod.ip("route", "add", "default", "via", "10.244.1.1")
+        pod.ip("-6", "route", "add", "default", "via", "fd00:10:244:1::1")
+        yield Lab(outside, pod, guest, tmp_path)
+
+
+def vmi(binding: str, *, mq: bool = False, **interface: Any) -> dict[str, Any]:
+    return {
+        "domain": {
+            "devices": {
+                "interfaces": [{"name": "default", binding: {}, **interface}],
+                "networkInterfaceMultiqueue": mq,
+            }
+        },
+        "networks": [{"name": "default", "pod": {}}],
+    }
+
+
+@contextlib.asynccontextmanager
+async def running(lab: Lab, spec: dict[str, Any], vcpus: int = 1) -> AsyncIterator[NetworkPlan]:
+    """Plumbs the pod, plugs the guest in and serves it."""
+    plan = plan_links(spec, await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111", vcpus=vcpus)
+    (tap,) = await plumb(lab.pod.pidfd, plan)
+    with guest_on(lab.guest, plan.interfaces[0].mac, tap.fds):
+        server = asyncio.create_task(serve(lab.pod.pidfd, plan))
+        try:
+            yield plan
+        finally:
+            server.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await server
+
+
+async def echo(server: Namespace, client: Namespace, address: str, port: int, *, udp: bool = False) -> str:
+    """What a client hears from a server that answers with `hello from` and the peer's address."""
+    family = "6" if ":" in address else "4"
+    kind = "udp" if udp else "tcp"
+    daemon = server.start("python3", "-c", ECHO_SERVER, family, kind, str(port))
+    assert daemon.stdout is not None
+    await asyncio.to_thread(daemon.stdout.readline)
+    try:
+        return (await asyncio.to_thread(client.run, "python3", "-c", ECHO_CLIENT, kind, address, str(port))).strip()
+    finally:
+        daemon.kill()
+
+
+ECHO_SERVER = """
+import socket, sys
+family = socket.AF_INET6 if sys.argv[1] == "6" else socket.AF_INET
+kind = socket.SOCK_DGRAM if sys.argv[2] == "udp" else socket.SOCK_STREAM
+server = socket.socket(family, kind)
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+server.bind(("", int(sys.argv[3])))
+if sys.argv[2] == "tcp":
+    server.listen()
+print(flush=True)
+while True:
+    if sys.argv[2] == "udp":
+        _, peer = server.recvfrom(100)
+        server.sendto(b"hello from " + peer[0].encode(), peer)
+    else:
+        connection, peer = server.accept()
+        connection.sendall(b"hello from " + peer[0].encode())
+        connection.close()
+"""
+ECHO_CLIENT = """
+import socket, sys
+kind = socket.SOCK_DGRAM if sys.argv[1] == "udp" else socket.SOCK_STREAM
+client = socket.socket(socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET, kind)
+client.settimeout(3)
+try:
+    client.connect((sys.argv[2], int(sys.argv[3])))
+    client.send(b"hi")
+    print(client.recv(100).decode())
+except OSError as error:
+    print("failed:", error)
+"""
+
+
+async def test_masquerade_ipv4_lease_and_traffic_both_ways(lab: Lab) -> None:
+    async with running(lab, vmi("masquerade")):
+        lease = await lab.lease()
+        assert (lease["ip"], lease["mask"], lease["router"]) == ("10.0.2.2", "24", "10.0.2.1")
+        assert (lease["dns"], lease["mtu"], lease["hostname"]) == ("10.96.0.10", "1450", "vm1")
+        assert lease["search"] == "default.svc.cluster.local svc.cluster.local"
+        assert lease["lease"] == "4294967295"
+        await lab.in_guest("busybox", "ping", "-c1", "-W3", "192.0.2.1")
+        assert await echo(lab.outside, lab.guest, "192.0.2.1", 8080) == "hello from 10.244.1.5"
+        assert await echo(lab.guest, lab.outside, "10.244.1.5", 80) == "hello from 10.244.1.1"
+        assert await echo(lab.guest, lab.outside, "10.244.1.5", 5353, udp=True) == "hello from 10.244.1.1"
+        assert await echo(lab.guest, lab.pod, "127.0.0.1", 80) == "hello from 10.0.2.1"
+        assert await echo(lab.guest, lab.pod, "10.244.1.5", 80) == "hello from 10.244.1.5"
