@@ -1,0 +1,46 @@
+"""A real Kubernetes on this machine. See README.md beside this file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    # Also runs as `python3 hack/cluster`, from anywhere.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from hack.cluster import cluster
+from hack.cluster.plan import DEFAULT_NAME
+from hack.cluster.progress import ClusterError
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m hack.cluster", description=__doc__)
+    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster, when there are several (default: %(default)s)")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("up", help="bring up the cluster, or what of it is not up")
+    verb.add_argument("--nodes", type=int, help="number of nodes (default: 2, or as many as it has)")
+    verbs.add_parser("down", help="end the cluster and remove everything of it")
+    verb = verbs.add_parser("load", help="import image archives into every node")
+    verb.add_argument("archive", nargs="+", type=Path, help="OCI or docker image archive (.tar)")
+    verbs.add_parser("kubeconfig", help="print the path of the kubeconfig")
+    chosen = parser.parse_args(arguments)
+    try:
+        match chosen.verb:
+            case "up":
+                cluster.up(chosen.name, chosen.nodes)
+            case "down":
+                cluster.down(chosen.name)
+            case "load":
+                cluster.load(chosen.name, chosen.archive)
+            case "kubeconfig":
+                print(cluster.kubeconfig_path(chosen.name))
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
