@@ -1,0 +1,71 @@
+"""Verbs that the node agent carries out: check here, then pass on."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from kubevirt_py.api import kinds
+from kubevirt_py.kube.api import Api
+from kubevirt_py.kube.errors import NotFound
+from kubevirt_py.plan import Key
+from kubevirt_py.virt_api import machines
+from kubevirt_py.virt_api.agents import Agents
+from kubevirt_py.virt_api.answers import Handler, conflict, dry_run, read_options
+
+
+class _VmStatus(msgspec.Struct, rename="camel"):
+    snapshot_in_progress: str | None = None
+
+
+class _Vm(msgspec.Struct):
+    status: _VmStatus = msgspec.field(default_factory=_VmStatus)
+
+
+class Proxy:
+    """Handlers of the VMI's verbs."""
+
+    def __init__(self, api: Api, agents: Agents) -> None:
+        self._api = api
+        self._agents = agents
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """By subresource name."""
+        puts = {verb: self._putting(verb, check) for verb, check in machines.PUT_CHECKS.items()}
+        return puts | {verb: self._getting(verb, check) for verb, check in machines.GET_CHECKS.items()}
+
+    def _putting(self, verb: str, check: machines.Check) -> Handler:
+        async def put(request: web.Request) -> web.Response:
+            dry = dry_run(await read_options(request))
+            key = Key(request.match_info["namespace"], request.match_info["name"])
+            machine = await machines.read(self._api, key)
+            check(machine)
+            if verb == "unpause":
+                await self._check_snapshot(key)
+            if not dry:
+                await self._agents.call(machine, "PUT", verb)
+            return web.Response(status=200)
+
+        return put
+
+    def _getting(self, verb: str, check: machines.Check) -> Handler:
+        async def get(request: web.Request) -> web.Response:
+            key = Key(request.match_info["namespace"], request.match_info["name"])
+            machine = await machines.read(self._api, key)
+            check(machine)
+            answer = await self._agents.call(machine, "GET", verb)
+            return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
+
+        return get
+
+    async def _check_snapshot(self, key: Key) -> None:
+        """A snapshot in progress holds the guest still; it goes on by itself when that is done."""
+        try:
+            vm = msgspec.json.decode(await self._api.get(kinds.VM, key), type=_Vm)
+        except NotFound:
+            return
+        if vm.status.snapshot_in_progress:
+            raise conflict(
+                machines.VMI_RESOURCE, key.name, f"VM snapshot {vm.status.snapshot_in_progress} is in progress"
+            )

@@ -1,0 +1,185 @@
+"""Admission: AdmissionReview in, verdict out. The rules themselves are in render.defaults and render.validate.
+
+Deletion and the removal of finalizers always pass: an object that is going away is neither defaulted nor
+checked, and an update that leaves the spec alone is not held to rules made since it was stored.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render import defaults, validate
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.virt_api.answers import Refused, json_response
+
+PATCHED = ("metadata", "spec", "status")
+
+
+class Request(msgspec.Struct, rename="camel"):
+    """The part of an admission request that is looked at."""
+
+    uid: str
+    operation: str = "CREATE"
+    object: Document | None = None
+    old_object: Document | None = None
+    user_info: Document = msgspec.field(default_factory=dict)
+
+    @property
+    def new(self) -> Document:
+        return self.object or {}
+
+    @property
+    def old(self) -> Document:
+        return self.old_object or {}
+
+    @property
+    def user(self) -> str:
+        return str(self.user_info.get("username", ""))
+
+    @property
+    def deleting(self) -> bool:
+        return bool(self.new.get("metadata", {}).get("deletionTimestamp"))
+
+
+class _Review(msgspec.Struct):
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Allowed with a patch, or refused for `causes`."""
+
+    patch: tuple[Document, ...] = ()
+    causes: tuple[validate.Cause, ...] = ()
+
+
+ALLOWED = Verdict()
+Rule = Callable[[Request], Verdict]
+
+
+class Admission:
+    """The rules by path. `users` are our own components, `new_uuid` and `now` (RFC 3339) the outside world."""
+
+    def __init__(
+        self,
+        config: Callable[[], ClusterConfig],
+        users: Iterable[str],
+        new_uuid: Callable[[], str],
+        now: Callable[[], str],
+    ) -> None:
+        self._config = config
+        self._users = frozenset(users)
+        self._new_uuid = new_uuid
+        self._now = now
+
+    @property
+    def rules(self) -> Mapping[str, Rule]:
+        """By URL path, as render.webhooks registers them."""
+        return {
+            "/virtualmachines-mutate": self.default_vm,
+            "/virtualmachineinstances-mutate": self.default_vmi,
+            "/virtualmachines-validate": self.check_vm,
+            "/virtualmachineinstances-validate-create": self.check_vmi_create,
+            "/virtualmachineinstances-validate-update": self.check_vmi_update,
+            "/status-validate": self.check_status,
+        }
+
+    def default_vm(self, request: Request) -> Verdict:
+        if request.deleting:
+            return ALLOWED
+        return _patched(request.new, defaults.default_vm(request.new, self._config(), self._new_uuid))
+
+    def default_vmi(self, request: Request) -> Verdict:
+        """Defaults at creation; later, a status written by anyone but us is put back (the kind has no status subresource)."""
+        if request.operation == "CREATE":
+            wanted = defaults.default_vmi(request.new, self._config(), self._new_uuid, self._now())
+            return _patched(request.new, wanted)
+        if request.user in self._users:
+            return ALLOWED
+        wanted = {name: part for name, part in request.new.items() if name != "status"}
+        if "status" in request.old:
+            wanted["status"] = request.old["status"]
+        return _patched(request.new, wanted)
+
+    def check_vm(self, request: Request) -> Verdict:
+        if request.operation == "CREATE":
+            return Verdict(causes=tuple(validate.validate_vm_create(request.new, self._config())))
+        if request.deleting or request.new.get("spec") == request.old.get("spec"):
+            return ALLOWED
+        return Verdict(causes=tuple(validate.validate_vm_update(request.new, request.old, self._config())))
+
+    def check_vmi_create(self, request: Request) -> Verdict:
+        return Verdict(causes=tuple(validate.validate_vmi_create(request.new, self._config())))
+
+    def check_vmi_update(self, request: Request) -> Verdict:
+        if request.user in self._users:
+            return ALLOWED
+        return Verdict(causes=tuple(validate.validate_vmi_update(request.new, request.old, self._config())))
+
+    def check_status(self, request: Request) -> Verdict:
+        if request.user in self._users or request.new.get("status") == request.old.get("status"):
+            return ALLOWED
+        message = "the status may be changed by KubeVirt's own components only; leave it out of the update"
+        return Verdict(causes=(validate.Cause("status", "FieldValueNotSupported", message),))
+
+
+def _patched(old: Document, new: Document) -> Verdict:
+    """Replace whole top-level parts that differ: few and simple operations, whatever changed inside."""
+    ops: list[Document] = []
+    for part in PATCHED:
+        if part in new and new[part] != old.get(part):
+            ops.append({"op": "add", "path": f"/{part}", "value": new[part]})
+        elif part in old and part not in new:
+            ops.append({"op": "remove", "path": f"/{part}"})
+    return Verdict(tuple(ops))
+
+
+def response(uid: str, verdict: Verdict) -> Document:
+    """The AdmissionReview that carries the verdict."""
+    answer: dict[str, Any] = {"uid": uid, "allowed": not verdict.causes}
+    if verdict.causes:
+        answer["status"] = _invalid(verdict.causes)
+    elif verdict.patch:
+        answer["patchType"] = "JSONPatch"
+        answer["patch"] = base64.b64encode(msgspec.json.encode(verdict.patch)).decode()
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer}
+
+
+def _invalid(causes: tuple[validate.Cause, ...]) -> Document:
+    words = [each.message if each.field in each.message else f"{each.field}: {each.message}" for each in causes]
+    return {
+        "status": "Failure",
+        "message": ", ".join(words),
+        "reason": "Invalid",
+        "code": 422,
+        "details": {
+            "causes": [
+                {"field": each.field, "reason": each.reason, "message": text}
+                for each, text in zip(causes, words, strict=True)
+            ]
+        },
+    }
+
+
+def add_webhooks(app: web.Application, rules: Mapping[str, Rule]) -> None:
+    """Serve each rule under its path."""
+    for path, rule in rules.items():
+        app.router.add_post(path, _serving(rule))
+
+
+def _serving(rule: Rule) -> Callable[[web.Request], Any]:
+    async def serve(request: web.Request) -> web.Response:
+        try:
+            review = msgspec.json.decode(await request.read(), type=_Review)
+        except msgspec.MsgspecError as error:
+            raise Refused(400, f"the body is not an admission.k8s.io/v1 AdmissionReview: {error}") from error
+        return json_response(response(review.request.uid, rule(review.request)))
+
+    return serve
