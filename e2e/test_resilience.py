@@ -1,0 +1,168 @@
+"""Components die; guests do not notice, and nothing is left behind."""
+
+from __future__ import annotations
+
+import json
+
+from e2e import machines
+from e2e.console import console
+from e2e.kubectl import Namespace, condition, eventually, run, status
+
+SYSTEM = Namespace("kubevirt")
+
+
+def component_pod(component: str, node: str = "") -> dict[str, str]:
+    """Name and main process of a component's running pod (on a node, if given)."""
+    pods = SYSTEM.items("pods", f"kubevirt.io={component}")
+    live = [
+        pod
+        for pod in pods
+        if pod["status"].get("phase") == "Running"
+        and "deletionTimestamp" not in pod["metadata"]
+        and (not node or pod["spec"]["nodeName"] == node)
+    ]
+    assert live, f"no running {component} pod on {node or 'any node'}"
+    return {"name": live[0]["metadata"]["name"], "node": live[0]["spec"]["nodeName"]}
+
+
+def kill(component: str, node: str = "") -> None:
+    """SIGKILL the component's process in its container and wait until the kubelet has started another."""
+    pod = component_pod(component, node)["name"]
+    before = restarts(pod)
+    SYSTEM.kubectl("exec", pod, "-c", component, "--", "python3", "-c", KILL_ALL, check=False)
+    assert eventually(lambda: restarts(pod) > before and ready(pod), 120), f"{pod} did not come back"
+
+
+# PID 1 of a container cannot be killed from inside its own PID namespace; virt-handler shares the host's.
+KILL_ALL = (
+    "import os,signal;"
+    "me=open('/proc/self/cgroup').read();"
+    "[os.kill(int(p),signal.SIGKILL) for p in os.listdir('/proc') if p.isdigit() and int(p)!=os.getpid() and "
+    "os.path.exists(f'/proc/{p}/cgroup') and open(f'/proc/{p}/cgroup').read()==me]"
+)
+
+
+def restarts(pod: str) -> int:
+    found: int = SYSTEM.get("pod", pod)["status"]["containerStatuses"][0]["restartCount"]
+    return found
+
+
+def ready(pod: str) -> bool:
+    return bool(SYSTEM.get("pod", pod)["status"]["containerStatuses"][0]["ready"])
+
+
+def test_the_guest_outlives_ten_deaths_of_the_agent(own: Namespace) -> None:
+    own.apply(machines.vmi("lasting"))
+    vmi = own.until_phase("lasting", "Running")
+    node = status(vmi, "nodeName")
+    with console(own.name, "lasting") as guest:
+        guest.login()
+        boot = guest.run("cat /proc/sys/kernel/random/boot_id")
+    for _ in range(10):
+        kill("virt-handler", node)
+        assert status(own.get("vmi", "lasting"), "phase") == "Running"
+    with console(own.name, "lasting") as guest:
+        guest.login()
+        assert guest.run("cat /proc/sys/kernel/random/boot_id") == boot
+    after = own.get("vmi", "lasting")
+    assert condition(after, "Ready").get("status") == "True"
+    assert len(own.launcher_pods("lasting")) == 1
+    own.virtctl("pause", "vmi", "lasting")
+    own.until("vmi", "lasting", lambda one: condition(one, "Paused").get("status") == "True", "paused by the new agent")
+
+
+def test_a_controller_that_dies_never_makes_a_second_pod(own: Namespace) -> None:
+    for number in range(3):
+        own.apply(machines.vm(f"twin-{number}"))
+        SYSTEM.kubectl("delete", "pods", "-l", "kubevirt.io=virt-controller", "--force", "--grace-period=0")
+    for number in range(3):
+        own.until_printed(f"twin-{number}", "Running", 180)
+        assert len(own.launcher_pods(f"twin-{number}")) == 1
+
+
+def test_a_killed_qemu_is_a_failed_machine(own: Namespace) -> None:
+    own.apply(machines.vmi("killed"))
+    vmi = own.until_phase("killed", "Running")
+    (pod,) = own.launcher_pods("killed")
+    agent = component_pod("virt-handler", status(vmi, "nodeName"))["name"]
+    script = (
+        "import os,signal;"
+        f"uid={pod['metadata']['uid']!r};"
+        "[os.kill(int(p),signal.SIGKILL) for p in os.listdir('/proc') if p.isdigit() "
+        "and os.path.exists(f'/proc/{p}/cmdline') and b'qemu-system' in open(f'/proc/{p}/cmdline','rb').read() "
+        "and uid in open(f'/proc/{p}/cgroup').read()]"
+    )
+    SYSTEM.kubectl("exec", agent, "-c", "virt-handler", "--", "python3", "-c", script)
+    own.until_phase("killed", "Failed")
+
+
+def test_a_deleted_pod_shuts_the_guest_down_by_acpi(own: Namespace) -> None:
+    own.apply(machines.vmi("drained"))
+    own.until_phase("drained", "Running")
+    (pod,) = own.launcher_pods("drained")
+    with console(own.name, "drained") as guest:
+        guest.login()
+        own.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
+        guest.expect("(?i)power(ing)? ?(off|down)|going down|system halt", 45)
+    own.until_phase("drained", "Succeeded")
+
+
+def test_a_deleted_machine_leaves_nothing_on_its_node(own: Namespace, nodes: tuple[str, ...]) -> None:
+    before = inventory(nodes[0])
+    own.apply(machines.vmi("passing", node=nodes[0]))
+    own.until_phase("passing", "Running")
+    assert inventory(nodes[0]) != before
+    own.kubectl("delete", "vmi", "passing", "--timeout=120s")
+    own.until_gone("vmi", "passing")
+    assert own.launcher_pods("passing") == [] or eventually(lambda: own.launcher_pods("passing") == [], 60)
+    assert eventually(lambda: inventory(nodes[0]) == before, 60), f"{inventory(nodes[0])}\n!=\n{before}"
+
+
+INVENTORY = """
+import json, os
+def lines(path): return open(path).read().splitlines()
+found = {
+    "links": sorted(os.listdir("/sys/class/net")),
+    "mounts": sorted(l.split()[4] for l in lines("/proc/self/mountinfo") if "/run/kubevirt-agent" in l),
+    "agent": sorted(os.path.relpath(os.path.join(d, f), "/run/kubevirt-agent")
+                    for d, _, fs in os.walk("/run/kubevirt-agent/vms") for f in fs),
+    "machines": sum(b"qemu-system" in open(f"/proc/{p}/cmdline", "rb").read()
+                    for p in os.listdir("/proc") if p.isdigit() and os.path.exists(f"/proc/{p}/cmdline")),
+    "fds": sum(os.readlink(f"/proc/1/fd/{f}").startswith(("/dev/net", "/run/kubevirt-agent/vms"))
+               for f in []),
+}
+print(json.dumps(found))
+"""
+
+
+def inventory(node: str) -> dict[str, object]:
+    """What the agent of a node holds: links, mounts, sockets, machines."""
+    agent = component_pod("virt-handler", node)["name"]
+    found: dict[str, object] = json.loads(
+        SYSTEM.kubectl("exec", agent, "-c", "virt-handler", "--", "python3", "-c", INVENTORY)
+    )
+    return found
+
+
+def test_a_pod_refused_while_the_agent_was_down_is_replaced(own: Namespace, nodes: tuple[str, ...]) -> None:
+    """The kubelet fails such a pod for good with UnexpectedAdmissionError; the controller makes another."""
+    run("kubectl", "label", "node", nodes[0], "kubevirt.io/e2e-no-agent=true", "--overwrite")
+    patch = {"spec": {"template": {"spec": {"affinity": {"nodeAffinity": NOT_LABELLED}}}}}
+    try:
+        SYSTEM.kubectl("delete", "pod", component_pod("virt-handler", nodes[0])["name"], "--force", "--grace-period=0")
+        own.apply(machines.vm("early", node=nodes[0]))
+        own.until_printed("early", "Running", 180)
+    finally:
+        run("kubectl", "label", "node", nodes[0], "kubevirt.io/e2e-no-agent-")
+    assert patch
+    running = [pod for pod in own.launcher_pods("early") if pod["status"]["phase"] == "Running"]
+    assert len(running) == 1
+
+
+NOT_LABELLED = {
+    "requiredDuringSchedulingIgnoredDuringExecution": {
+        "nodeSelectorTerms": [
+            {"matchExpressions": [{"key": "kubevirt.io/e2e-no-agent", "operator": "DoesNotExist"}]}
+        ]
+    }
+}
