@@ -2,7 +2,7 @@
 """Copy chosen files of this system, and the shared libraries they need, into an empty root directory.
 
 Run inside a build stage: what is not named in the list (package manager, documentation, set-uid programs, …)
-never reaches the final image. Needs no module beyond those of python3-minimal.
+never reaches the final image.
 
 A list has one absolute glob a line, `!` excludes, `#` comments; a directory stands for all below it. A glob
 that matches nothing is an error, so a package that moves a file is noticed at build time.
@@ -12,6 +12,7 @@ import argparse
 import glob
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
@@ -74,7 +75,7 @@ def copy(paths: Iterable[Path], root: Path) -> None:
             inside = destination.rglob("*") if destination.is_dir() else [destination]
             queue.extend(item for item in inside if item.is_symlink() or item.is_file())
         else:
-            target.write_bytes(path.read_bytes())
+            shutil.copyfile(path, target)
             target.chmod(path.stat().st_mode & 0o777)  # no set-uid or set-gid bit gets through
 
 
