@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from kubevirt_py.virt_handler.links import plumb, read_links
 pytestmark = needs_netns
 
 RESOLV = ResolvFacts(("10.96.0.10", "fd00:10:96::a"), ("default.svc.cluster.local", "svc.cluster.local"))
+GUEST_IPV6 = Path(__file__).with_name("guest_ipv6.py")
 UDHCPC_SCRIPT = """#!/bin/sh
 case $1 in deconfig) exit 0 ;; esac
 env > LEASE
@@ -52,6 +55,13 @@ class Lab:
         await self.in_guest("busybox", "udhcpc", "-i", "eth0", "-nqf", "-t5", "-T1", *options, "-s", str(script))
         return dict(line.split("=", 1) for line in lease.read_text().splitlines() if "=" in line)
 
+    async def lease6(self) -> dict[str, Any]:
+        """What the guest hears by router advertisement and DHCPv6; it also configures the guest's eth0."""
+        mac = self.guest.ip("-o", "link", "show", "eth0").partition("link/ether ")[2].split()[0]
+        heard: dict[str, Any] = json.loads(await self.in_guest(sys.executable, str(GUEST_IPV6), mac))
+        await self.in_guest("ip", "addr", "add", f"{heard['lease']['address']}/128", "dev", "eth0", "nodad")
+        return heard
+
     async def in_guest(self, *command: str) -> str:
         return await asyncio.to_thread(self.guest.run, *command)
 
@@ -70,6 +80,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         outside.ip("addr", "add", "2001:db8::1/128", "dev", "lo")
         pod.ip("route", "add", "default", "via", "10.244.1.1")
         pod.ip("-6", "route", "add", "default", "via", "fd00:10:244:1::1")
+        guest.run("sh", "-c", "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad")
         yield Lab(outside, pod, guest, tmp_path)
 
 
@@ -159,3 +170,60 @@ async def test_masquerade_ipv4_lease_and_traffic_both_ways(lab: Lab) -> None:
         assert await echo(lab.guest, lab.outside, "10.244.1.5", 5353, udp=True) == "hello from 10.244.1.1"
         assert await echo(lab.guest, lab.pod, "127.0.0.1", 80) == "hello from 10.0.2.1"
         assert await echo(lab.guest, lab.pod, "10.244.1.5", 80) == "hello from 10.244.1.5"
+
+
+async def test_masquerade_ipv6_router_lease_and_traffic_both_ways(lab: Lab) -> None:
+    async with running(lab, vmi("masquerade")):
+        heard = await lab.lease6()
+        assert heard["advert"] == {
+            "router": "fe80::ff:fe00:0",
+            "managed": 1,
+            "lifetime": 65535,
+            "mtu": 1450,
+            "router_mac": "02:00:00:00:00:00",
+            "prefix": "fd10:0:2::",
+            "dns": ["fd00:10:96::a"],
+        }
+        assert heard["lease"] == {
+            "address": "fd10:0:2::2",
+            "valid": 0xFFFFFFFF,
+            "dns": ["fd00:10:96::a"],
+            "search": ["default.svc.cluster.local.", "svc.cluster.local."],
+        }
+        await lab.in_guest("busybox", "ping6", "-c1", "-W3", "2001:db8::1")
+        assert await echo(lab.outside, lab.guest, "2001:db8::1", 8080) == "hello from fd00:10:244:1::5"
+        assert await echo(lab.guest, lab.outside, "fd00:10:244:1::5", 80) == "hello from fd00:10:244:1::1"
+        assert await echo(lab.guest, lab.outside, "fd00:10:244:1::5", 5353, udp=True) == "hello from fd00:10:244:1::1"
+        assert await echo(lab.guest, lab.pod, "fd00:10:244:1::5", 80) == "hello from fd00:10:244:1::5"
+
+
+async def test_masquerade_forwards_only_listed_ports(lab: Lab) -> None:
+    spec = vmi("masquerade", ports=[{"port": 80}, {"port": 53, "protocol": "UDP"}], portRanges=[])
+    async with running(lab, spec):
+        await lab.lease()
+        await lab.lease6()
+        for pod, peer in (("10.244.1.5", "10.244.1.1"), ("fd00:10:244:1::5", "fd00:10:244:1::1")):
+            assert await echo(lab.guest, lab.outside, pod, 80) == f"hello from {peer}"
+            assert await echo(lab.guest, lab.outside, pod, 53, udp=True) == f"hello from {peer}"
+            assert (await echo(lab.guest, lab.outside, pod, 81)).startswith("failed")
+            assert (await echo(lab.guest, lab.outside, pod, 80, udp=True)).startswith("failed")
+            assert await echo(lab.pod, lab.outside, pod, 82) == f"hello from {peer}"
+
+
+async def test_bridge_gives_the_guest_the_pods_addresses(lab: Lab) -> None:
+    async with running(lab, vmi("bridge")) as plan:
+        lease = await lab.lease()
+        assert (lease["ip"], lease["mask"], lease["router"]) == ("10.244.1.5", "24", "10.244.1.1")
+        assert (lease["dns"], lease["mtu"]) == ("10.96.0.10", "1450")
+        assert "staticroutes" not in lease
+        heard = await lab.lease6()
+        assert heard["lease"]["address"] == "fd00:10:244:1::5"
+        assert plan.interfaces[0].mac == "0a:58:0a:f4:01:05"
+        for outside, gateway in (("192.0.2.1", "10.244.1.1"), ("2001:db8::1", "fd00:10:244:1::1")):
+            pod = "10.244.1.5" if "." in gateway else "fd00:10:244:1::5"
+            assert await echo(lab.outside, lab.guest, outside, 8080) == f"hello from {pod}"
+            assert await echo(lab.guest, lab.outside, pod, 80) == f"hello from {gateway}"
+            assert await echo(lab.guest, lab.outside, pod, 5353, udp=True) == f"hello from {gateway}"
+        kept = {link.name: link for link in await read_links(lab.pod.pidfd)}
+        assert kept["eth0"].addresses == ("10.244.1.5/24", "fd00:10:244:1::5/64")
+        assert kept["eth0-nic"].addresses == ()

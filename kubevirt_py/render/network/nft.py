@@ -34,7 +34,7 @@ def ruleset(plan: NetworkPlan) -> Document:
     moved = [(interface, interface.moved.nic) for interface in plan.interfaces if interface.moved]
     if moved:
         commands += _table("bridge")
-        commands += [_chain("bridge", name, "filter", _FILTER) for name in ("forward", "output")]
+        commands += [_chain("bridge", name, "filter", _FILTER) for name in ("input", "forward", "output")]
         for interface, nic in moved:
             commands += _guard(interface, nic)
     return {"nftables": commands}
@@ -76,28 +76,29 @@ def _nat(family: str, interface: InterfacePlan, forward: Forwarding, loopback: s
 
 
 def _guard(interface: InterfacePlan, nic: str) -> list[Document]:
-    """Drop rules for what we answer ourselves: such talk stays on the guest's side of the bridge."""
+    """Drop rules for what we answer ourselves: such talk stays between the guest and the bridge."""
     rules = []
     families = (("ip", "protocol", {67, 68}, interface.lease4), ("ip6", "nexthdr", {546, 547}, interface.lease6))
     for family, next_header, ports, lease in families:
-        if lease is None:
-            continue
-        dhcp = [
-            _match(_payload("ether", "type"), family),
-            _match(_payload(family, next_header), "udp"),
-            _match(_payload("udp", "dport"), _any_of(sorted(ports))),
-        ]
-        for chain, out in (("forward", nic), ("forward", interface.tap), ("output", nic)):
-            rules.append(_rule("bridge", chain, _match(_meta("oifname"), out), *dhcp, _DROP))
+        if lease is not None:
+            udp = _match(_payload(family, next_header), "udp")
+            rules += _kept_apart(
+                interface, nic, family, [udp, _match(_payload("udp", "dport"), _any_of(sorted(ports)))]
+            )
     if interface.advert is not None:
-        advert = [
-            _match(_payload("ether", "type"), "ip6"),
-            _match(_payload("ip6", "nexthdr"), "ipv6-icmp"),
-            _match(_payload("icmpv6", "type"), "nd-router-advert"),
-        ]
-        for chain, out in (("forward", nic), ("forward", interface.tap), ("output", nic)):
-            rules.append(_rule("bridge", chain, _match(_meta("oifname"), out), *advert, _DROP))
+        icmp = _match(_payload("ip6", "nexthdr"), "ipv6-icmp")
+        types = _any_of(["nd-router-solicit", "nd-router-advert"])
+        rules += _kept_apart(interface, nic, "ip6", [icmp, _match(_payload("icmpv6", "type"), types)])
     return rules
+
+
+def _kept_apart(interface: InterfacePlan, nic: str, ethertype: str, packet: list[Document]) -> list[Document]:
+    what = [_match(_payload("ether", "type"), ethertype), *packet, {"drop": None}]
+    return [
+        _rule("bridge", "input", _match(_meta("iifname"), nic), *what),
+        _rule("bridge", "forward", _match(_meta("oifname"), _any_of([nic, interface.tap])), *what),
+        _rule("bridge", "output", _match(_meta("oifname"), nic), *what),
+    ]
 
 
 def _port_matches(forward: Forwarding) -> list[list[Document]]:
@@ -120,9 +121,6 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((first, last))
     return merged
-
-
-_DROP: Document = {"drop": None}
 
 
 def _table(family: str) -> list[Document]:
