@@ -10,7 +10,7 @@ if __name__ == "__main__":
     # Also runs as `python3 hack/cluster`, from anywhere.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hack.cluster import cluster
+from hack.cluster import cluster, standalone
 from hack.cluster.plan import DEFAULT_NAME
 from hack.cluster.progress import ClusterError
 
@@ -24,6 +24,9 @@ def main(arguments: list[str]) -> int:
     verbs.add_parser("down", help="end the cluster and remove everything of it")
     verb = verbs.add_parser("load", help="import image archives into every node")
     verb.add_argument("archive", nargs="+", type=Path, help="OCI or docker image archive (.tar)")
+    verb = verbs.add_parser("apiserver", help="run an API server with etcd and no nodes, in the foreground, for tests")
+    verb.add_argument("--dir", required=True, type=Path, help="folder for its files; removed at the end")
+    verb.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     verbs.add_parser("kubeconfig", help="print the path of the kubeconfig")
     chosen = parser.parse_args(arguments)
     try:
@@ -34,6 +37,8 @@ def main(arguments: list[str]) -> int:
                 cluster.down(chosen.name)
             case "load":
                 cluster.load(chosen.name, chosen.archive)
+            case "apiserver":
+                return standalone.serve(chosen.dir, chosen.port)
             case "kubeconfig":
                 print(cluster.kubeconfig_path(chosen.name))
     except ClusterError as error:
