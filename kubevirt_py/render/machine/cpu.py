@@ -1,0 +1,113 @@
+"""Virtual CPUs: topology, model and features (spec.domain.cpu, spec.domain.features)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kubevirt_py.api.quantity import parse_quantity
+from kubevirt_py.plan import Document
+from kubevirt_py.render.machine.wiring import Facts, options
+
+HOST_MODELS = ("host-model", "host-passthrough")
+_FLAG_POLICIES = {"force": "on", "require": "on", "optional": "on", "disable": "off", "forbid": "off", "": "on"}
+_HYPERV = {
+    "relaxed": "hv-relaxed",
+    "vapic": "hv-vapic",
+    "vpindex": "hv-vpindex",
+    "runtime": "hv-runtime",
+    "synic": "hv-synic",
+    "synictimer": "hv-stimer",
+    "reset": "hv-reset",
+    "frequencies": "hv-frequencies",
+    "reenlightenment": "hv-reenlightenment",
+    "tlbflush": "hv-tlbflush",
+    "ipi": "hv-ipi",
+    "evmcs": "hv-evmcs",
+}
+_TLBFLUSH = {"direct": "direct", "extended": "ext"}
+_DEFAULT_SPINLOCKS = 4096
+_DEFAULT_VENDOR = "KVMKVMKVM"
+
+
+class Cpu(msgspec.Struct, frozen=True, kw_only=True):
+    model: str
+    flags: tuple[str, ...] = ()
+    sockets: int = 1
+    cores: int = 1
+    threads: int = 1
+
+    @property
+    def count(self) -> int:
+        return self.sockets * self.cores * self.threads
+
+
+def cpu_from_domain(domain: Document, facts: Facts) -> Cpu:
+    """The host's CPU under KVM unless a model is named; under emulation all that TCG can do."""
+    cpu = domain.get("cpu") or {}
+    sockets, cores, threads = (int(cpu.get(part) or 0) for part in ("sockets", "cores", "threads"))
+    if not (sockets or cores or threads):
+        sockets = _count_from_resources(domain)
+    wanted = cpu.get("model") or "host-model"
+    model = wanted if wanted not in HOST_MODELS else ("host" if facts.kvm else "max")
+    flags = tuple(f"{item['name']}={_FLAG_POLICIES[item.get('policy') or '']}" for item in cpu.get("features") or ())
+    return Cpu(
+        model=model,
+        flags=flags + _platform_flags(domain, facts),
+        sockets=sockets or 1,
+        cores=cores or 1,
+        threads=threads or 1,
+    )
+
+
+def _count_from_resources(domain: Document) -> int:
+    resources = domain.get("resources") or {}
+    for part in ("limits", "requests"):
+        amount = (resources.get(part) or {}).get("cpu")
+        if amount is not None:
+            value = parse_quantity(amount)
+            return max(1, -(-value.numerator // value.denominator))
+    return 1
+
+
+def _platform_flags(domain: Document, facts: Facts) -> tuple[str, ...]:
+    """CPU flags that stand for hypervisor features; they mean something only under KVM."""
+    if not facts.kvm:
+        return ()
+    features = domain.get("features") or {}
+    timers = (domain.get("clock") or {}).get("timer") or {}
+    flags = []
+    if (features.get("kvm") or {}).get("hidden"):
+        flags.append("kvm=off")
+    if "pvspinlock" in features:
+        flags.append(f"kvm-pv-unhalt={'on' if _enabled(features['pvspinlock']) else 'off'}")
+    if (timers.get("kvm") or {}).get("present") is False:
+        flags.append("kvmclock=off")
+    if _enabled(timers.get("hyperv"), "present"):
+        flags.append("hv-time=on")
+    if _enabled(features.get("hypervPassthrough")):
+        flags.append("hv-passthrough=on")
+    return (*flags, *_hyperv_flags(features.get("hyperv") or {}))
+
+
+def _hyperv_flags(hyperv: Document) -> list[str]:
+    flags = [f"{flag}=on" for name, flag in _HYPERV.items() if _enabled(hyperv.get(name))]
+    if _enabled((hyperv.get("synictimer") or {}).get("direct")):
+        flags.append("hv-stimer-direct=on")
+    tlbflush = hyperv.get("tlbflush") or {}
+    flags += [f"hv-tlbflush-{flag}=on" for part, flag in _TLBFLUSH.items() if _enabled(tlbflush.get(part))]
+    if _enabled(hyperv.get("spinlocks")):
+        flags.append(f"hv-spinlocks={int(hyperv['spinlocks'].get('spinlocks') or _DEFAULT_SPINLOCKS)}")
+    if _enabled(hyperv.get("vendorid")):
+        flags.append(f"hv-vendor-id={hyperv['vendorid'].get('vendorid') or _DEFAULT_VENDOR}")
+    return flags
+
+
+def _enabled(part: Document | None, key: str = "enabled") -> bool:
+    """KubeVirt's feature states: an object that is there counts as enabled unless it says otherwise."""
+    return part is not None and part.get(key) is not False
+
+
+def cpu_args(cpu: Cpu) -> list[str]:
+    topology = options("", cpus=cpu.count, sockets=cpu.sockets, cores=cpu.cores, threads=cpu.threads)
+    model = ",".join([cpu.model, *(flag.replace(",", ",,") for flag in cpu.flags)])
+    return ["-cpu", model, "-smp", topology]

@@ -1,0 +1,152 @@
+"""The whole machine: put together from a VMI's spec, printed as QEMU's command line."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render.machine import cpu, devices, disks, firmware, graphics, memory, nics, pci
+from kubevirt_py.render.machine.cpu import Cpu
+from kubevirt_py.render.machine.devices import Devices
+from kubevirt_py.render.machine.disks import Controller, Disk
+from kubevirt_py.render.machine.firmware import Firmware
+from kubevirt_py.render.machine.graphics import Graphics
+from kubevirt_py.render.machine.memory import Memory
+from kubevirt_py.render.machine.nics import Nic
+from kubevirt_py.render.machine.pci import RootPort
+from kubevirt_py.render.machine.wiring import Attachments, Facts, descriptor, options
+
+QEMU = {"amd64": "/usr/bin/qemu-system-x86_64"}
+DEFAULT_TYPE = "q35"
+TRANSLATION_BUFFER_MIB = 32
+"""TCG's code cache; QEMU's own default would take a fifth of guest memory."""
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """Board and accelerator. None in an optional switch leaves it to the board."""
+
+    type: str
+    kvm: bool
+    acpi: bool = True
+    smm: bool | None = None
+    hpet: bool | None = None
+    pit_delay: bool = False
+    firmware_on_serial: bool = False
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """A virtual machine as QEMU will see it. `argv` is its only printer."""
+
+    name: str
+    arch: str
+    platform: Platform
+    cpu: Cpu
+    memory: Memory
+    firmware: Firmware
+    graphics: Graphics | None
+    nics: tuple[Nic, ...]
+    disks: tuple[Disk, ...]
+    controllers: tuple[Controller, ...]
+    devices: Devices
+    ports: tuple[RootPort, ...]
+
+
+def machine_from_vmi(name: str, uid: str, spec: Document, facts: Facts, files: Attachments) -> Machine:
+    """`name` is `<namespace>_<VMI>`, as libvirt domains are called.
+
+    Raises ValueError, with the field to change, for a spec this node cannot run.
+    """
+    domain = spec.get("domain") or {}
+    parts = domain.get("devices") or {}
+    if facts.arch not in QEMU:
+        raise ValueError(f"spec.architecture {facts.arch!r} cannot run here; choose one of {', '.join(QEMU)}")
+    board = _platform(domain, facts)
+    layout = pci.Layout(q35="q35" in board.type)
+    boot = disks.boot_order(parts)
+    processor = cpu.cpu_from_domain(domain, facts)
+    drives = disks.disks_from_devices(parts, files, boot, layout, processor.count)
+    return Machine(
+        name=name,
+        arch=facts.arch,
+        platform=board,
+        cpu=processor,
+        memory=memory.memory_from_domain(domain),
+        firmware=firmware.firmware_from_domain(domain, uid, files, facts),
+        graphics=graphics.graphics_from_devices(parts, layout),
+        nics=nics.nics_from_devices(parts, files.nics, boot, layout),
+        disks=drives,
+        controllers=disks.controllers(drives, layout),
+        devices=devices.devices_from_spec(parts, layout, any(disk.bus == "usb" for disk in drives)),
+        ports=layout.ports,
+    )
+
+
+def _platform(domain: Document, facts: Facts) -> Platform:
+    features = domain.get("features") or {}
+    timers = (domain.get("clock") or {}).get("timer") or {}
+    hpet = timers.get("hpet")
+    smm = features.get("smm")
+    wanted_smm = None if smm is None else smm.get("enabled") is not False
+    bios = ((domain.get("firmware") or {}).get("bootloader") or {}).get("bios") or {}
+    return Platform(
+        type=(domain.get("machine") or {}).get("type") or DEFAULT_TYPE,
+        kvm=facts.kvm,
+        acpi=(features.get("acpi") or {}).get("enabled") is not False,
+        smm=True if firmware.wants_secure_boot(domain) else wanted_smm,
+        hpet=hpet.get("present") is not False if hpet is not None else None,
+        pit_delay=facts.kvm and (timers.get("pit") or {}).get("tickPolicy") == "delay",
+        firmware_on_serial=bool(bios.get("useSerial")),
+    )
+
+
+def argv(machine: Machine) -> tuple[str, ...]:
+    """QEMU's command line, starting with the program. Descriptors appear as tokens (see `wiring.descriptor`).
+
+    The guest starts stopped (-S); the agent continues it once it listens. At shutdown and panic QEMU pauses, so
+    that an agent that was away still reads what happened.
+    """
+    watchdog = machine.devices.watchdog_action if machine.devices.watchdog else None
+    args = [
+        QEMU[machine.arch],
+        *("-name", options("", guest=machine.name)),
+        *("-nodefaults", "-no-user-config", "-S"),
+        *("-sandbox", SANDBOX),
+        *("-action", options("", shutdown="pause", panic="pause", watchdog=watchdog)),
+        *_platform_args(machine),
+        *cpu.cpu_args(machine.cpu),
+        *memory.memory_args(machine.memory),
+        *firmware.firmware_args(machine.firmware),
+        *("-chardev", options("socket", id="qmp", fd=descriptor("qmp"), server=True, wait=False)),
+        *("-mon", "chardev=qmp,mode=control"),
+        *pci.port_args(machine.ports),
+        *graphics.graphics_args(machine.graphics),
+    ]
+    for controller in machine.controllers:
+        args += disks.controller_args(controller)
+    args += devices.device_args(machine.devices)
+    for disk in machine.disks:
+        args += disks.disk_args(disk)
+    for nic in machine.nics:
+        args += nics.nic_args(nic)
+    return tuple(args)
+
+
+def _platform_args(machine: Machine) -> list[str]:
+    board = machine.platform
+    text_only = machine.graphics is None or board.firmware_on_serial
+    switches = options(
+        board.type,
+        acpi=None if board.acpi else False,
+        smm=board.smm,
+        hpet=board.hpet,
+        vmport=False,
+        usb=False,
+        graphics=False if text_only else None,
+        **{"dump-guest-core": False},
+        **({"memory-backend": "ram"} if machine.memory.hugepage_bytes else {}),
+        **firmware.flash_options(machine.firmware.uefi),
+    )
+    accelerator = "kvm" if board.kvm else options("tcg", **{"tb-size": TRANSLATION_BUFFER_MIB})
+    args = ["-machine", switches, "-accel", accelerator]
+    return [*args, "-global", "kvm-pit.lost_tick_policy=delay"] if board.pit_delay else args

@@ -1,0 +1,92 @@
+"""Network cards (spec.domain.devices.interfaces) on wires that the host made."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render.machine.pci import Address, Layout
+from kubevirt_py.render.machine.wiring import NicWire, descriptor, options
+
+_DRIVERS = {
+    "virtio": "virtio-net-pci",
+    "e1000e": "e1000e",
+    "e1000": "e1000",
+    "rtl8139": "rtl8139",
+    "ne2k_pci": "ne2k_pci",
+    "pcnet": "pcnet",
+}
+_EXPRESS = ("virtio", "e1000e")
+
+
+class Nic(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    model: str
+    mac: str
+    place: Address
+    queues: int = 1
+    vhost: bool = False
+    mtu: int = 0
+    bootindex: int | None = None
+    acpi_index: int | None = None
+    transitional: bool = False
+    link_up: bool = True
+
+
+def nics_from_devices(
+    devices: Document, wires: tuple[NicWire, ...], boot: dict[str, int], layout: Layout
+) -> tuple[Nic, ...]:
+    """One card per wire. Raises ValueError for a model that QEMU does not have."""
+    by_name = {item["name"]: item for item in devices.get("interfaces") or ()}
+    return tuple(_nic(by_name.get(wire.name, {}), wire, boot, layout, devices) for wire in wires)
+
+
+def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, devices: Document) -> Nic:
+    model = spec.get("model") or "virtio"
+    if model not in _DRIVERS:
+        raise ValueError(f"interface {wire.name}: model {model!r} is unknown; choose one of {', '.join(_DRIVERS)}")
+    express = model in _EXPRESS
+    return Nic(
+        name=wire.name,
+        model=model,
+        mac=wire.mac,
+        place=layout.express("nic") if express else layout.conventional("nic"),
+        queues=wire.queues if model == "virtio" else 1,
+        vhost=wire.vhost and model == "virtio",
+        mtu=wire.mtu if model == "virtio" else 0,
+        bootindex=boot.get(wire.name),
+        acpi_index=spec.get("acpiIndex"),
+        transitional=model == "virtio" and bool(devices.get("useVirtioTransitional")),
+        link_up=spec.get("state") != "down",
+    )
+
+
+def nic_args(nic: Nic) -> list[str]:
+    many = nic.queues > 1
+    taps, vhosts = (
+        ":".join(descriptor(kind, nic.name, queue) for queue in range(nic.queues)) for kind in ("tap", "vhost")
+    )
+    backend = options(
+        "tap",
+        id=f"net.{nic.name}",
+        fd=None if many else taps,
+        fds=taps if many else None,
+        vhost=True if nic.vhost else None,
+        vhostfd=vhosts if nic.vhost and not many else None,
+        vhostfds=vhosts if nic.vhost and many else None,
+    )
+    card = options(
+        _DRIVERS[nic.model] + ("-transitional" if nic.transitional else ""),
+        id=f"nic.{nic.name}",
+        netdev=f"net.{nic.name}",
+        mac=nic.mac,
+        bus=nic.place.bus,
+        addr=nic.place.addr,
+        host_mtu=nic.mtu or None,
+        mq=True if many else None,
+        vectors=2 * nic.queues + 2 if many else None,
+        bootindex=nic.bootindex,
+        romfile="" if nic.bootindex is None else None,
+        **{"acpi-index": nic.acpi_index},
+    )
+    return ["-netdev", backend, "-device", card]

@@ -1,0 +1,65 @@
+"""What the host gives to a machine: facts about it, opened files, wired networks, and the names of descriptors.
+
+A descriptor's number is known only inside the pod, just before QEMU starts. The command line therefore
+carries tokens like `@fd:tap.default.0@`; the launcher stub puts the numbers in.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts about the node. `now` is RFC 3339 UTC, used only for clocks that run at an offset."""
+
+    kvm: bool
+    arch: str = "amd64"
+    now: str = ""
+
+
+class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An opened volume. `direct` says that O_DIRECT works; `base` is the format of a read-only image below."""
+
+    format: Literal["raw", "qcow2"] = "raw"
+    base: Literal["raw", "qcow2", ""] = ""
+    direct: bool = False
+    size_bytes: int = 0
+
+
+class NicWire(msgspec.Struct, frozen=True, kw_only=True):
+    """A wired interface: `queues` tap descriptors, as many of vhost if `vhost`. `mtu` 0 is QEMU's default."""
+
+    name: str
+    mac: str
+    mtu: int = 0
+    queues: int = 1
+    vhost: bool = False
+
+
+class Attachments(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything opened for one machine: volumes by name, networks in the order of the spec, a kernel's initrd."""
+
+    disks: dict[str, DiskFile] = {}
+    nics: tuple[NicWire, ...] = ()
+    initrd: bool = False
+
+
+def descriptor(*parts: str | int) -> str:
+    """The token that the stub replaces by the number of the descriptor named by the joined parts."""
+    return f"@fd:{'.'.join(map(str, parts))}@"
+
+
+Option = str | int | bool | None
+
+
+def options(first: str, **values: Option) -> str:
+    """`first,key=value,...` in QEMU's syntax: None is left out, booleans are on/off, commas in text are doubled."""
+    parts = [first] if first else []
+    for key, value in values.items():
+        if value is None:
+            continue
+        text = ("on" if value else "off") if isinstance(value, bool) else str(value).replace(",", ",,")
+        parts.append(f"{key}={text}")
+    return ",".join(parts)
