@@ -1,0 +1,221 @@
+"""What virt-controller does next for one VMI.
+
+One table: where the VMI stands (its phase) times how its pod fares -> what to
+do. Every answer is a patch guarded by the VMI's version, so two controllers, or
+a controller and a node agent, can never undo each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+from kubevirt_py.api import kinds, names
+from kubevirt_py.api.views import Condition, Pod
+from kubevirt_py.decide import phases, pods
+from kubevirt_py.decide.clock import age_s
+from kubevirt_py.decide.pods import Fate
+from kubevirt_py.decide.references import event, key_of, warning
+from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt
+from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
+from kubevirt_py.decide.vmi_status import (
+    Change,
+    failed,
+    knows_image_trouble,
+    not_ready,
+    patch,
+    placed,
+    ready_from_pod,
+    scheduling,
+)
+from kubevirt_py.plan import NOTHING, Delete, Event, Plan
+
+QUIET_S = 2.0
+"""How long a pod may look for a node before the VMI says Scheduling: a write saved on the usual path."""
+LINGER_S = 15.0
+"""How long the pod of a VMI that has ended may go on ending by itself."""
+MAX_REPLACE_DELAY_S = 60.0
+
+
+class Stand(Enum):
+    """Phases that are handled alike."""
+
+    UNPLACED = auto()
+    PLACED = auto()
+    RUNNING = auto()
+    FINAL = auto()
+
+
+def stand(phase: str) -> Stand:
+    """The group a phase belongs to; phases of other versions count as running, where least is done."""
+    if phase in phases.FINAL:
+        return Stand.FINAL
+    if phase == phases.SCHEDULED:
+        return Stand.PLACED
+    return Stand.UNPLACED if phase in phases.UNPLACED else Stand.RUNNING
+
+
+def decide(s: VmiSnapshot) -> Plan:
+    """The plan for a VMI as observed. Returns an empty plan where nothing is to be done."""
+    if s.vmi.metadata.deletion_timestamp:
+        return _finish(s)
+    pod = pods.current(s.pods)
+    return TABLE[stand(s.vmi.status.phase), pods.fate(pod)](s, pod)
+
+
+def _finish(s: VmiSnapshot) -> Plan:
+    """Deletion: first the pods, then (for want of a report) the phase, then the finalizers."""
+    alive = [pod for pod in s.pods if not pod.metadata.deletion_timestamp]
+    if alive:
+        deleted = tuple(Delete(kinds.POD, key_of(pod), pod.metadata.uid) for pod in alive)
+        note = f"Deleted virtual machine pod {alive[0].metadata.name}"
+        return Plan(do=deleted, events=(event(kinds.VMI, s.vmi, names.SUCCESSFUL_DELETE, note),))
+    if s.pods:
+        leaving = s.vmi.status.phase == phases.RUNNING
+        return (
+            patch(s, not_ready(s, names.POD_TERMINATING, "The virtual machine pod is terminating"))
+            if leaving
+            else NOTHING
+        )
+    if s.settle_s > 0:
+        return Plan(again_s=s.settle_s)
+    change = Change() if s.vmi.status.phase in phases.FINAL else failed(s, "")
+    drop = {names.VMI_FINALIZER, names.LEGACY_VMI_FINALIZER} | (set() if s.owner_exists else {names.VM_FINALIZER})
+    return patch(s, change, drop_finalizers=drop)
+
+
+def _create(s: VmiSnapshot, _: Pod | None) -> Plan:
+    """No pod yet: make one, unless a claim is missing or the API server refused it."""
+    if missing := missing_claims(s):
+        named = ", ".join(missing)
+        text = f"PersistentVolumeClaim {named} does not exist in namespace {s.vmi.metadata.namespace}"
+        unscheduled = Condition(names.POD_SCHEDULED, "False", names.UNSCHEDULABLE, text)
+        return _trouble(s, names.FAILED_PVC_NOT_FOUND, text, f"{text}; create it and the VM starts", unscheduled)
+    if s.failure is not None:
+        text = f"The virtual machine pod was refused: {s.failure.message}"
+        told = _trouble(s, names.FAILED_CREATE, text, text)
+        if told:
+            return told
+    return create_pod(s, next_attempt(s.pods))
+
+
+def _replace(s: VmiSnapshot, pod: Pod | None) -> Plan:
+    """The kubelet refused the pod for good: another one, after a delay that doubles with each attempt."""
+    assert pod is not None
+    text = f"Pod {pod.metadata.name} was refused by node {pod.spec.node_name}: {pods.ending(pod)}"
+    back = scheduling(s, Condition(names.SYNCHRONIZED, "False", names.FAILED_CREATE, text))
+    told = patch(s, back, events=(warning(kinds.VMI, s.vmi, names.FAILED_CREATE, f"{text}; another pod is made"),))
+    if told:
+        return told
+    delay = min(MAX_REPLACE_DELAY_S, 2.0 ** pods.attempt(pod))
+    wait = delay - age_s(pod.metadata.creation_timestamp, s.now)
+    if wait > 0:
+        return Plan(again_s=wait)
+    older = tuple(Delete(kinds.POD, key_of(old), old.metadata.uid) for old in s.pods if old is not pod)
+    plan = create_pod(s, next_attempt(s.pods))
+    return Plan(do=(*plan.do, *older), events=plan.events, again_s=plan.again_s)
+
+
+def _report_unbound(s: VmiSnapshot, pod: Pod | None) -> Plan:
+    """The pod waits for a node: say so when it takes long or cannot be."""
+    assert pod is not None
+    finding = pods.unschedulable(pod)
+    quiet = QUIET_S - age_s(pod.metadata.creation_timestamp, s.now)
+    if finding is None and quiet > 0:
+        return Plan(again_s=quiet)
+    return patch(s, scheduling(s, finding))
+
+
+def _place(s: VmiSnapshot, pod: Pod | None) -> Plan:
+    """The pod is bound: name it to the node's agent, and tell of an image that cannot be had."""
+    assert pod is not None
+    trouble = pods.container_trouble(pod)
+    events: tuple[Event, ...] = ()
+    if trouble is not None and not knows_image_trouble(s.vmi):
+        advice = "check the image's name, its pull secret and that the node reaches the registry"
+        events = (warning(kinds.VMI, s.vmi, trouble[0], f"{trouble[1] or trouble[0]}; {advice}"),)
+    return patch(s, placed(s, pod, trouble), events=events)
+
+
+def _follow(s: VmiSnapshot, pod: Pod | None) -> Plan:
+    """The guest runs: mirror the pod's readiness if the VMI has a probe; remove pods refused before."""
+    assert pod is not None
+    refused = tuple(Delete(kinds.POD, key_of(old), old.metadata.uid) for old in s.pods if pods.is_terminal(old))
+    plan = patch(s, ready_from_pod(s, pod))
+    return Plan(do=(*plan.do, *refused))
+
+
+def _leaving(s: VmiSnapshot, _: Pod | None) -> Plan:
+    """Somebody deletes the pod: the guest shuts down."""
+    return patch(s, not_ready(s, names.POD_TERMINATING, "The virtual machine pod is terminating"))
+
+
+def _ended(s: VmiSnapshot, pod: Pod | None) -> Plan:
+    """The pod ended; the agent knows best how, so it speaks first."""
+    assert pod is not None
+    wait = pods.report_wait_s(pod, s.now)
+    if wait > 0:
+        return Plan(again_s=wait)
+    return _fail(s, f"pod {pod.metadata.name} ended ({pods.ending(pod)})", pod.status.reason)
+
+
+def _vanished(s: VmiSnapshot, _: Pod | None) -> Plan:
+    """The pod is gone and with it the guest."""
+    if s.settle_s > 0:
+        return Plan(again_s=s.settle_s)
+    return _fail(s, "its pod was removed", names.POD_NOT_EXISTS)
+
+
+def _fail(s: VmiSnapshot, why: str, reason: str) -> Plan:
+    note = f"The VirtualMachineInstance crashed: {why}"
+    return patch(s, failed(s, reason), events=(warning(kinds.VMI, s.vmi, names.STOPPED, note),))
+
+
+def _clear(s: VmiSnapshot, pod: Pod | None) -> Plan:
+    """The VMI has ended but its pod lives: give it a moment, then end it."""
+    assert pod is not None
+    since = phases.reached(s.vmi.status.phase_transition_timestamps, s.vmi.status.phase)
+    wait = LINGER_S - age_s(since, s.now)
+    if wait > 0:
+        return Plan(again_s=wait)
+    return Plan(do=(Delete(kinds.POD, key_of(pod), pod.metadata.uid),))
+
+
+def _nothing(s: VmiSnapshot, _: Pod | None) -> Plan:
+    return NOTHING
+
+
+def _trouble(s: VmiSnapshot, reason: str, text: str, note: str, also: Condition | None = None) -> Plan:
+    synchronized = Condition(names.SYNCHRONIZED, "False", reason, text)
+    change = Change(conditions={synchronized.type: synchronized} | ({also.type: also} if also else {}))
+    return patch(s, change, events=(warning(kinds.VMI, s.vmi, reason, note),))
+
+
+Step = Callable[[VmiSnapshot, Pod | None], Plan]
+
+TABLE: dict[tuple[Stand, Fate], Step] = {
+    (Stand.UNPLACED, Fate.ABSENT): _create,
+    (Stand.UNPLACED, Fate.UNBOUND): _report_unbound,
+    (Stand.UNPLACED, Fate.BOUND): _place,
+    (Stand.UNPLACED, Fate.LEAVING): _nothing,
+    (Stand.UNPLACED, Fate.REFUSED): _replace,
+    (Stand.UNPLACED, Fate.ENDED): _ended,
+    (Stand.PLACED, Fate.ABSENT): _vanished,
+    (Stand.PLACED, Fate.UNBOUND): _report_unbound,
+    (Stand.PLACED, Fate.BOUND): _place,
+    (Stand.PLACED, Fate.LEAVING): _leaving,
+    (Stand.PLACED, Fate.REFUSED): _replace,
+    (Stand.PLACED, Fate.ENDED): _ended,
+    (Stand.RUNNING, Fate.ABSENT): _vanished,
+    (Stand.RUNNING, Fate.UNBOUND): _nothing,
+    (Stand.RUNNING, Fate.BOUND): _follow,
+    (Stand.RUNNING, Fate.LEAVING): _leaving,
+    (Stand.RUNNING, Fate.REFUSED): _ended,
+    (Stand.RUNNING, Fate.ENDED): _ended,
+    (Stand.FINAL, Fate.ABSENT): _nothing,
+    (Stand.FINAL, Fate.UNBOUND): _clear,
+    (Stand.FINAL, Fate.BOUND): _clear,
+    (Stand.FINAL, Fate.LEAVING): _nothing,
+    (Stand.FINAL, Fate.REFUSED): _nothing,
+    (Stand.FINAL, Fate.ENDED): _nothing,
+}

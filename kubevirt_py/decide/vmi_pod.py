@@ -1,0 +1,62 @@
+"""Making the pod of a VMI: what must be there first, and the action itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubevirt_py.api import kinds, names
+from kubevirt_py.api.views import Pod
+from kubevirt_py.decide import patches, pods
+from kubevirt_py.decide.references import event, key_of
+from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
+from kubevirt_py.plan import Create, Document, JsonPatch, Plan
+from kubevirt_py.render.launcher_pod import launcher_pod
+from kubevirt_py.render.pod_volumes import claims_of
+
+
+def missing_claims(s: VmiSnapshot) -> tuple[str, ...]:
+    """Claims that the VMI names and that do not exist."""
+    return tuple(claim for claim in claims_of(s.spec) if claim not in s.claims)
+
+
+def next_attempt(made: Iterable[Pod]) -> int:
+    """Number of the next pod: one more than the latest that was refused, 0 for the first."""
+    return max((pods.attempt(pod) + 1 for pod in made), default=0)
+
+
+def create_pod(s: VmiSnapshot, attempt: int) -> Plan:
+    """Create the pod of `attempt`; the VMI's finalizer is put on first where admission has not done it."""
+    meta = s.vmi.metadata
+    block = [name for name, claim in s.claims.items() if claim.spec.volume_mode == "Block"]
+    body = launcher_pod(_document(s), s.config, s.launcher_image, attempt=attempt, block_claims=block)
+    note = f"Created virtual machine pod {body['metadata']['name']}"
+    create = Create(kinds.POD, body, owner_uid=meta.uid)
+    return Plan(
+        do=(*_finalize(s), create),
+        events=(event(kinds.VMI, s.vmi, names.SUCCESSFUL_CREATE, note),),
+    )
+
+
+def _finalize(s: VmiSnapshot) -> tuple[JsonPatch, ...]:
+    present = s.vmi.metadata.finalizers
+    if names.VMI_FINALIZER in present:
+        return ()
+    wanted = [*present, names.VMI_FINALIZER]
+    ops = patches.guarded(
+        s.vmi.metadata.resource_version, ({"op": "add", "path": "/metadata/finalizers", "value": wanted},)
+    )
+    return (JsonPatch(kinds.VMI, key_of(s.vmi), ops),)
+
+
+def _document(s: VmiSnapshot) -> Document:
+    meta = s.vmi.metadata
+    return {
+        "metadata": {
+            "name": meta.name,
+            "namespace": meta.namespace,
+            "uid": meta.uid,
+            "labels": dict(meta.labels),
+            "annotations": dict(meta.annotations),
+        },
+        "spec": s.spec,
+    }

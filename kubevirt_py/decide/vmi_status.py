@@ -1,0 +1,162 @@
+"""The VMI status fields that virt-controller writes, and the one patch that carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubevirt_py.api import kinds, names
+from kubevirt_py.api.views import Condition, Pod, VirtualMachineInstance
+from kubevirt_py.decide import conditions, patches, phases, pods
+from kubevirt_py.decide.references import key_of
+from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
+from kubevirt_py.plan import NOTHING, Event, JsonPatch, Plan
+
+CONTROLLER_REASONS = (
+    frozenset({names.FAILED_CREATE, names.FAILED_PVC_NOT_FOUND})
+    | frozenset(pods.IMAGE_REASONS.values())
+    | pods.CONTAINER_REASONS
+)
+"""Reasons of Synchronized=False that the controller gives and takes back; others are the agent's."""
+IMAGE_TROUBLE = frozenset(pods.IMAGE_REASONS.values())
+NOT_RUNNING = "Guest VM is not reported as running"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Wanted status fields (None: remove), conditions by type (None: drop) and labels (None: remove)."""
+
+    status: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Condition | None] = field(default_factory=dict)
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def patch(
+    s: VmiSnapshot, change: Change, *, drop_finalizers: Collection[str] = (), events: tuple[Event, ...] = ()
+) -> Plan:
+    """One guarded patch that brings the VMI to `change`; an empty plan (and no events) if it is there already."""
+    meta, old = s.vmi.metadata, observed(s.vmi)
+    wanted = dict(change.status)
+    if change.conditions:
+        merged = conditions.merged(s.vmi.status.conditions, change.conditions, s.timestamp)
+        wanted["conditions"] = conditions.documents(merged)
+    if not wanted.get("conditions", True) and "conditions" not in old:
+        del wanted["conditions"]
+    phase = wanted.get("phase", s.vmi.status.phase)
+    if phase != s.vmi.status.phase:
+        wanted["phaseTransitionTimestamps"] = phases.transitions(
+            s.vmi.status.phase_transition_timestamps, phase, s.timestamp
+        )
+    status_ops = patches.field_ops("/status", old, wanted)
+    ops = (
+        *(patches.parent_op("/status", old) if status_ops else ()),
+        *status_ops,
+        *patches.label_ops(meta.labels, change.labels),
+        *patches.finalizer_ops(meta.finalizers, drop_finalizers),
+    )
+    if not ops:
+        return NOTHING
+    guarded = patches.guarded(meta.resource_version, ops)
+    return Plan(do=(JsonPatch(kinds.VMI, key_of(s.vmi), guarded),), events=events)
+
+
+def observed(vmi: VirtualMachineInstance) -> dict[str, Any]:
+    """The status fields this module writes, as they stand; empty ones left out."""
+    status = vmi.status
+    fields = {
+        "phase": status.phase,
+        "reason": status.reason,
+        "nodeName": status.node_name,
+        "activePods": status.active_pods,
+        "qosClass": status.qos_class,
+        "launcherContainerImageVersion": status.launcher_container_image_version,
+        "migrationTransport": status.migration_transport,
+        "runtimeUser": status.runtime_user,
+        "conditions": conditions.documents(status.conditions),
+        "phaseTransitionTimestamps": [
+            {"phase": entry.phase, "phaseTransitionTimestamp": entry.phase_transition_timestamp}
+            for entry in status.phase_transition_timestamps
+        ],
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def scheduling(s: VmiSnapshot, finding: Condition | None) -> Change:
+    """The pod is not on a node: `finding` tells why, if anything does."""
+    changed: dict[str, Condition | None] = {names.READY: _guest_not_running()}
+    if finding is not None:
+        changed[finding.type] = finding
+    elif conditions.find(s.vmi.status.conditions, names.POD_SCHEDULED):
+        changed[names.POD_SCHEDULED] = None
+    return Change(
+        status={
+            "phase": phases.SCHEDULING,
+            "nodeName": None,
+            "activePods": None,
+            "launcherContainerImageVersion": None,
+        },
+        conditions=changed,
+        labels={names.NODE_NAME_LABEL: None},
+    )
+
+
+def placed(s: VmiSnapshot, pod: Pod, trouble: tuple[str, str] | None) -> Change:
+    """The pod is bound to a node: all the node's agent needs to take it over."""
+    return Change(
+        status={
+            "phase": phases.SCHEDULED,
+            "nodeName": pod.spec.node_name,
+            "activePods": {pod.metadata.uid: pod.spec.node_name},
+            "qosClass": pod.status.qos_class or None,
+            "launcherContainerImageVersion": s.vmi.status.launcher_container_image_version or s.launcher_image,
+            "migrationTransport": "Unix",
+            "runtimeUser": names.QEMU_ID,
+        },
+        conditions={
+            names.READY: _guest_not_running(),
+            names.POD_SCHEDULED: None,
+            **_synchronized(s.vmi, trouble),
+        },
+        labels={names.NODE_NAME_LABEL: pod.spec.node_name},
+    )
+
+
+def ready_from_pod(s: VmiSnapshot, pod: Pod) -> Change:
+    """Running: with a readiness probe the pod's readiness is the VMI's; without one the agent alone tells."""
+    changed = _synchronized(s.vmi, None)
+    found = conditions.find(pod.status.conditions, names.READY)
+    if s.spec.get("readinessProbe"):
+        missing = Condition(type=names.READY, status="False", reason=names.POD_CONDITION_MISSING)
+        changed[names.READY] = found or missing
+    return Change(conditions=changed)
+
+
+def not_ready(s: VmiSnapshot, reason: str, message: str) -> Change:
+    """Only the Ready condition, False."""
+    return Change(conditions={names.READY: Condition(type=names.READY, status="False", reason=reason, message=message)})
+
+
+def failed(s: VmiSnapshot, reason: str) -> Change:
+    """The guest is gone and nobody saw it end well."""
+    return Change(
+        status={"phase": phases.FAILED, **({"reason": reason} if reason else {})},
+        conditions={names.READY: _guest_not_running()},
+    )
+
+
+def knows_image_trouble(vmi: VirtualMachineInstance) -> bool:
+    """Whether the VMI says already that an image cannot be had."""
+    return conditions.false_reason(vmi.status.conditions, names.SYNCHRONIZED) in IMAGE_TROUBLE
+
+
+def _guest_not_running() -> Condition:
+    return Condition(type=names.READY, status="False", reason=names.GUEST_NOT_RUNNING, message=NOT_RUNNING)
+
+
+def _synchronized(vmi: VirtualMachineInstance, trouble: tuple[str, str] | None) -> dict[str, Condition | None]:
+    if trouble is not None:
+        reason, message = trouble
+        return {names.SYNCHRONIZED: Condition(names.SYNCHRONIZED, "False", reason, message)}
+    ours = conditions.false_reason(vmi.status.conditions, names.SYNCHRONIZED) in CONTROLLER_REASONS
+    return {names.SYNCHRONIZED: None} if ours else {}
