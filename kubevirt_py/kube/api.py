@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -36,7 +36,7 @@ class Api(Protocol):
 
     def list_pages(
         self, kind: Kind[Any], *, namespace: str = "", labels: str = "", fields: str = "", limit: int = 500
-    ) -> AsyncIterator[Page]:
+    ) -> AsyncGenerator[Page, None]:
         """All objects in pages of `limit` (0: one page), at the newest version. Gone when a page token expires."""
         ...
 
@@ -50,7 +50,7 @@ class Api(Protocol):
         since: str = "",
         initial: bool = False,
         timeout_s: int = 300,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Watch events, one JSON line each, with bookmarks.
 
         From version `since` on; with `initial` the objects that exist come first, closed by a

@@ -6,9 +6,8 @@ in full that is read in part.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Self
 
 import aiohttp
@@ -54,7 +53,9 @@ _LIST = msgspec.json.Decoder(_List)
 class Client:
     """`kube.api.Api` over HTTP. Use as an async context manager, or call `close`."""
 
-    def __init__(self, base_url: str, credentials: Credentials | None = None, *, server_name: str | None = None) -> None:
+    def __init__(
+        self, base_url: str, credentials: Credentials | None = None, *, server_name: str | None = None
+    ) -> None:
         """`base_url` like https://10.96.0.1:443; `server_name` overrides the name in the server's certificate."""
         self.base_url = base_url.rstrip("/")
         self.observe: Observer | None = None
@@ -87,7 +88,7 @@ class Client:
 
     async def list_pages(
         self, kind: Kind[Any], *, namespace: str = "", labels: str = "", fields: str = "", limit: int = 500
-    ) -> AsyncIterator[Page]:
+    ) -> AsyncGenerator[Page, None]:
         params = _selectors(labels, fields)
         if limit:
             params["limit"] = str(limit)
@@ -113,7 +114,7 @@ class Client:
         since: str = "",
         initial: bool = False,
         timeout_s: int = 300,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         params = _selectors(labels, fields)
         params |= {"watch": "1", "allowWatchBookmarks": "true", "timeoutSeconds": str(timeout_s)}
         params["resourceVersion"] = since
@@ -272,7 +273,7 @@ class Client:
             ) as response:
                 answer = await response.read()
                 status = response.status
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"{method} {self.base_url}{path}: {_words(error)}") from error
         finally:
             self._observed(method, resource, status, started, held_s)

@@ -1,0 +1,75 @@
+"""Websockets through the API server, with the credentials of a client."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+
+import aiohttp
+
+from kubevirt_py.kube.client import CONNECT_S, REQUEST_S, Client
+from kubevirt_py.kube.errors import ApiError, Unauthorized, Unreachable, error_from_status
+
+HEARTBEAT_S = 30.0
+
+
+async def open_websocket(
+    client: Client, path: str, protocols: Sequence[str] = (), params: Mapping[str, str] | None = None
+) -> aiohttp.ClientWebSocketResponse:
+    """Connect to `path`; the caller closes it.
+
+    Raises the ApiError that the server answered instead of an upgrade, or Unreachable.
+    """
+    try:
+        return await _connect(client, path, protocols, params)
+    except Unauthorized:
+        if not await client._credentials.renew():
+            raise
+        return await _connect(client, path, protocols, params)
+
+
+async def _connect(
+    client: Client, path: str, protocols: Sequence[str], params: Mapping[str, str] | None
+) -> aiohttp.ClientWebSocketResponse:
+    try:
+        return await client._session.ws_connect(
+            client.base_url + path,
+            params=params,
+            protocols=protocols,
+            heartbeat=HEARTBEAT_S,
+            headers=await client._credentials.headers(),
+            ssl=client._credentials.tls(),
+            server_hostname=client._server_name,
+            timeout=aiohttp.ClientWSTimeout(ws_close=CONNECT_S),
+        )
+    except aiohttp.WSServerHandshakeError as error:
+        raise await _refusal(client, path, params, error) from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise Unreachable(f"{client.base_url}{path}: {error}") from error
+
+
+async def _refusal(
+    client: Client, path: str, params: Mapping[str, str] | None, error: aiohttp.WSServerHandshakeError
+) -> ApiError:
+    """The reason of a refused upgrade. The library drops the answer's body, so ask once more and read it."""
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+    }
+    try:
+        async with client._session.get(
+            client.base_url + path,
+            params=params,
+            headers={**await client._credentials.headers(), **upgrade},
+            ssl=client._credentials.tls(),
+            server_hostname=client._server_name,
+            timeout=aiohttp.ClientTimeout(total=REQUEST_S),
+        ) as response:
+            if response.status < 400:
+                return Unreachable(f"{path}: the server refused first ({error.status}) and accepted then; try again")
+            return error_from_status(response.status, await response.read())
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return error_from_status(error.status, error.message.encode())

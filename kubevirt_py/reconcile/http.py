@@ -1,0 +1,60 @@
+"""The small web server of every process: metrics, health, readiness, leadership."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import anyio
+import msgspec
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+Answer = Callable[[], tuple[bool, Mapping[str, Any]]]
+"""Whether all is well, and the JSON to say so."""
+
+
+class Listen(NamedTuple):
+    """Where to listen; plain HTTP where `tls` is None. Port 0 takes a free one."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+
+def application(registry: CollectorRegistry, answers: Mapping[str, Answer]) -> web.Application:
+    """`/metrics` from `registry`, and one JSON path for each of `answers` (503 where all is not well)."""
+    app = web.Application()
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def handler(answer: Answer) -> Callable[[web.Request], Any]:
+        async def handle(_request: web.Request) -> web.Response:
+            well, document = answer()
+            body = msgspec.json.encode(document)
+            return web.Response(body=body, status=200 if well else 503, content_type="application/json")
+
+        return handle
+
+    app.router.add_get("/metrics", metrics)
+    for path, answer in answers.items():
+        app.router.add_get(path, handler(answer))
+    return app
+
+
+@asynccontextmanager
+async def serving(app: web.Application, listen: Listen) -> AsyncIterator[int]:
+    """Serve `app` while the block runs; gives the port. Raises OSError if it cannot listen."""
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, listen.host, listen.port, ssl_context=listen.tls)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        with anyio.move_on_after(5, shield=True):
+            await runner.cleanup()
