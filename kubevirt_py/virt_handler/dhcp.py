@@ -35,7 +35,10 @@ async def serve(pidfd: int, plan: NetworkPlan) -> None:
     The namespace must be plumbed. May be called again by an agent that has restarted.
     Raises OSError when a bridge of the plan is missing.
     """
-    responders = await in_netns(pidfd, lambda: _open_all(plan))
+    try:
+        responders = await in_netns(pidfd, lambda: _open_all(plan))
+    except ProcessLookupError:
+        return
     alive = os.dup(pidfd)
     try:
         async with anyio.create_task_group() as tasks:

@@ -98,8 +98,6 @@ def _plumb(plan: NetworkPlan) -> tuple[TapHandle, ...]:
             for interface in plan.interfaces:
                 _bridge(netlink, interface)
                 handles.append(_tap(netlink, interface))
-                for path, value in interface.sysctls:
-                    _sysctl(path, value)
                 _routes(netlink, interface)
         nft.load(ruleset(plan))
     except BaseException:
@@ -115,9 +113,10 @@ def _bridge(netlink: Any, interface: InterfacePlan) -> None:
         netlink.link("add", ifname=bridge.name, kind="bridge", address=bridge.mac, br_mcast_snooping=0)
     index = _index(netlink, bridge.name)
     netlink.link("set", index=index, mtu=interface.mtu, address=bridge.mac)
+    if interface.advert is None:
+        _without_ipv6(bridge.name)
     for path, value in interface.sysctls:
-        if path.startswith(f"net/ipv6/conf/{bridge.name}/"):
-            _sysctl(path, value)
+        _sysctl(path, value)
     netlink.link("set", index=index, state="up")
     for address in bridge.addresses:
         _add_address(netlink, index, address)
@@ -140,12 +139,15 @@ def _move(netlink: Any, interface: InterfacePlan, bridge: int) -> None:
         netlink.link("set", index=nic, state="down")
         netlink.link("set", index=nic, ifname=moved.nic)
     netlink.flush_addr(index=nic)
+    _without_ipv6(moved.nic)
     netlink.link("set", index=nic, address=moved.mac, master=bridge, mtu=interface.mtu)
     netlink.brport("set", index=nic, learning=0)
     netlink.link("set", index=nic, state="up")
     if not _index(netlink, interface.pod_link):
         netlink.link("add", ifname=interface.pod_link, kind="bridge", mtu=interface.mtu)
     kept = _index(netlink, interface.pod_link)
+    if interface.advert is not None:
+        _sysctl(f"net/ipv6/conf/{interface.pod_link}/addr_gen_mode", "1")
     for address in moved.addresses:
         _add_address(netlink, kept, address, _IFA_F_NOPREFIXROUTE)
     netlink.link("set", index=kept, state="up")
@@ -159,6 +161,7 @@ def _tap(netlink: Any, interface: InterfacePlan) -> TapHandle:
         for _ in range(interface.queues):
             fds.append(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
             fcntl.ioctl(fds[-1], _TUNSETIFF, request)
+        _without_ipv6(interface.tap)
         index = _index(netlink, interface.tap)
         master = _index(netlink, interface.bridge.name)
         netlink.link("set", index=index, mtu=interface.mtu, master=master, state="up")
@@ -191,6 +194,13 @@ def _index(netlink: Any, name: str) -> int:
     """The link's index, 0 when there is none."""
     found: list[int] = netlink.link_lookup(ifname=name)
     return found[0] if found else 0
+
+
+def _without_ipv6(link: str) -> None:
+    """No link-local address and so no chatter of the kernel's own; a kernel without IPv6 has no such setting."""
+    setting = f"net/ipv6/conf/{link}/disable_ipv6"
+    if (_SYSCTL / setting).exists():
+        _sysctl(setting, "1")
 
 
 def _sysctl(path: str, value: str) -> None:

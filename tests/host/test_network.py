@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from netlab import Namespace, guest_on, namespace, needs_netns
 
 from kubevirt_py.render.network.binding import plan_links
 from kubevirt_py.render.network.model import NetworkPlan, ResolvFacts
 from kubevirt_py.virt_handler.dhcp import serve
-from kubevirt_py.virt_handler.links import plumb, read_links
+from kubevirt_py.virt_handler.links import TapBusy, plumb, read_links
+from kubevirt_py.virt_handler.netns import in_netns
+from tests.host.netlab import Namespace, guest_on, namespace, needs_netns
 
 pytestmark = needs_netns
 
@@ -51,7 +55,7 @@ class Lab:
         script, lease = self.tmp / "udhcpc.sh", self.tmp / "lease"
         script.write_text(UDHCPC_SCRIPT.replace("LEASE", str(lease)))
         script.chmod(0o755)
-        options = [f"-O{name}" for name in ("search", "mtu", "ntpsrv", "bootfile", "tftp", "staticroutes", "hostname")]
+        options = [f"-O{name}" for name in ("search", "mtu", "ntpsrv", "bootfile", "tftp", "staticroutes", "240")]
         await self.in_guest("busybox", "udhcpc", "-i", "eth0", "-nqf", "-t5", "-T1", *options, "-s", str(script))
         return dict(line.split("=", 1) for line in lease.read_text().splitlines() if "=" in line)
 
@@ -102,13 +106,19 @@ async def running(lab: Lab, spec: dict[str, Any], vcpus: int = 1) -> AsyncIterat
     plan = plan_links(spec, await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111", vcpus=vcpus)
     (tap,) = await plumb(lab.pod.pidfd, plan)
     with guest_on(lab.guest, plan.interfaces[0].mac, tap.fds):
-        server = asyncio.create_task(serve(lab.pod.pidfd, plan))
-        try:
+        async with served(lab, plan):
             yield plan
-        finally:
-            server.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await server
+
+
+@contextlib.asynccontextmanager
+async def served(lab: Lab, plan: NetworkPlan) -> AsyncIterator[None]:
+    server = asyncio.create_task(serve(lab.pod.pidfd, plan))
+    try:
+        yield
+    finally:
+        server.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await server
 
 
 async def echo(server: Namespace, client: Namespace, address: str, port: int, *, udp: bool = False) -> str:
@@ -227,3 +237,141 @@ async def test_bridge_gives_the_guest_the_pods_addresses(lab: Lab) -> None:
         kept = {link.name: link for link in await read_links(lab.pod.pidfd)}
         assert kept["eth0"].addresses == ("10.244.1.5/24", "fd00:10:244:1::5/64")
         assert kept["eth0-nic"].addresses == ()
+
+
+async def test_bridge_keeps_router_and_dhcp_talk_off_the_pod_network(lab: Lab) -> None:
+    sniffer = lab.outside.start(sys.executable, "-c", SNIFFER)
+    assert sniffer.stdout is not None
+    await asyncio.to_thread(sniffer.stdout.readline)
+    async with running(lab, vmi("bridge")):
+        await lab.lease()
+        await lab.lease6()
+        # The last frame that the sniffer waits for: all that could have leaked came before it.
+        await lab.in_guest("busybox", "ping", "-c1", "-W3", "10.244.1.1")
+        seen = await asyncio.to_thread(sniffer.stdout.readline)
+    assert json.loads(seen) == []
+
+
+SNIFFER = """
+import json, socket
+sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+sock.bind(("eth0", 0))
+sock.settimeout(20)
+print(flush=True)
+leaked = []
+while True:
+    frame, (_, _, kind, _, _) = sock.recvfrom(2000)
+    ether, ip = frame[12:14], frame[14:]
+    if ether == b"\\x08\\x00" and ip[9] == 1:
+        break
+    if ether == b"\\x08\\x00" and ip[9] == 17 and ip[22:24] in (b"\\0\\x43", b"\\0\\x44"):
+        leaked.append("dhcp")
+    if ether == b"\\x86\\xdd" and ip[6] == 17 and ip[42:44] in (b"\\x02\\x22", b"\\x02\\x23"):
+        leaked.append("dhcp6")
+    if ether == b"\\x86\\xdd" and ip[6] == 58 and ip[40] in (133, 134) and frame[6:12] != b"":
+        leaked.append(f"icmp6 {ip[40]} from {frame[6:12].hex()}")
+print(json.dumps(leaked), flush=True)
+"""
+
+
+async def test_bridge_hands_over_a_gateway_outside_the_subnet(lab: Lab) -> None:
+    """The pod as Calico leaves it: a /32, and a link-local gateway reached on-link."""
+    lab.pod.ip("addr", "flush", "dev", "eth0")
+    lab.pod.ip("addr", "add", "10.244.9.9/32", "dev", "eth0")
+    lab.pod.ip("route", "add", "169.254.1.1", "dev", "eth0", "scope", "link")
+    lab.pod.ip("route", "add", "default", "via", "169.254.1.1", "dev", "eth0")
+    lab.outside.ip("addr", "add", "169.254.1.1/32", "dev", "eth0")
+    lab.outside.ip("route", "add", "10.244.9.9", "dev", "eth0")
+    async with running(lab, vmi("bridge")):
+        lease = await lab.lease()
+        assert (lease["ip"], lease["mask"]) == ("10.244.9.9", "32")
+        assert lease["staticroutes"] == "169.254.1.1/32 0.0.0.0 0.0.0.0/0 169.254.1.1"
+        assert await echo(lab.guest, lab.outside, "10.244.9.9", 80) == "hello from 10.244.1.1"
+        assert await echo(lab.outside, lab.guest, "192.0.2.1", 80) == "hello from 10.244.9.9"
+
+
+async def test_lease_carries_the_users_dhcp_options(lab: Lab) -> None:
+    options = {
+        "bootFileName": "pxelinux.0",
+        "tftpServerName": "tftp.example",
+        "ntpServers": ["192.0.2.123", "192.0.2.124"],
+        "privateOptions": [{"option": 240, "value": "private"}],
+    }
+    async with running(lab, vmi("masquerade", dhcpOptions=options)):
+        lease = await lab.lease()
+    assert (lease["bootfile"], lease["tftp"]) == ("pxelinux.0", "tftp.example")
+    assert lease["ntpsrv"] == "192.0.2.123 192.0.2.124"
+    assert bytes.fromhex(lease["opt240"]) == b"private"
+
+
+@pytest.mark.parametrize("binding", ["masquerade", "bridge"])
+async def test_plumbing_again_with_the_same_plan_changes_nothing(lab: Lab, binding: str) -> None:
+    async with running(lab, vmi(binding)) as plan:
+        with pytest.raises(TapBusy, match="tap0 exists: a machine already runs in this pod"):
+            await plumb(lab.pod.pidfd, plan)
+        before = picture(lab.pod)
+    (tap,) = await plumb(lab.pod.pidfd, plan)
+    with guest_on(lab.guest, plan.interfaces[0].mac, tap.fds):
+        after = picture(lab.pod)
+    assert after == before
+
+
+def picture(pod: Namespace) -> str:
+    """Links, addresses, routes and rules, without the hardware address that the kernel makes up for the tap."""
+    links = re.sub(r"^(tap0 .*) (\S+:){5}\S+", r"\1", pod.ip("-br", "link"), flags=re.M)
+    shown = [links, pod.ip("-br", "addr"), pod.ip("route"), pod.ip("-6", "route")]
+    return "\n".join([*shown, pod.run("nft", "list", "ruleset")])
+
+
+async def test_plumbing_finishes_a_move_that_was_cut_short(lab: Lab) -> None:
+    """The agent died after it had renamed the pod's link: the kept plan still knows all of it."""
+    plan = plan_links(vmi("bridge"), await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111")
+    lab.pod.ip("link", "set", "eth0", "down")
+    lab.pod.ip("link", "set", "eth0", "name", "eth0-nic")
+    kept = msgspec.json.decode(msgspec.json.encode(plan), type=NetworkPlan)
+    (tap,) = await plumb(lab.pod.pidfd, kept)
+    with guest_on(lab.guest, plan.interfaces[0].mac, tap.fds):
+        async with served(lab, kept):
+            await lab.lease()
+            assert await echo(lab.guest, lab.outside, "10.244.1.5", 80) == "hello from 10.244.1.1"
+
+
+async def test_a_second_server_goes_on_where_the_first_ended(lab: Lab) -> None:
+    async with running(lab, vmi("masquerade")) as plan:
+        await lab.lease()
+    (tap,) = await plumb(lab.pod.pidfd, plan)
+    with guest_on(lab.guest, plan.interfaces[0].mac, tap.fds):
+        for _ in range(2):
+            async with served(lab, plan):
+                assert (await lab.lease())["ip"] == "10.0.2.2"
+
+
+async def test_serving_ends_with_the_pods_process(lab: Lab) -> None:
+    plan = plan_links(vmi("masquerade"), await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111")
+    for fd in (await plumb(lab.pod.pidfd, plan))[0].fds:
+        os.close(fd)
+    server = asyncio.create_task(serve(lab.pod.pidfd, plan))
+    lab.pod.process.kill()
+    await server
+
+
+async def test_a_process_that_is_gone_is_named_so(lab: Lab) -> None:
+    lab.pod.process.kill()
+    lab.pod.process.wait()
+    with pytest.raises(ProcessLookupError, match="network namespace"):
+        await read_links(lab.pod.pidfd)
+
+
+async def test_multiqueue_opens_a_descriptor_per_vcpu(lab: Lab) -> None:
+    async with running(lab, vmi("masquerade", mq=True), vcpus=4) as plan:
+        assert plan.interfaces[0].queues == 4
+        assert "multi_queue" in lab.pod.ip("-d", "link", "show", "tap0")
+        assert (await lab.lease())["ip"] == "10.0.2.2"
+
+
+async def test_namespace_work_leaves_the_agent_where_it_was(lab: Lab) -> None:
+    before = os.readlink("/proc/self/ns/net")
+    inside = await in_netns(lab.pod.pidfd, lambda: os.readlink("/proc/thread-self/ns/net"))
+    assert inside == os.readlink(lab.pod.path) != before
+    threads = [os.readlink(f"/proc/self/task/{task}/ns/net") for task in os.listdir("/proc/self/task")]
+    assert set(threads) == {before}
