@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import argparse
 import os
-import ssl
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 
 from kubevirt_py import __version__, telemetry
-from kubevirt_py.api import kinds, names
-from kubevirt_py.api.kinds import DAEMON_SET, DEPLOYMENT, KUBEVIRT, SECRET
-from kubevirt_py.api.views import Held
+from kubevirt_py.api import names
+from kubevirt_py.api.kinds import DAEMON_SET, DEPLOYMENT, KUBEVIRT
+from kubevirt_py.api.views import Held, KubeVirt, Workload
+from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.incluster import incluster_client
+from kubevirt_py.kube.tls import ReloadingServerContext, keep_fresh
 from kubevirt_py.plan import Key, Kind
-from kubevirt_py.reconcile.manager import LeaseSpec, Manager, mapped
+from kubevirt_py.reconcile.lease import LeaseSpec
+from kubevirt_py.reconcile.manager import Manager
+from kubevirt_py.reconcile.source import mapped
+from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.install import Installation, documents, managed_kinds
+from kubevirt_py.render.install.documents import admission
 from kubevirt_py.render.install.installation import MANAGED_SELECTOR
+from kubevirt_py.virt_operator.certificates import OPERATOR_LEAF, write_temporary
 from kubevirt_py.virt_operator.installer import Images, Installer
 
 
@@ -31,5 +36,61 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     telemetry.setup(names.VIRT_OPERATOR, options.verbosity)
     images = Images(os.environ["CONTROL_PLANE_IMAGE"], os.environ["LAUNCHER_IMAGE"], __version__)
-    anyio.run(_run, images, os.environ["POD_NAMESPACE"], options.port)
+    with TemporaryDirectory() as certificates:
+        anyio.run(_run, images, os.environ["POD_NAMESPACE"], options.port, Path(certificates))
     return 0
+
+
+async def _run(images: Images, namespace: str, port: int, certificates: Path) -> None:
+    write_temporary(certificates, OPERATOR_LEAF, namespace)
+    tls = ReloadingServerContext(certificates, None, False)
+    async with incluster_client() as api, anyio.create_task_group() as group:
+        group.start_soon(keep_fresh, tls)
+        manager = Manager(api, name=names.VIRT_OPERATOR)
+        wire(manager, api, images, namespace, certificates)
+        lease = LeaseSpec(namespace, names.VIRT_OPERATOR, os.environ["POD_NAME"])
+        await manager.run(lease=lease, http=("", port, tls.context))
+        group.cancel_scope.cancel()
+
+
+def wire(manager: Manager, api: Api, images: Images, namespace: str, certificates: Path) -> Installer:
+    """One reconciler over KubeVirt objects, woken by its workloads and by changes to what it applied."""
+    kubevirts: Store[KubeVirt] = manager.store(KUBEVIRT)
+    workloads: dict[str, Store[Workload]] = {
+        kind.plural: manager.store(kind, namespace=namespace, labels=MANAGED_SELECTOR)
+        for kind in (DEPLOYMENT, DAEMON_SET)
+    }
+    installer = Installer(
+        api,
+        kubevirts,
+        workloads,
+        images=images,
+        manager=names.VIRT_OPERATOR,
+        now=manager.now,
+        own_certificates=certificates,
+    )
+
+    def everyone(_: object) -> tuple[Key, ...]:
+        return tuple(Key(one.metadata.namespace, one.metadata.name) for one in kubevirts.all())
+
+    wake = [mapped(store, everyone) for store in workloads.values()]
+    controller = manager.add_reconciler("kubevirt", root=kubevirts, reconcile=installer.reconcile, wake=wake, workers=1)
+    for kind in _watched_kinds(namespace):
+        store: Store[Held] = manager.store(kind, labels=MANAGED_SELECTOR)
+
+        def changed(old: Held | None, new: Held | None, kind: Kind[Held] = kind) -> None:
+            if installer.applier.observed(kind, old, new):
+                for key in everyone(None):
+                    controller.wake(key, why=f"{kind} changed")
+
+        store.subscribe(changed)
+    return installer
+
+
+def _watched_kinds(namespace: str) -> tuple[Kind[Held], ...]:
+    """Every kind the operator applies, as metadata only, plus the certificates' two."""
+    empty = Installation(namespace=namespace, version="", image="", launcher_image="")
+    applied = managed_kinds((*documents(empty), *admission(empty)))
+    return tuple(
+        Kind(kind.group, kind.version, kind.kind, kind.plural, Held, namespaced=kind.namespaced) for kind in applied
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from kubevirt_py.api.views import Held
-from kubevirt_py.kube.client import Api
+from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.render.install import kind_of

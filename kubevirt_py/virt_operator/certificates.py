@@ -5,7 +5,8 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 from cryptography import x509
@@ -16,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kubevirt_py.api.kinds import CONFIG_MAP, SECRET
 from kubevirt_py.decide.certificates import Rotation, Validity, leaf_renewal_time, renewal_time
-from kubevirt_py.kube.client import Api
+from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Document, Key
 
@@ -36,11 +37,12 @@ class Leaf:
     client: bool = False
 
 
+OPERATOR_LEAF = Leaf("kubevirt-operator-certs", "kubevirt.io:system:virt-operator", ("kubevirt-operator-webhook",))
 LEAVES = (
     Leaf("kubevirt-virt-api-certs", "kubevirt.io:system:virt-api", ("virt-api",)),
     Leaf("kubevirt-controller-certs", "kubevirt.io:system:virt-controller", ("kubevirt-prometheus-metrics",)),
     Leaf("kubevirt-virt-handler-server-certs", "kubevirt.io:system:node:virt-handler", ("virt-handler",)),
-    Leaf("kubevirt-operator-certs", "kubevirt.io:system:virt-operator", ("kubevirt-operator-webhook",)),
+    OPERATOR_LEAF,
     Leaf("kubevirt-virt-handler-certs", "kubevirt.io:system:client:virt-handler", client=True),
 )
 
@@ -67,6 +69,12 @@ class Certificates:
     def __init__(self, api: Api, namespace: str, *, manager: str, now: Callable[[], datetime]) -> None:
         self._api, self._namespace, self._manager, self._now = api, namespace, manager, now
 
+    async def write_leaf(self, leaf: Leaf, directory: Path) -> None:
+        """Put a kept leaf where a server of this process reads it, unless it is there already."""
+        held = await self._read(leaf.secret)
+        if held is not None and (directory / "tls.crt").read_bytes() != held.certificate:
+            write_pair(directory, held)
+
     async def keep(self, rotation: Rotation, stamp: Callable[[Document], Document]) -> tuple[str, datetime]:
         """Create or renew what is due. Returns the CA bundle (PEM) and when to look again."""
         now = self._now()
@@ -82,7 +90,7 @@ class Certificates:
         self, rotation: Rotation, stamp: Callable[[Document], Document], now: datetime
     ) -> tuple[Pair, datetime]:
         held = await self._read(CA_SECRET)
-        due = renewal_time(held and held.validity(), rotation.ca, now)
+        due = renewal_time(held.validity() if held else None, rotation.ca, now)
         if held is None or due <= now:
             held = new_ca(now, rotation.ca.duration)
             await self._write(CA_SECRET, held, stamp)
@@ -144,6 +152,20 @@ class Certificates:
         await self._api.apply(SECRET, Key(self._namespace, name), stamp(document), manager=self._manager)
 
 
+def write_pair(directory: Path, pair: Pair) -> None:
+    """Write tls.crt and tls.key, the key readable by this process only."""
+    key = directory / "tls.key"
+    key.touch(mode=0o600)
+    key.write_bytes(pair.key)
+    (directory / "tls.crt").write_bytes(pair.certificate)
+
+
+def write_temporary(directory: Path, leaf: Leaf, namespace: str) -> None:
+    """A throw-away certificate to serve health checks with until the real one exists."""
+    now, life = datetime.now(UTC), timedelta(days=1)
+    write_pair(directory, issue(new_ca(now, life), leaf, namespace, now, life))
+
+
 def new_ca(now: datetime, duration: timedelta) -> Pair:
     """A self-signed CA whose name carries its birth, so that overlapping CAs are told apart."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -166,7 +188,9 @@ def issue(ca: Pair, leaf: Leaf, namespace: str, now: datetime, duration: timedel
     names = [leaf.common_name.replace(":", ".")]
     for service in leaf.services:
         names += [service, f"{service}.{namespace}", f"{service}.{namespace}.svc"]
-    builder = _builder(_name(leaf.common_name), issuer.subject, key.public_key(), now, duration, issuer.not_valid_after_utc)
+    builder = _builder(
+        _name(leaf.common_name), issuer.subject, key.public_key(), now, duration, issuer.not_valid_after_utc
+    )
     builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
     signer = serialization.load_pem_private_key(ca.key, password=None)
@@ -195,7 +219,9 @@ def _builder(
     )
 
 
-def _sign(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey) -> Pair:
+def _sign(
+    builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
+) -> Pair:
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Pair(builder.sign(signer, hashes.SHA256()).public_bytes(pem), private)

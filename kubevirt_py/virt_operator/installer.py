@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,14 +16,14 @@ from kubevirt_py.api.kinds import DAEMON_SET, DEPLOYMENT, KUBEVIRT, VM, VMI
 from kubevirt_py.api.views import KubeVirt, Workload
 from kubevirt_py.decide import install
 from kubevirt_py.decide.certificates import Rotation
-from kubevirt_py.kube.client import Api
+from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import ApiError, NotFound
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.documents import admission
 from kubevirt_py.virt_operator.applier import Applier
-from kubevirt_py.virt_operator.certificates import Certificates
+from kubevirt_py.virt_operator.certificates import OPERATOR_LEAF, Certificates
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +57,10 @@ class Installer:
         images: Images,
         manager: str,
         now: Callable[[], datetime],
+        own_certificates: Path,
     ) -> None:
         self._api, self._kubevirts, self._workloads, self._images = api, kubevirts, workloads, images
-        self._manager, self._now = manager, now
+        self._manager, self._now, self._own_certificates = manager, now, own_certificates
         self.applier = Applier(api, manager=manager)
 
     async def reconcile(self, key: Key) -> float | None:
@@ -83,7 +86,8 @@ class Installer:
     async def _install(self, key: Key, kubevirt: KubeVirt, inst: Installation) -> float:
         certificates = Certificates(self._api, inst.namespace, manager=self._manager, now=self._now)
         bundle, due = await certificates.keep(Rotation.from_spec(inst.spec), inst.stamp)
-        inst = msgspec.structs.replace(inst, ca_bundle=bundle)
+        await certificates.write_leaf(OPERATOR_LEAF, self._own_certificates)
+        inst = msgspec.structs.replace(inst, ca_bundle=b64encode(bundle.encode()).decode())
         await self.applier.apply(documents(inst))
         held = {name: self._workload(kind, Key(inst.namespace, name)) for kind, name in WORKLOADS}
         if install.usable(held[names.VIRT_API]):

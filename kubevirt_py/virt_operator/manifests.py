@@ -90,4 +90,11 @@ def _kustomization(*resources: str) -> Document:
 
 
 def _dump(*documents: Document) -> str:
-    return yaml.safe_dump_all(documents, sort_keys=False, width=120)
+    return str(yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=120))
+
+
+class _Plain(yaml.CSafeDumper):
+    """Repeats what occurs twice instead of using anchors, which few readers know."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True

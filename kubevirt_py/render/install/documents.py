@@ -44,7 +44,7 @@ def documents(inst: Installation) -> tuple[Document, ...]:
     """Everything the operator keeps. Admission and workloads need `inst.ca_bundle`."""
     found: list[Document] = [*definitions()]
     found += rbac.component_rbac(inst.namespace)
-    found += roles.cluster_roles(aggregate=_aggregate(inst.spec))
+    found += [*roles.cluster_roles(aggregate=_aggregate(inst.spec)), *roles.cluster_role_bindings()]
     found += policies.handler_policy(inst.namespace)
     found += [services.priority_class(), *services.services(inst.namespace)]
     found += [workloads.virt_api(inst), workloads.virt_controller(inst), workloads.virt_handler(inst)]

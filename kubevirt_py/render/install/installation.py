@@ -14,7 +14,7 @@ DEFAULT_REPLICAS = 2
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
-    """The input of every install document. `ca_bundle` is PEM text, empty until a CA exists."""
+    """The input of every install document. `ca_bundle` is base64 of PEM, empty until a CA exists."""
 
     namespace: str
     version: str

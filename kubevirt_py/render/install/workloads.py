@@ -86,8 +86,11 @@ def virt_operator(inst: Installation) -> Document:
     ]
     for probe in ("readinessProbe", "livenessProbe"):
         container[probe] = _probe("/healthz", period_s=5, delay_s=2)
+    container["volumeMounts"].append({"name": "tmp", "mountPath": "/tmp"})
     deployment = _deployment(inst, names.VIRT_OPERATOR, "kubevirt-operator", container, {}, ca=False)
-    deployment["spec"]["template"]["spec"].pop("priorityClassName")
+    pod = deployment["spec"]["template"]["spec"]
+    pod["volumes"].append({"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "1Mi"}})
+    pod.pop("priorityClassName")
     return deployment
 
 
