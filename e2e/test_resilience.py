@@ -161,8 +161,6 @@ def test_a_pod_refused_while_the_agent_was_down_is_replaced(own: Namespace, node
 
 NOT_LABELLED = {
     "requiredDuringSchedulingIgnoredDuringExecution": {
-        "nodeSelectorTerms": [
-            {"matchExpressions": [{"key": "kubevirt.io/e2e-no-agent", "operator": "DoesNotExist"}]}
-        ]
+        "nodeSelectorTerms": [{"matchExpressions": [{"key": "kubevirt.io/e2e-no-agent", "operator": "DoesNotExist"}]}]
     }
 }

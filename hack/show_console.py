@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from e2e.console import console  # noqa: E402  the repository root must be on the path first
+from e2e.console import console
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import anyio
 
@@ -48,7 +49,7 @@ async def _run(images: Images, namespace: str, port: int, certificates: Path) ->
         group.start_soon(keep_fresh, tls)
         manager = Manager(api, name=names.VIRT_OPERATOR)
         wire(manager, api, images, namespace, certificates)
-        lease = LeaseSpec(namespace, names.VIRT_OPERATOR, os.environ["POD_NAME"])
+        lease = LeaseSpec(namespace, names.VIRT_OPERATOR, f"{os.environ['POD_NAME']}_{uuid4()}")
         await manager.run(lease=lease, http=("", port, tls.context))
         group.cancel_scope.cancel()
 

@@ -81,10 +81,8 @@ class Certificates:
         ca, ca_due = await self._keep_ca(rotation, stamp, now)
         bundle = await self._keep_bundle(ca, stamp, now)
         roots = x509.load_pem_x509_certificates(bundle.encode())
-        due = [ca_due]
-        for leaf in LEAVES:
-            due.append(await self._keep_leaf(leaf, ca, roots, rotation, stamp, now))
-        return bundle, min(due)
+        due = [await self._keep_leaf(leaf, ca, roots, rotation, stamp, now) for leaf in LEAVES]
+        return bundle, min(ca_due, *due)
 
     async def _keep_ca(
         self, rotation: Rotation, stamp: Callable[[Document], Document], now: datetime
@@ -181,7 +179,7 @@ def new_ca(now: datetime, duration: timedelta) -> Pair:
 
 
 def issue(ca: Pair, leaf: Leaf, namespace: str, now: datetime, duration: timedelta) -> Pair:
-    """A leaf for one role, never outliving its CA. The role stands in CN and SAN; usage is server or client, not both."""
+    """A leaf for one role, never outliving its CA. The role stands in CN and SAN; usage is server or client."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = ca.x509
     usage = ExtendedKeyUsageOID.CLIENT_AUTH if leaf.client else ExtendedKeyUsageOID.SERVER_AUTH

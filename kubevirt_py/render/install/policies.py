@@ -17,7 +17,8 @@ OWN_LABELS = (names.NODE_NAME_LABEL, "kubevirt.io/outdatedLauncherImage", "kubev
 def handler_policy(namespace: str) -> tuple[Document, Document]:
     """The policy that binds virt-handler to its node, and its binding."""
     account = f"system:serviceaccount:{namespace}:kubevirt-handler"
-    kept = " && ".join(f"k != '{label}'" for label in OWN_LABELS)
+    free = " || ".join(f"k == '{label}'" for label in OWN_LABELS)
+    kept_label = "object.metadata.?labels.orValue({})[?k].orValue('') == oldObject.metadata.labels[k]"
     policy: Document = {
         "apiVersion": ADMISSION,
         "kind": "ValidatingAdmissionPolicy",
@@ -57,13 +58,13 @@ def handler_policy(namespace: str) -> tuple[Document, Document]:
                     "message": "virt-handler may not choose the node or the pods of a VMI",
                 },
                 {
-                    "expression": "!variables.vmi || object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences"
+                    "expression": "!variables.vmi"
+                    " || object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences"
                     " && object.metadata.?finalizers == oldObject.metadata.?finalizers",
                     "message": "virt-handler may not change owners or finalizers of a VMI",
                 },
                 {
-                    "expression": "!variables.vmi || oldObject.metadata.?labels.orValue({}).all(k, "
-                    f"!({kept}) || object.metadata.?labels.orValue({{}})[?k].orValue('') == oldObject.metadata.labels[k])",
+                    "expression": f"!variables.vmi || oldObject.metadata.?labels.orValue({{}}).all(k, {free} || {kept_label})",
                     "message": "virt-handler may only change its own labels of a VMI",
                 },
                 {

@@ -31,8 +31,12 @@ OPERATOR: tuple[Rule, ...] = (
     ("scheduling.k8s.io", "priorityclasses", "get list watch create patch update delete"),
     (
         "admissionregistration.k8s.io",
-        "validatingwebhookconfigurations mutatingwebhookconfigurations"
-        " validatingadmissionpolicies validatingadmissionpolicybindings",
+        "validatingwebhookconfigurations mutatingwebhookconfigurations",
+        "get list watch create patch update delete",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicies validatingadmissionpolicybindings",
         "get list watch create patch update delete",
     ),
     (RBAC, "roles rolebindings clusterroles clusterrolebindings", f"{READ} create patch update delete escalate bind"),
