@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Le, MaxLen, MinLen
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
+
+from kubevirt_py.api.quantity import parse_quantity
 
 T = TypeVar("T")
 
@@ -103,7 +105,17 @@ Int64 = Annotated[int, Format("int64")]
 UInt32 = Annotated[int, Format("int64"), Ge(0), Le(4294967295)]
 Time = Annotated[str, Format("date-time")]
 IntOrString = Annotated[int | str, IntOrStringType()]
-Quantity = Annotated[int | Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN)], IntOrStringType()]
+
+
+def _exact(amount: int | str) -> int | str:
+    parse_quantity(amount)
+    return amount
+
+
+Quantity = Annotated[
+    int | Annotated[str, StringConstraints(pattern=QUANTITY_PATTERN)], IntOrStringType(), AfterValidator(_exact)
+]
+
 
 AtomicList = Annotated[list[T], ListType("atomic")]
 SetList = Annotated[list[T], ListType("set")]

@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -200,10 +200,9 @@ def _described(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
                 yield name, " ".join(words.split())
 
 
-def main() -> int:
+def main(_argv: Sequence[str] = ()) -> int:
     """Print all CRDs to standard output."""
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    dumper.ignore_aliases = lambda *_: True
     yaml.dump_all(crds(), sys.stdout, Dumper=dumper, explicit_start=True, sort_keys=False, width=1000)
     return 0
 

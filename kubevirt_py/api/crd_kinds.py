@@ -50,8 +50,7 @@ class CustomKind:
 
     def subresource_schema(self) -> dict[str, Any]:
         """`subresources` as the CRD spells it."""
-        known = {"status": {}, "scale": SCALE}
-        return {name: known[name] for name in self.subresources}
+        return {name: dict(SCALE if name == "scale" else {}) for name in self.subresources}
 
 
 SCALE = {

@@ -1,0 +1,73 @@
+"""spec.domain.cpu and the CPU part of spec.domain.resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+from kubevirt_py.api.quantity import parse_quantity
+from kubevirt_py.plan import Document
+from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, one_of, unique
+from kubevirt_py.render.config import ClusterConfig
+
+MAX_VCPUS = 512
+POLICIES = ("force", "require", "optional", "disable", "forbid")
+
+
+def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
+    cpu = spec["domain"].get("cpu") or {}
+    base = f"{path}.domain.cpu"
+    yield from _topology(cpu, base)
+    yield from _model(cpu, base, config)
+    yield from _resources(spec["domain"].get("resources") or {}, f"{path}.domain.resources")
+    if not cpu.get("dedicatedCpuPlacement"):
+        for key in ("isolateEmulatorThread", "realtime", "numa"):
+            if cpu.get(key):
+                yield Cause(f"{base}.{key}", INVALID, f"{key} needs {base}.dedicatedCpuPlacement to be true")
+
+
+def _topology(cpu: Document, base: str) -> Iterator[Cause]:
+    parts = {part: cpu.get(part, 1) for part in ("sockets", "cores", "threads")}
+    for part, count in parts.items():
+        yield from at_least(f"{base}.{part}", count, 1)
+    total = parts["sockets"] * parts["cores"] * parts["threads"]
+    if total > MAX_VCPUS:
+        yield Cause(
+            base, INVALID, f"sockets x cores x threads is {total}; a guest can have at most {MAX_VCPUS} virtual CPUs"
+        )
+    most = cpu.get("maxSockets")
+    if most is not None and parts["sockets"] > most:
+        yield Cause(f"{base}.sockets", INVALID, f"{parts['sockets']} sockets are more than maxSockets ({most})")
+
+
+def _model(cpu: Document, base: str, config: ClusterConfig) -> Iterator[Cause]:
+    if cpu.get("model") in config.obsolete_cpu_models:
+        yield Cause(f"{base}.model", INVALID, f"{cpu['model']!r} is an obsolete CPU model in this cluster")
+    features = cpu.get("features") or []
+    for index, feature in enumerate(features):
+        field = f"{base}.features[{index}]"
+        if not feature["name"]:
+            yield Cause(f"{field}.name", REQUIRED, "a CPU feature needs a name")
+        yield from one_of(f"{field}.policy", feature.get("policy"), POLICIES)
+    yield from unique(
+        ((f"{base}.features[{index}].name", feature["name"]) for index, feature in enumerate(features)), "CPU feature"
+    )
+
+
+def _resources(resources: Document, base: str) -> Iterator[Cause]:
+    amounts: dict[str, Fraction] = {}
+    for side in ("requests", "limits"):
+        given = (resources.get(side) or {}).get("cpu")
+        if given is None:
+            continue
+        amounts[side] = parse_quantity(given)
+        if amounts[side] <= 0:
+            yield Cause(
+                f"{base}.{side}.cpu", INVALID, f"must be more than 0, not {given}; leave it out for the default"
+            )
+    if "limits" in amounts and amounts.get("requests", Fraction(0)) > amounts["limits"]:
+        yield Cause(
+            f"{base}.requests.cpu",
+            INVALID,
+            f"{resources['requests']['cpu']} is more than the limit of {resources['limits']['cpu']}",
+        )

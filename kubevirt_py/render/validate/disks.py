@@ -1,0 +1,116 @@
+"""spec.domain.devices.disks and filesystems, and how they refer to volumes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render.causes import (
+    INVALID,
+    NOT_FOUND,
+    NOT_SUPPORTED,
+    REQUIRED,
+    Cause,
+    at_least,
+    one_of,
+    unique,
+)
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.validate.text import pci_address
+
+BUSES = {"disk": ("virtio", "sata", "scsi", "usb"), "cdrom": ("sata", "scsi", "usb"), "lun": ("scsi", "sata", "virtio")}
+CACHES = ("none", "writethrough", "writeback")
+ERROR_POLICIES = ("stop", "ignore", "report", "enospace")
+IO_MODES = ("default", "native", "threads")
+TRAYS = ("open", "closed")
+MAX_SERIAL = 256
+MIN_BLOCK, MAX_BLOCK = 512, 2 << 20
+_SERIAL = re.compile(r"[A-Za-z0-9_.+-]*")
+
+
+def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
+    devices = spec["domain"].get("devices") or {}
+    disks, base = devices.get("disks") or [], f"{path}.domain.devices"
+    filesystems = devices.get("filesystems") or []
+    volumes = {volume["name"] for volume in spec.get("volumes") or ()}
+    for index, disk in enumerate(disks):
+        yield from _disk(disk, f"{base}.disks[{index}]", volumes)
+    for index, filesystem in enumerate(filesystems):
+        yield from _in_volumes(filesystem["name"], f"{base}.filesystems[{index}].name", volumes)
+    yield from unique(
+        [
+            *((f"{base}.disks[{index}].name", disk["name"]) for index, disk in enumerate(disks)),
+            *((f"{base}.filesystems[{index}].name", item["name"]) for index, item in enumerate(filesystems)),
+        ],
+        "name",
+    )
+    yield from _boot_orders(devices, base)
+
+
+def _boot_orders(devices: Document, base: str) -> Iterator[Cause]:
+    ranks = [
+        (f"{base}.{kind}[{index}].bootOrder", item.get("bootOrder"))
+        for kind in ("disks", "interfaces")
+        for index, item in enumerate(devices.get(kind) or ())
+    ]
+    for field, rank in ranks:
+        yield from at_least(field, rank, 1)
+    yield from unique(ranks, "boot order")
+
+
+def _in_volumes(name: str, field: str, volumes: set[str]) -> Iterator[Cause]:
+    if not name:
+        yield Cause(field, REQUIRED, "must name a volume of this virtual machine")
+    elif name not in volumes:
+        known = ", ".join(sorted(volumes)) or "none"
+        yield Cause(field, NOT_FOUND, f"no volume is named {name!r}; the volumes are: {known}")
+
+
+def _disk(disk: Document, field: str, volumes: set[str]) -> Iterator[Cause]:
+    yield from _in_volumes(disk["name"], f"{field}.name", volumes)
+    kinds = [kind for kind in BUSES if kind in disk]
+    if len(kinds) > 1:
+        yield Cause(field, INVALID, f"a disk is only one of disk, cdrom and lun, not {' and '.join(kinds)}")
+        return
+    kind = kinds[0] if kinds else "disk"
+    target = disk.get(kind) or {}
+    bus = target.get("bus")
+    yield from one_of(f"{field}.{kind}.bus", bus, BUSES[kind])
+    yield from one_of(f"{field}.{kind}.tray", target.get("tray"), TRAYS)
+    yield from pci_address(f"{field}.{kind}.pciAddress", target.get("pciAddress"))
+    if target.get("pciAddress") and bus != "virtio":
+        yield Cause(f"{field}.{kind}.pciAddress", INVALID, "only a disk on bus virtio has a PCI address")
+    yield from one_of(f"{field}.cache", disk.get("cache"), CACHES)
+    yield from one_of(f"{field}.io", disk.get("io"), IO_MODES)
+    yield from one_of(f"{field}.errorPolicy", disk.get("errorPolicy"), ERROR_POLICIES)
+    if disk.get("dedicatedIOThread") and bus != "virtio":
+        yield Cause(f"{field}.dedicatedIOThread", NOT_SUPPORTED, "an I/O thread of its own needs bus virtio")
+    yield from _serial(disk.get("serial") or "", f"{field}.serial")
+    yield from _block_size(disk.get("blockSize"), f"{field}.blockSize")
+
+
+def _serial(serial: str, field: str) -> Iterator[Cause]:
+    if len(serial) > MAX_SERIAL or not _SERIAL.fullmatch(serial):
+        yield Cause(field, INVALID, f"use up to {MAX_SERIAL} letters, digits, '-', '_', '.' and '+'")
+
+
+def _block_size(block: Document | None, field: str) -> Iterator[Cause]:
+    if block is None:
+        return
+    custom = block.get("custom")
+    if custom and (block.get("matchVolume") or {}).get("enabled", "matchVolume" in block):
+        yield Cause(field, INVALID, "set either custom or matchVolume, not both")
+    if not custom:
+        return
+    sizes = {name: custom[name] for name in ("logical", "physical") if name in custom}
+    for name in ("logical", "physical"):
+        if name not in sizes:
+            yield Cause(f"{field}.custom.{name}", REQUIRED, "set both logical and physical, in bytes")
+    for name, size in sizes.items():
+        if not MIN_BLOCK <= size <= MAX_BLOCK or size & (size - 1):
+            yield Cause(
+                f"{field}.custom.{name}", INVALID, f"must be a power of 2 from {MIN_BLOCK} to {MAX_BLOCK} bytes"
+            )
+    if len(sizes) == 2 and sizes["logical"] > sizes["physical"]:
+        yield Cause(f"{field}.custom.logical", INVALID, "must not be more than physical")

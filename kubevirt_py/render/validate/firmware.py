@@ -1,0 +1,65 @@
+"""spec.domain.firmware, machine type and chassis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.validate.text import absolute_path, uuid
+from kubevirt_py.render.validate.volumes import image
+
+MAX_SERIAL = 256
+
+
+def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
+    domain, base = spec["domain"], f"{path}.domain.firmware"
+    firmware = domain.get("firmware") or {}
+    yield from uuid(f"{base}.uuid", firmware.get("uuid"))
+    if len(firmware.get("serial") or "") > MAX_SERIAL:
+        yield Cause(f"{base}.serial", INVALID, f"must be at most {MAX_SERIAL} characters")
+    yield from _bootloader(firmware.get("bootloader") or {}, domain, base)
+    yield from _kernel(firmware.get("kernelBoot"), f"{base}.kernelBoot")
+    yield from _machine(domain, path, config)
+
+
+def _bootloader(bootloader: Document, domain: Document, base: str) -> Iterator[Cause]:
+    if "bios" in bootloader and "efi" in bootloader:
+        yield Cause(f"{base}.bootloader.efi", INVALID, "set either bios or efi, not both")
+    efi = bootloader.get("efi")
+    smm = (domain.get("features") or {}).get("smm")
+    if efi is not None and efi.get("secureBoot", True) and (smm is None or smm.get("enabled") is False):
+        yield Cause(
+            f"{base}.bootloader.efi.secureBoot",
+            INVALID,
+            "secure boot is on unless set to false, and needs domain.features.smm.enabled to be true",
+        )
+
+
+def _kernel(boot: Document | None, base: str) -> Iterator[Cause]:
+    if boot is None:
+        return
+    container = boot.get("container")
+    if container is None:
+        if boot.get("kernelArgs"):
+            yield Cause(f"{base}.container", REQUIRED, "kernelArgs need a kernel: name the image that holds it")
+        return
+    yield from image(container, f"{base}.container")
+    for key in ("kernelPath", "initrdPath"):
+        yield from absolute_path(f"{base}.container.{key}", container.get(key))
+    if not container.get("kernelPath") and not container.get("initrdPath"):
+        yield Cause(f"{base}.container.kernelPath", REQUIRED, "set kernelPath, initrdPath or both")
+    if boot.get("kernelArgs") and not container.get("kernelPath"):
+        yield Cause(f"{base}.kernelArgs", INVALID, "kernelArgs need container.kernelPath")
+
+
+def _machine(domain: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
+    kind = (domain.get("machine") or {}).get("type")
+    if kind and not any(fnmatchcase(kind, pattern) for pattern in config.emulated_machines):
+        yield Cause(
+            f"{path}.domain.machine.type",
+            NOT_SUPPORTED,
+            f"{kind!r} is not permitted; this cluster permits: {', '.join(config.emulated_machines)}",
+        )

@@ -1,0 +1,139 @@
+"""spec.domain.devices.interfaces: bindings, models, addresses and ports."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render.causes import (
+    INVALID,
+    NOT_FOUND,
+    NOT_SUPPORTED,
+    Cause,
+    at_least,
+    between,
+    exactly_one,
+    one_of,
+    unique,
+)
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.validate.networks import is_primary
+from kubevirt_py.render.validate.text import dns_label, pci_address
+
+BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "macvtap", "binding")
+MODELS = ("virtio", "e1000", "e1000e", "ne2k_pci", "pcnet", "rtl8139")
+PROTOCOLS = ("TCP", "UDP")
+STATES = ("up", "down", "absent")
+PRIVATE_OPTIONS = (224, 254)
+"""DHCP options that RFC 2132 leaves to the site."""
+_MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
+_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
+    interfaces = (spec["domain"].get("devices") or {}).get("interfaces") or []
+    networks = {network["name"]: network for network in spec.get("networks") or ()}
+    base = f"{path}.domain.devices.interfaces"
+    for index, interface in enumerate(interfaces):
+        field = f"{base}[{index}]"
+        yield from _interface(interface, field, config)
+        network = networks.get(interface["name"])
+        if network is None:
+            known = ", ".join(sorted(networks)) or "none"
+            yield Cause(
+                f"{field}.name", NOT_FOUND, f"no network is named {interface['name']!r}; the networks are: {known}"
+            )
+        else:
+            yield from _on_network(interface, network, field, config)
+    for key, what in (("name", "interface name"), ("pciAddress", "PCI address"), ("acpiIndex", "ACPI index")):
+        yield from unique(((f"{base}[{i}].{key}", item.get(key)) for i, item in enumerate(interfaces)), what)
+    macs = ((f"{base}[{i}].macAddress", _normal_mac(item)) for i, item in enumerate(interfaces))
+    yield from unique(macs, "MAC address")
+    yield from _ports(interfaces, base)
+
+
+def _normal_mac(interface: Document) -> str:
+    return str(interface.get("macAddress") or "").lower().replace("-", ":")
+
+
+def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
+    yield from dns_label(f"{field}.name", interface["name"])
+    yield from exactly_one(field, interface, BINDINGS, "binding")
+    yield from one_of(f"{field}.model", interface.get("model"), MODELS)
+    yield from one_of(f"{field}.state", interface.get("state"), STATES)
+    yield from pci_address(f"{field}.pciAddress", interface.get("pciAddress"))
+    yield from at_least(f"{field}.acpiIndex", interface.get("acpiIndex"), 0)
+    yield from _mac(interface.get("macAddress"), f"{field}.macAddress")
+    yield from _dhcp(interface.get("dhcpOptions") or {}, f"{field}.dhcpOptions")
+    if "slirp" in interface:
+        yield Cause(f"{field}.slirp", NOT_SUPPORTED, "the slirp binding no longer exists; use masquerade")
+    if interface.get("state") == "absent" and "bridge" not in interface:
+        yield Cause(f"{field}.state", INVALID, "only an interface with binding bridge can be absent")
+
+
+def _on_network(interface: Document, network: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
+    if "masquerade" in interface and not is_primary(network):
+        yield Cause(f"{field}.masquerade", INVALID, "masquerade is only possible on the pod network; use bridge here")
+    if "bridge" in interface and "pod" in network and not config.permit_bridge_on_pod_network:
+        yield Cause(
+            f"{field}.bridge",
+            NOT_SUPPORTED,
+            "this cluster does not permit bridge on the pod network "
+            "(network.permitBridgeInterfaceOnPodNetwork of the KubeVirt resource); use masquerade",
+        )
+
+
+def _mac(given: str | None, field: str) -> Iterator[Cause]:
+    if not given:
+        return
+    if not _MAC.fullmatch(given):
+        yield Cause(field, INVALID, f"{given!r} is not a MAC address; write it as 02:00:00:12:34:56")
+    elif int(given[:2], 16) & 1:
+        yield Cause(field, INVALID, f"{given} is a multicast address; the lowest bit of the first octet must be 0")
+
+
+def _dhcp(options: Document, field: str) -> Iterator[Cause]:
+    for index, server in enumerate(options.get("ntpServers") or ()):
+        try:
+            ipaddress.IPv4Address(server)
+        except ValueError:
+            yield Cause(f"{field}.ntpServers[{index}]", INVALID, f"{server!r} is not an IPv4 address")
+    private = options.get("privateOptions") or []
+    for index, option in enumerate(private):
+        yield from between(f"{field}.privateOptions[{index}].option", option["option"], *PRIVATE_OPTIONS)
+    yield from unique(
+        ((f"{field}.privateOptions[{index}].option", item["option"]) for index, item in enumerate(private)),
+        "DHCP option",
+    )
+
+
+def _ports(interfaces: list[Document], base: str) -> Iterator[Cause]:
+    names, numbers = [], []
+    for index, interface in enumerate(interfaces):
+        for number, port in enumerate(interface.get("ports") or ()):
+            field = f"{base}[{index}].ports[{number}]"
+            yield from between(f"{field}.port", port["port"], 1, 65535)
+            yield from one_of(f"{field}.protocol", port.get("protocol"), PROTOCOLS)
+            yield from _port_name(port.get("name"), f"{field}.name")
+            names.append((f"{field}.name", port.get("name")))
+            numbers.append((f"{field}.port", f"{port['port']}/{port.get('protocol') or 'TCP'}"))
+        for number, span in enumerate(interface.get("portRanges") or ()):
+            yield from _range(span, f"{base}[{index}].portRanges[{number}]")
+    yield from unique(names, "port name")
+    yield from unique(numbers, "port")
+
+
+def _port_name(name: str | None, field: str) -> Iterator[Cause]:
+    if name and (len(name) > 15 or not _PORT_NAME.fullmatch(name)):
+        yield Cause(field, INVALID, f"{name!r} must be up to 15 lower-case letters, digits and '-', with a letter")
+
+
+def _range(span: Document, field: str) -> Iterator[Cause]:
+    start, end = span.get("start"), span.get("end")
+    yield from between(f"{field}.start", start, 1, 65535)
+    yield from between(f"{field}.end", end, 1, 65535)
+    yield from one_of(f"{field}.protocol", span.get("protocol"), PROTOCOLS)
+    if start is not None and end is not None and start > end:
+        yield Cause(f"{field}.end", INVALID, f"must not be less than start ({start})")

@@ -1,0 +1,127 @@
+"""Whether the KubeVirt resource may be created or changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+from kubevirt_py.api.durations import parse_duration
+from kubevirt_py.api.v1.kubevirt import KubeVirt
+from kubevirt_py.plan import Document
+from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, Cause, at_least, between, one_of
+from kubevirt_py.render.parse import parse_causes, without_nulls
+from kubevirt_py.render.validate.scheduling import EVICTION_STRATEGIES
+from kubevirt_py.render.validate.volumes import PULL_POLICIES
+
+DEFAULTS_S = {"ca": (604800, 120960), "server": (86400, 17280)}
+"""Life and renewal margin of certificates where the CR does not say: 7 days and 24 hours, renewed after 80 %."""
+INTERFACES = ("bridge", "masquerade")
+LATER_INTERFACES = ("passt",)
+MAX_VERBOSITY = 9
+PATCH_TYPES = ("strategic", "merge", "json")
+UNINSTALL_STRATEGIES = ("RemoveWorkloads", "BlockUninstallIfWorkloadsExist")
+UPDATE_METHODS = ("LiveMigrate", "Evict")
+
+
+def validate_kubevirt(new: Document, old: Document | None = None) -> list[Cause]:
+    """Causes against creating (`old` None) or changing the KubeVirt resource."""
+    if new.get("metadata", {}).get("deletionTimestamp"):
+        return []
+    if causes := parse_causes(KubeVirt, new):
+        return causes
+    spec = without_nulls(new).get("spec") or {}
+    if old is not None and spec == (without_nulls(old).get("spec") or {}):
+        return []
+    return [*_spec(spec), *_configuration(spec.get("configuration") or {}, "spec.configuration")]
+
+
+def _spec(spec: Document) -> Iterator[Cause]:
+    yield from one_of("spec.imagePullPolicy", spec.get("imagePullPolicy"), PULL_POLICIES)
+    yield from one_of("spec.uninstallStrategy", spec.get("uninstallStrategy"), UNINSTALL_STRATEGIES)
+    update = spec.get("workloadUpdateStrategy") or {}
+    for index, method in enumerate(update.get("workloadUpdateMethods") or ()):
+        yield from one_of(f"spec.workloadUpdateStrategy.workloadUpdateMethods[{index}]", method, UPDATE_METHODS)
+    yield from at_least("spec.workloadUpdateStrategy.batchEvictionSize", update.get("batchEvictionSize"), 1)
+    yield from _duration(update, "batchEvictionInterval", "spec.workloadUpdateStrategy")
+    for part in ("infra", "workloads"):
+        yield from at_least(f"spec.{part}.replicas", (spec.get(part) or {}).get("replicas"), 1)
+    yield from _certificates((spec.get("certificateRotateStrategy") or {}).get("selfSigned") or {})
+    for index, patch in enumerate((spec.get("customizeComponents") or {}).get("patches") or ()):
+        field = f"spec.customizeComponents.patches[{index}]"
+        yield from one_of(f"{field}.type", patch["type"], PATCH_TYPES)
+        try:
+            json.loads(patch["patch"])
+        except (ValueError, RecursionError) as error:
+            yield Cause(f"{field}.patch", INVALID, f"is not JSON: {error}")
+
+
+def _duration(parent: Document, key: str, field: str) -> Iterator[Cause]:
+    if (given := parent.get(key)) is None:
+        return
+    try:
+        parse_duration(given)
+    except ValueError as error:
+        yield Cause(f"{field}.{key}", INVALID, str(error))
+
+
+def _certificates(signed: Document) -> Iterator[Cause]:
+    base = "spec.certificateRotateStrategy.selfSigned"
+    causes = [
+        cause
+        for part in ("ca", "server")
+        for key in ("duration", "renewBefore")
+        for cause in _duration(signed.get(part) or {}, key, f"{base}.{part}")
+    ]
+    for key in ("caRotateInterval", "certRotateInterval", "caOverlapInterval"):
+        causes += _duration(signed, key, base)
+        if key in signed and (signed.get("ca") or signed.get("server")):
+            causes.append(Cause(f"{base}.{key}", INVALID, f"is deprecated and excludes {base}.ca and {base}.server"))
+    yield from causes
+    if causes:
+        return
+    lives: dict[str, timedelta] = {}
+    for part, (life_s, margin_s) in DEFAULTS_S.items():
+        given = signed.get(part) or {}
+        life = parse_duration(given["duration"]) if "duration" in given else timedelta(seconds=life_s)
+        margin = parse_duration(given["renewBefore"]) if "renewBefore" in given else timedelta(seconds=margin_s)
+        lives[part] = life
+        if part in signed and margin >= life:
+            yield Cause(f"{base}.{part}.renewBefore", INVALID, f"must be less than {part}.duration, which is {life}")
+    if signed and lives["server"] > lives["ca"]:
+        yield Cause(f"{base}.server.duration", INVALID, "must not be longer than ca.duration")
+
+
+def _configuration(conf: Document, base: str) -> Iterator[Cause]:
+    yield from one_of(f"{base}.imagePullPolicy", conf.get("imagePullPolicy"), PULL_POLICIES)
+    yield from one_of(f"{base}.evictionStrategy", conf.get("evictionStrategy"), EVICTION_STRATEGIES)
+    interface = (conf.get("network") or {}).get("defaultNetworkInterface")
+    if interface in LATER_INTERFACES:
+        yield Cause(
+            f"{base}.network.defaultNetworkInterface",
+            NOT_SUPPORTED,
+            f"not supported yet by this release: {interface}; use one of: {', '.join(INTERFACES)}",
+        )
+    else:
+        yield from one_of(f"{base}.network.defaultNetworkInterface", interface, INTERFACES)
+    yield from at_least(f"{base}.virtualMachineInstancesPerNode", conf.get("virtualMachineInstancesPerNode"), 1)
+    live = conf.get("liveUpdateConfiguration") or {}
+    for key in ("maxHotplugRatio", "maxCpuSockets"):
+        yield from at_least(f"{base}.liveUpdateConfiguration.{key}", live.get(key), 1)
+    tls = conf.get("tlsConfiguration") or {}
+    if tls.get("ciphers") and tls.get("minTLSVersion") == "VersionTLS13":
+        yield Cause(f"{base}.tlsConfiguration.ciphers", INVALID, "TLS 1.3 has no ciphers to choose; remove the list")
+    yield from _developer(conf.get("developerConfiguration") or {}, f"{base}.developerConfiguration")
+
+
+def _developer(dev: Document, base: str) -> Iterator[Cause]:
+    yield from at_least(f"{base}.cpuAllocationRatio", dev.get("cpuAllocationRatio"), 1)
+    for component, level in (dev.get("logVerbosity") or {}).items():
+        if isinstance(level, int):
+            yield from between(f"{base}.logVerbosity.{component}", level, 0, MAX_VERBOSITY)
+    disabled = set(dev.get("disabledFeatureGates") or ())
+    for index, gate in enumerate(dev.get("featureGates") or ()):
+        if gate in disabled:
+            yield Cause(
+                f"{base}.featureGates[{index}]", DUPLICATE, f"{gate} is also in disabledFeatureGates; choose one"
+            )

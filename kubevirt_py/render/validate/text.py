@@ -1,0 +1,54 @@
+"""The shapes of names that Kubernetes and its parts accept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from kubevirt_py.render.causes import INVALID, Cause
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+_PCI = re.compile(r"(?:[0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def dns_label(field: str, value: str | None) -> Iterator[Cause]:
+    """RFC 1123 label: what a host name, a volume or an interface is called."""
+    if value is not None and (len(value) > 63 or not _LABEL.fullmatch(value)):
+        yield Cause(
+            field,
+            INVALID,
+            f"{value!r} is not a DNS label; use up to 63 lower-case letters, digits and '-', "
+            "starting and ending with a letter or digit",
+        )
+
+
+def dns_subdomain(field: str, value: str | None) -> Iterator[Cause]:
+    """RFC 1123 subdomain: what most Kubernetes objects are called."""
+    if value is not None and (len(value) > 253 or not _SUBDOMAIN.fullmatch(value)):
+        yield Cause(
+            field, INVALID, f"{value!r} is not a valid name; use lower-case letters, digits, '-' and '.', at most 253"
+        )
+
+
+def label_value(field: str, value: str) -> Iterator[Cause]:
+    if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
+        yield Cause(field, INVALID, f"{value!r} is not a label value; use up to 63 letters, digits, '-', '_' and '.'")
+
+
+def pci_address(field: str, value: str | None) -> Iterator[Cause]:
+    if value and not _PCI.fullmatch(value):
+        yield Cause(field, INVALID, f"{value!r} is not a PCI address; write it as 0000:81:01.0")
+
+
+def uuid(field: str, value: str | None) -> Iterator[Cause]:
+    if value and not _UUID.fullmatch(value):
+        yield Cause(field, INVALID, f"{value!r} is not a UUID; write it as 5d307ca9-b3ef-428c-8861-06e72d69f223")
+
+
+def absolute_path(field: str, value: str | None) -> Iterator[Cause]:
+    """An absolute path to something, without `..` and not the root itself."""
+    if value and (not value.startswith("/") or value == "/" or ".." in value.split("/")):
+        yield Cause(field, INVALID, f"{value!r} must be an absolute path to a file, without '..'")

@@ -1,0 +1,108 @@
+"""What this release does not do yet: refused by name, never silently ignored.
+
+Each row is a path inside a VMI's spec and what it is. `[]` stands for every entry of a list. Remove a row when the
+feature arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render.causes import NOT_SUPPORTED, Cause
+from kubevirt_py.render.config import ClusterConfig
+
+VMI_FIELDS = {
+    "accessCredentials": "access credentials",
+    "domain.cpu.dedicatedCpuPlacement": "dedicated CPUs",
+    "domain.cpu.isolateEmulatorThread": "isolated emulator threads",
+    "domain.cpu.maxSockets": "CPU hotplug",
+    "domain.cpu.numa": "NUMA pass-through",
+    "domain.cpu.realtime": "real-time guests",
+    "domain.devices.autoattachVSOCK": "VSOCK",
+    "domain.devices.clientPassthrough": "USB redirection",
+    "domain.devices.disks[].blockSize.matchVolume": "block sizes taken from the volume",
+    "domain.devices.disks[].changedBlockTracking": "changed block tracking",
+    "domain.devices.disks[].disk.pciAddress": "fixed PCI addresses",
+    "domain.devices.disks[].lun.reservation": "SCSI persistent reservations",
+    "domain.devices.downwardMetrics": "downward metrics",
+    "domain.devices.filesystems": "virtiofs",
+    "domain.devices.gpus": "GPUs",
+    "domain.devices.hostDevices": "host devices",
+    "domain.devices.interfaces[].binding": "network binding plugins",
+    "domain.devices.interfaces[].macvtap": "macvtap",
+    "domain.devices.interfaces[].passt": "passt",
+    "domain.devices.interfaces[].passtBinding": "passt",
+    "domain.devices.interfaces[].pciAddress": "fixed PCI addresses",
+    "domain.devices.interfaces[].sriov": "SR-IOV",
+    "domain.devices.panicDevices": "panic devices of choice (a pvpanic device is always there)",
+    "domain.devices.tpm": "TPM",
+    "domain.devices.watchdog.diag288": "the s390x watchdog",
+    "domain.firmware.acpi": "ACPI tables from volumes",
+    "domain.firmware.bootloader.efi.persistent": "persistent EFI variables",
+    "domain.ioThreads": "I/O thread pools",
+    "domain.ioThreadsPolicy": "I/O thread pools",
+    "domain.launchSecurity": "confidential guests",
+    "domain.memory.hugepages": "hugepages",
+    "domain.memory.maxGuest": "memory hotplug",
+    "domain.memory.reservedOverhead": "reserved memory overhead",
+    "livenessProbe.exec": "probes run inside the guest",
+    "livenessProbe.guestAgentPing": "probes by guest agent",
+    "networks[].multus": "secondary networks",
+    "networks[].resourceClaim": "networks from resource claims",
+    "readinessProbe.exec": "probes run inside the guest",
+    "readinessProbe.guestAgentPing": "probes by guest agent",
+    "resourceClaims": "dynamic resource allocation",
+    "utilityVolumes": "utility volumes",
+    "volumes[].configMap": "configMap volumes",
+    "volumes[].containerPath": "containerPath volumes",
+    "volumes[].dataVolume.hotpluggable": "volume hotplug",
+    "volumes[].downwardAPI": "downwardAPI volumes",
+    "volumes[].downwardMetrics": "downward metrics",
+    "volumes[].hostDisk": "host disks",
+    "volumes[].memoryDump": "memory dumps",
+    "volumes[].persistentVolumeClaim.hotpluggable": "volume hotplug",
+    "volumes[].secret": "secret volumes",
+    "volumes[].serviceAccount": "serviceAccount volumes",
+    "volumes[].sysprep": "sysprep",
+}
+VM_FIELDS = {
+    "instancetype": "instance types",
+    "preference": "preferences",
+    "dataVolumeTemplates": "data volume templates (create the claim first and name it in a volume)",
+}
+ARCHITECTURES = ("amd64",)
+
+
+def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
+    """Fields of a VMI's spec that are set and have no effect yet."""
+    yield from fields(spec, path, VMI_FIELDS)
+    if (given := spec.get("architecture")) and given not in ARCHITECTURES:
+        yield Cause(
+            f"{path}.architecture",
+            NOT_SUPPORTED,
+            f"not supported yet by this release: architecture {given}; use {', '.join(ARCHITECTURES)}",
+        )
+
+
+def fields(spec: Document, path: str, table: dict[str, str]) -> Iterator[Cause]:
+    """Fields of `table` that `spec` sets. False, empty lists and empty strings count as not set."""
+    for field, what in table.items():
+        for place, value in _places(spec, field.split("."), path):
+            if value not in (False, [], ""):
+                yield Cause(place, NOT_SUPPORTED, f"not supported yet by this release: {what}")
+
+
+def _places(value: Any, parts: list[str], path: str) -> Iterator[tuple[str, Any]]:
+    if not parts:
+        yield path, value
+        return
+    key = parts[0].removesuffix("[]")
+    if not isinstance(value, dict) or key not in value:
+        return
+    if key == parts[0]:
+        yield from _places(value[key], parts[1:], f"{path}.{key}")
+        return
+    for index, item in enumerate(value[key]):
+        yield from _places(item, parts[1:], f"{path}.{key}[{index}]")

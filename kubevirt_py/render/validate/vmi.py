@@ -1,0 +1,72 @@
+"""Whether a VirtualMachineInstance may be created or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubevirt_py.api import names
+from kubevirt_py.api.v1.vmi import VirtualMachineInstance
+from kubevirt_py.plan import Document
+from kubevirt_py.render.causes import FORBIDDEN, Cause
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.parse import parse_causes, without_nulls
+from kubevirt_py.render.validate import (
+    cpu,
+    devices,
+    disks,
+    firmware,
+    interfaces,
+    memory,
+    networks,
+    probes,
+    scheduling,
+    unsupported,
+    volumes,
+)
+
+AREAS = (cpu, memory, disks, volumes, interfaces, networks, firmware, devices, probes, scheduling, unsupported)
+
+RESERVED_LABELS = (
+    names.CREATED_BY_LABEL,
+    names.INSTALL_STRATEGY_LABEL,
+    names.MIGRATION_JOB_UID_LABEL,
+    names.MIGRATION_TARGET_NODE_LABEL,
+    names.NODE_NAME_LABEL,
+    names.SCHEDULABLE_LABEL,
+)
+
+
+def spec_causes(spec: Document, path: str, config: ClusterConfig) -> list[Cause]:
+    """What is wrong in a defaulted VMI spec whose types are right. `path` is where the spec stands in its object."""
+    return [cause for area in AREAS for cause in area.check(spec, path, config)]
+
+
+def validate_vmi_create(document: Document, config: ClusterConfig, *, by_kubevirt: bool = False) -> list[Cause]:
+    """Causes against creating a VMI, none if it may be. The document has its defaults already."""
+    if causes := parse_causes(VirtualMachineInstance, document):
+        return causes
+    vmi = without_nulls(document)
+    reserved = [] if by_kubevirt else list(_reserved_labels(vmi, {}))
+    return [*reserved, *spec_causes(vmi["spec"], "spec", config)]
+
+
+def validate_vmi_update(
+    new: Document, old: Document, config: ClusterConfig, *, by_kubevirt: bool = False
+) -> list[Cause]:
+    """Causes against changing a VMI. Its spec is fixed; users may change metadata but for reserved labels."""
+    if by_kubevirt or new["metadata"].get("deletionTimestamp"):
+        return []
+    new, old = without_nulls(new), without_nulls(old)
+    causes = list(_reserved_labels(new, old))
+    if new.get("spec") != old.get("spec"):
+        causes.append(
+            Cause("spec", FORBIDDEN, "update of VMI object is restricted; change the VirtualMachine and restart it")
+        )
+    return causes
+
+
+def _reserved_labels(new: Document, old: Document) -> Iterator[Cause]:
+    labels, before = (obj.get("metadata", {}).get("labels") or {} for obj in (new, old))
+    for name in RESERVED_LABELS:
+        if labels.get(name) != before.get(name):
+            yield Cause(f"metadata.labels[{name}]", FORBIDDEN, f"label {name} is set by KubeVirt alone")
