@@ -13,7 +13,9 @@ from fractions import Fraction
 from kubevirt_py.api.quantity import parse_quantity, quantity_bytes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.resources import guest_memory_bytes, vcpus
+from kubevirt_py.render.machine.machine import TRANSLATION_BUFFER_MIB
+from kubevirt_py.render.machine.memory import guest_memory_bytes
+from kubevirt_py.render.resources import vcpus
 
 MIB = 1 << 20
 
@@ -26,7 +28,7 @@ VIDEO = 32 * MIB
 """Video RAM (16 MiB by default) and the display surfaces of the VNC server."""
 SHUTDOWN_HOOK = 12 * MIB
 """The interpreter that the preStop hook starts beside QEMU."""
-TRANSLATION_BUFFER = 32 * MIB
+TRANSLATION_BUFFER = TRANSLATION_BUFFER_MIB * MIB
 """Translated code under emulation, the size QEMU is started with (`tb-size`)."""
 TRANSLATION_STATE = 16 * MIB
 """Per-page and per-vCPU tables of the translator, which grow with the guest's code."""
@@ -43,7 +45,7 @@ def overhead_addends(spec: Document, config: ClusterConfig) -> dict[str, int]:
     addends = {
         "qemu": QEMU,
         "shutdown hook": SHUTDOWN_HOOK,
-        "page tables": guest_memory_bytes(spec) // PAGE_TABLE_RATIO,
+        "page tables": guest_memory_bytes(domain) // PAGE_TABLE_RATIO,
         "vcpus": VCPU * vcpus(spec),
         "io threads": IO_THREAD * io_threads,
         "video": VIDEO if devices.get("autoattachGraphicsDevice") is not False else 0,

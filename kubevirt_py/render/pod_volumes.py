@@ -6,16 +6,17 @@ need nothing here but the two emptyDirs every VM pod has.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
+from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
+from kubevirt_py.render.cloudinit import credential_volume, key_secrets
 
 EPHEMERAL_VOLUME = "ephemeral-disks"
 PRIVATE_VOLUME = "private"
 KERNEL_BOOT_VOLUME = "kernel-boot-volume"
-CLOUD_INIT_SOURCES = ("cloudInitNoCloud", "cloudInitConfigDrive")
 SECRET_REFS = ("secretRef", "userDataSecretRef", "networkDataSecretRef")
 
 
@@ -45,7 +46,9 @@ def pod_volumes(spec: Document, block_claims: Collection[str] = ()) -> PodVolume
         if claim := claim_of(volume):
             _add_claim(out, volume, claim, block=claim in block_claims)
         for source in CLOUD_INIT_SOURCES:
-            _add_secrets(out, volume["name"], volume.get(source) or {})
+            _add_secrets(out, volume["name"], f"{volume['name']}-secrets", _secret_names(volume.get(source) or {}))
+    for secret in key_secrets(spec):
+        _add_secrets(out, credential_volume(secret), credential_volume(secret), [secret])
     container = (((spec.get("domain") or {}).get("firmware") or {}).get("kernelBoot") or {}).get("container")
     if container:
         _add_image(out, KERNEL_BOOT_VOLUME, container)
@@ -88,14 +91,13 @@ def _add_claim(out: PodVolumes, volume: Document, claim: str, *, block: bool) ->
         out.add(source, f"{names.VMI_DISK_DIR}/{name}", read_only=read_only)
 
 
-def _add_secrets(out: PodVolumes, name: str, source: Document) -> None:
-    secrets = list(_secret_names(source))
+def _add_secrets(out: PodVolumes, directory: str, volume: str, secrets: list[str]) -> None:
+    """All keys of some Secrets as files of one directory."""
     if secrets:
         sources = [{"secret": {"name": secret}} for secret in secrets]
-        volume = {"name": f"{name}-secrets", "projected": {"sources": sources}}
-        out.add(volume, f"{names.SECRET_DIR}/{name}", read_only=True)
+        out.add({"name": volume, "projected": {"sources": sources}}, f"{names.SECRET_DIR}/{directory}", read_only=True)
 
 
-def _secret_names(source: Document) -> Iterator[str]:
-    seen = dict.fromkeys(ref["name"] for key in SECRET_REFS if (ref := source.get(key)))
-    return iter(seen)
+def _secret_names(source: Document) -> list[str]:
+    """Secrets that a cloud-init source refers to, each once."""
+    return list(dict.fromkeys(ref["name"] for key in SECRET_REFS if (ref := source.get(key))))

@@ -1,4 +1,4 @@
-"""What a VMI asks for in numbers: vCPUs, guest memory, devices."""
+"""What a VMI asks of its node: CPUs, memory, devices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.quantity import parse_quantity, quantity_bytes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.machine.memory import guest_memory_bytes
 
 VIRTIO = "virtio"
 
@@ -20,14 +21,6 @@ def vcpus(spec: Document) -> int:
         return int((cpu.get("sockets") or 1) * (cpu.get("cores") or 1) * (cpu.get("threads") or 1))
     given = _resource(domain, "limits", "cpu") or _resource(domain, "requests", "cpu")
     return max(1, math.ceil(parse_quantity(given))) if given else 1
-
-
-def guest_memory_bytes(spec: Document) -> int:
-    """Guest RAM in bytes: `memory.guest`, else the memory request, else the limit, else 0."""
-    domain = spec.get("domain") or {}
-    guest = (domain.get("memory") or {}).get("guest")
-    given = guest or _resource(domain, "requests", "memory") or _resource(domain, "limits", "memory")
-    return quantity_bytes(given) if given else 0
 
 
 def compute_resources(spec: Document, config: ClusterConfig, overhead_bytes: int) -> Document:
@@ -67,7 +60,7 @@ def _requested_memory(spec: Document, domain: Document, config: ClusterConfig) -
     explicit = _resource(domain, "requests", "memory")
     if explicit:
         return quantity_bytes(explicit)
-    return guest_memory_bytes(spec) * 100 // config.memory_overcommit
+    return guest_memory_bytes(domain) * 100 // config.memory_overcommit
 
 
 def _resource(domain: Document, side: str, name: str) -> str | int | None:

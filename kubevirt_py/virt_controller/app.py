@@ -1,0 +1,93 @@
+"""The virt-controller process: flags, API server, stores and controllers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import uuid
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from kubevirt_py import telemetry
+from kubevirt_py.api import names
+from kubevirt_py.api.kinds import KUBEVIRT
+from kubevirt_py.kube.api import Api
+from kubevirt_py.kube.client import Client
+from kubevirt_py.kube.connect import kubeconfig_client
+from kubevirt_py.kube.incluster import incluster_client
+from kubevirt_py.kube.tls import ReloadingServerContext, keep_fresh
+from kubevirt_py.reconcile import LeaseSpec, Manager
+from kubevirt_py.virt_controller import node, vm, vmi
+from kubevirt_py.virt_controller.configuration import LiveConfig
+from kubevirt_py.virt_controller.settling import Settling
+
+CERTIFICATES = Path("/etc/virt-controller/certificates")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything this process is told by flags and environment."""
+
+    namespace: str
+    identity: str
+    launcher_image: str
+    port: int
+    kubeconfig: str | None
+    certificates: Path | None
+
+
+def main(argv: list[str]) -> int:
+    """Run virt-controller until SIGTERM."""
+    parser = argparse.ArgumentParser(prog=names.VIRT_CONTROLLER, description="Reconcile VMs, VMIs and node labels.")
+    parser.add_argument("--port", type=int, default=8443, help="port of /metrics, /healthz, /readyz and /leader")
+    parser.add_argument("--kubeconfig", help="run outside the cluster with this kubeconfig")
+    parser.add_argument("-v", "--verbosity", type=int, default=2)
+    options = parser.parse_args(argv)
+    telemetry.setup(names.VIRT_CONTROLLER, options.verbosity)
+    settings = Settings(
+        namespace=os.environ.get("POD_NAMESPACE", names.NAMESPACE),
+        identity=f"{os.environ.get('POD_NAME', names.VIRT_CONTROLLER)}_{uuid.uuid4()}",
+        launcher_image=os.environ["LAUNCHER_IMAGE"],
+        port=options.port,
+        kubeconfig=options.kubeconfig,
+        certificates=CERTIFICATES if CERTIFICATES.exists() else None,
+    )
+    anyio.run(_run, settings)
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    async with _connect(settings) as api, anyio.create_task_group() as group:
+        manager = build(api, settings.namespace, settings.launcher_image)
+        tls = ReloadingServerContext(settings.certificates, None, False) if settings.certificates else None
+        if tls is not None:
+            group.start_soon(keep_fresh, tls)
+        await manager.run(
+            lease=LeaseSpec(settings.namespace, names.VIRT_CONTROLLER, settings.identity),
+            http=("", settings.port, tls.context if tls is not None else None),
+        )
+        group.cancel_scope.cancel()
+
+
+def build(api: Api, namespace: str, launcher_image: str, **options: Any) -> Manager:
+    """The manager with all controllers; `options` go to the Manager (clock, randomness)."""
+    manager = Manager(api, name=names.VIRT_CONTROLLER, health=lambda: _health(config), **options)
+    config = LiveConfig(manager.store(KUBEVIRT))
+    settling = Settling(manager.now)
+    vm.wire(manager)
+    vmi.wire(manager, config, settling, launcher_image)
+    node.wire(manager, config, settling, namespace)
+    return manager
+
+
+def _health(config: LiveConfig) -> dict[str, Any]:
+    """`config-resource-version`: clients wait for it after a change of the KubeVirt CR."""
+    return {"config-resource-version": config().resource_version}
+
+
+def _connect(settings: Settings) -> AbstractAsyncContextManager[Client]:
+    return kubeconfig_client(settings.kubeconfig) if settings.kubeconfig else incluster_client()

@@ -1,0 +1,31 @@
+"""How the controllers find what belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from kubevirt_py.api.views import VirtualMachineInstance
+from kubevirt_py.decide.references import Named
+from kubevirt_py.render.pod_volumes import claims_of
+
+OWNER = "owner"
+CLAIM = "claim"
+NODE = "node"
+
+
+def by_owner(view: Named) -> Iterable[str]:
+    """UID of the controlling owner."""
+    owner = view.metadata.controller
+    return (owner.uid,) if owner is not None else ()
+
+
+def by_claim(vmi: VirtualMachineInstance) -> Iterable[str]:
+    """namespace/name of every claim a VMI uses."""
+    return (f"{vmi.metadata.namespace}/{claim}" for claim in claims_of(msgspec.json.decode(vmi.spec)))
+
+
+def by_node(vmi: VirtualMachineInstance) -> Iterable[str]:
+    """Name of the node a VMI is placed on."""
+    return (vmi.status.node_name,) if vmi.status.node_name else ()

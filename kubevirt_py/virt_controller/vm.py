@@ -1,0 +1,35 @@
+"""Wiring of the VM controller."""
+
+from __future__ import annotations
+
+from kubevirt_py.api.kinds import PVC, VM, VMI
+from kubevirt_py.decide.references import key_of
+from kubevirt_py.decide.vm import decide
+from kubevirt_py.decide.vm_snapshot import VmSnapshot
+from kubevirt_py.plan import Failure, Key
+from kubevirt_py.reconcile import Manager, mapped
+from kubevirt_py.virt_controller.indexes import CLAIM, by_claim
+
+PENDING = "Pending"
+
+
+def wire(manager: Manager) -> None:
+    """A VM is looked at when it or the VMI of its name changes."""
+    vms, vmis, claims = manager.store(VM), manager.store(VMI, indexes={CLAIM: by_claim}), manager.store(PVC)
+
+    def snapshot(key: Key, failure: Failure | None) -> VmSnapshot:
+        vm, found = vms.get(key), vmis.get(key)
+        assert vm is not None
+        owner = found.metadata.controller if found is not None else None
+        owned = owner is not None and owner.uid == vm.metadata.uid
+        used = (claims.get(Key(key.namespace, name.partition("/")[2])) for name in by_claim(found)) if found else ()
+        return VmSnapshot(
+            vm=vm,
+            now=manager.now(),
+            vmi=found if owned else None,
+            stranger=found is not None and not owned,
+            waits_for_claim=any(claim is not None and claim.status.phase == PENDING for claim in used),
+            failure=failure,
+        )
+
+    manager.add("vm", root=vms, decide=decide, snapshot=snapshot, wake=[mapped(vmis, lambda vmi: (key_of(vmi),))])

@@ -1,0 +1,52 @@
+"""Wiring of the VMI controller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from kubevirt_py.api.kinds import POD, PVC, VM, VMI
+from kubevirt_py.api.names import APP_LABEL, VIRT_LAUNCHER
+from kubevirt_py.api.views import PersistentVolumeClaim
+from kubevirt_py.decide.references import key_of
+from kubevirt_py.decide.vmi import decide
+from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
+from kubevirt_py.plan import Failure, Key
+from kubevirt_py.reconcile import Manager, mapped, owns
+from kubevirt_py.render.pod_volumes import claims_of
+from kubevirt_py.virt_controller.configuration import LiveConfig
+from kubevirt_py.virt_controller.indexes import CLAIM, OWNER, by_claim, by_owner
+from kubevirt_py.virt_controller.settling import Settling
+
+LAUNCHER_PODS = f"{APP_LABEL}={VIRT_LAUNCHER}"
+
+
+def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_image: str) -> None:
+    """A VMI is looked at when it, its pods or its claims change."""
+    vmis = manager.store(VMI, indexes={CLAIM: by_claim})
+    pods = manager.store(POD, labels=LAUNCHER_PODS, indexes={OWNER: by_owner})
+    claims, vms = manager.store(PVC), manager.store(VM)
+
+    def users(claim: PersistentVolumeClaim) -> Iterable[Key]:
+        return (key_of(vmi) for vmi in vmis.by(CLAIM, str(key_of(claim))))
+
+    def snapshot(key: Key, failure: Failure | None) -> VmiSnapshot:
+        vmi = vmis.get(key)
+        assert vmi is not None
+        owner = vmi.metadata.controller
+        vm = vms.get(Key(key.namespace, owner.name)) if owner is not None else None
+        wanted = claims_of(msgspec.json.decode(vmi.spec))
+        return VmiSnapshot(
+            vmi=vmi,
+            pods=pods.by(OWNER, vmi.metadata.uid),
+            now=manager.now(),
+            config=config(),
+            launcher_image=launcher_image,
+            claims={name: claim for name in wanted if (claim := claims.get(Key(key.namespace, name))) is not None},
+            owner_exists=vm is not None and owner is not None and vm.metadata.uid == owner.uid,
+            settle_s=settling.left_s(),
+            failure=failure,
+        )
+
+    manager.add("vmi", root=vmis, decide=decide, snapshot=snapshot, wake=[owns(pods), mapped(claims, users)])
