@@ -7,6 +7,7 @@ from kubevirt_py.plan import Document, Kind
 
 VM = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines", views.VirtualMachine)
 VMI = Kind("kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", views.VirtualMachineInstance)
+HOSTED_VMI = Kind("kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", views.HostedInstance)
 KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", views.KubeVirt)
 POD = Kind("", "v1", "Pod", "pods", views.Pod)
 NODE = Kind("", "v1", "Node", "nodes", views.Node, namespaced=False)
@@ -17,4 +18,18 @@ DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", views.Workload)
 SECRET = Kind("", "v1", "Secret", "secrets", dict[str, object])
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", dict[str, object])
 
-__all__ = ["CONFIG_MAP", "DAEMON_SET", "DEPLOYMENT", "KUBEVIRT", "LEASE", "NODE", "POD", "PVC", "SECRET", "VM", "VMI", "Document"]
+__all__ = [
+    "CONFIG_MAP",
+    "HOSTED_VMI",
+    "DAEMON_SET",
+    "DEPLOYMENT",
+    "KUBEVIRT",
+    "LEASE",
+    "NODE",
+    "POD",
+    "PVC",
+    "SECRET",
+    "VM",
+    "VMI",
+    "Document",
+]

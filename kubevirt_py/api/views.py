@@ -7,6 +7,8 @@ version never makes a store unreadable. Parts that a reconciler only passes on
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Raw, Struct, field
 
 
@@ -116,6 +118,18 @@ class VirtualMachineInstance(Tree):
     metadata: ObjectMeta = ObjectMeta()
     spec: Raw = Raw(b"{}")
     status: VirtualMachineInstanceStatus = VirtualMachineInstanceStatus()
+
+
+class HostedInstance(Tree):
+    """A VMI as the agent of its node reads it: the status as it stands, since the agent writes most of it."""
+
+    metadata: ObjectMeta = ObjectMeta()
+    spec: Raw = Raw(b"{}")
+    status: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def phase(self) -> str:
+        return str(self.status.get("phase") or "")
 
 
 class ContainerStateTerminated(View):
