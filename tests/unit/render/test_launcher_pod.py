@@ -1,0 +1,80 @@
+"""The VM pod, case by case, and what must hold in every case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kubevirt_py.api import names
+from kubevirt_py.api.quantity import quantity_bytes
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.launcher_pod import launcher_pod, pod_name
+from kubevirt_py.render.machine.memory import guest_memory_bytes
+
+AREA = Path(__file__).parents[2] / "golden" / "launcher_pod"
+CASES = sorted(case.name for case in AREA.iterdir())
+BLOCK = {"block-claim"}
+
+
+def render(case: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    vmi = yaml.safe_load((AREA / case / "vmi.yaml").read_text())
+    spec = AREA / case / "config.yaml"
+    config = ClusterConfig.from_kubevirt(yaml.safe_load(spec.read_text()) if spec.exists() else {})
+    return vmi, launcher_pod(vmi, config, "localhost/launcher:test", block_claims=BLOCK)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pod_is_as_reviewed(case: str, golden: Any) -> None:
+    _, pod = render(case)
+    golden.check(f"launcher_pod/{case}/pod.yaml", yaml.safe_dump(pod, sort_keys=False, width=110))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pod_is_restricted_and_keeps_nothing_of_the_host(case: str) -> None:
+    _, pod = render(case)
+    spec = pod["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert not [volume for volume in spec["volumes"] if "hostPath" in volume]
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = spec["containers"]
+    security = container["securityContext"]
+    assert security["capabilities"] == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
+    assert security["runAsNonRoot"] and not security["allowPrivilegeEscalation"]
+    assert "initContainers" not in spec
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_mount_and_device_has_its_volume(case: str) -> None:
+    _, pod = render(case)
+    (container,) = pod["spec"]["containers"]
+    volumes = [volume["name"] for volume in pod["spec"]["volumes"]]
+    used = [mount["name"] for mount in container["volumeMounts"] + container.get("volumeDevices", [])]
+    assert len(volumes) == len(set(volumes))
+    assert sorted(used) == sorted(volumes)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case != "emulation"])
+def test_pod_memory_covers_the_guest(case: str) -> None:
+    vmi, pod = render(case)
+    (container,) = pod["spec"]["containers"]
+    requested = quantity_bytes(container["resources"]["requests"]["memory"])
+    assert requested > guest_memory_bytes(vmi["spec"]["domain"])
+
+
+def test_each_attempt_has_its_own_name() -> None:
+    made = [pod_name("testvm", "uid-1", attempt) for attempt in range(50)]
+    assert len(set(made)) == 50
+    assert made == [pod_name("testvm", "uid-1", attempt) for attempt in range(50)]
+    assert all(name.startswith("virt-launcher-testvm-") for name in made)
+
+
+def test_long_names_stay_within_their_limits() -> None:
+    _, pod = render("long-name")
+    meta = pod["metadata"]
+    assert len(meta["name"]) <= 63
+    assert all(len(value) <= 63 for value in meta["labels"].values())
+    assert len(pod["spec"]["hostname"]) <= 63
+    assert meta["labels"][names.CREATED_BY_LABEL] == meta["ownerReferences"][0]["uid"]
