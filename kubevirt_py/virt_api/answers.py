@@ -9,12 +9,16 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+import yaml
 from aiohttp import web
 
 from kubevirt_py.kube.errors import ApiError
 from kubevirt_py.plan import Document
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+OPTIONS_BYTES = 64 * 1024
+CHUNK_BYTES = 64 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -102,19 +106,30 @@ async def say_why(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refusal(Refused(500, f"{request.method} {request.path} failed; see the log of virt-api"))
 
 
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The body of at most `limit` bytes. Refused 413 where it is larger."""
+    parts, size = [], 0
+    async for part in request.content.iter_chunked(CHUNK_BYTES):
+        size += len(part)
+        if size > limit:
+            raise Refused(413, f"the request is larger than {limit} bytes")
+        parts.append(part)
+    return b"".join(parts)
+
+
 async def read_options(request: web.Request, *, required: bool = False) -> Document:
-    """The JSON object in the body, {} if there is none. Refused 400 for anything else."""
-    body = await request.read()
+    """The JSON or YAML object in the body, {} if there is none. Refused 400 for anything else."""
+    body = await read_body(request, OPTIONS_BYTES)
     if not body.strip():
         if required:
             raise Refused(400, "Request with no body where one is required: send the options as a JSON object")
         return {}
     try:
-        options = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise Refused(400, f"Can not unmarshal the request body as JSON: {error}") from error
+        options = msgspec.json.decode(body) if body.lstrip().startswith(b"{") else yaml.safe_load(body)
+    except (msgspec.DecodeError, yaml.YAMLError) as error:
+        raise Refused(400, f"Can not unmarshal the request body as JSON or YAML: {error}") from error
     if not isinstance(options, dict):
-        raise Refused(400, "Can not unmarshal the request body: it must be a JSON object")
+        raise Refused(400, "Can not unmarshal the request body: it must be an object")
     return options
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,8 +18,10 @@ from aiohttp import web
 from kubevirt_py.plan import Document
 from kubevirt_py.render import defaults, validate
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.virt_api.answers import Refused, json_response
+from kubevirt_py.virt_api.answers import Refused, json_response, read_body
 
+REVIEW_BYTES = 8 * 1024 * 1024
+"""Two objects of the largest size the API server stores, and room."""
 PATCHED = ("metadata", "spec", "status")
 
 
@@ -65,14 +68,14 @@ Rule = Callable[[Request], Verdict]
 
 
 class Admission:
-    """The rules by path. `users` are our own components, `new_uuid` and `now` (RFC 3339) the outside world."""
+    """The rules by path. `users` are our own components, `new_uuid` and `now` (aware) the outside world."""
 
     def __init__(
         self,
         config: Callable[[], ClusterConfig],
         users: Iterable[str],
         new_uuid: Callable[[], str],
-        now: Callable[[], str],
+        now: Callable[[], datetime],
     ) -> None:
         self._config = config
         self._users = frozenset(users)
@@ -92,42 +95,42 @@ class Admission:
         }
 
     def default_vm(self, request: Request) -> Verdict:
+        if request.operation == "CREATE":
+            return _patched(request.new, defaults.default_vm(request.new, self._config(), self._new_uuid))
         if request.deleting:
             return ALLOWED
-        return _patched(request.new, defaults.default_vm(request.new, self._config(), self._new_uuid))
+        return _patched(request.new, defaults.default_vm_update(request.new, self._config()))
 
     def default_vmi(self, request: Request) -> Verdict:
-        """Defaults at creation; later, a status written by anyone but us is put back (the kind has no status subresource)."""
+        """Defaults at creation; later, a status written by anyone but us is put back."""
         if request.operation == "CREATE":
-            wanted = defaults.default_vmi(request.new, self._config(), self._new_uuid, self._now())
-            return _patched(request.new, wanted)
+            return _patched(request.new, defaults.default_vmi(request.new, self._config(), self._now(), self._new_uuid))
         if request.user in self._users:
             return ALLOWED
-        wanted = {name: part for name, part in request.new.items() if name != "status"}
-        if "status" in request.old:
-            wanted["status"] = request.old["status"]
-        return _patched(request.new, wanted)
+        return _patched(request.new, defaults.restore_vmi_status(request.new, request.old))
 
     def check_vm(self, request: Request) -> Verdict:
         if request.operation == "CREATE":
-            return Verdict(causes=tuple(validate.validate_vm_create(request.new, self._config())))
-        if request.deleting or request.new.get("spec") == request.old.get("spec"):
-            return ALLOWED
-        return Verdict(causes=tuple(validate.validate_vm_update(request.new, request.old, self._config())))
+            return _judged(validate.validate_vm_create(request.new, self._config()))
+        return _judged(validate.validate_vm_update(request.new, request.old, self._config()))
 
     def check_vmi_create(self, request: Request) -> Verdict:
-        return Verdict(causes=tuple(validate.validate_vmi_create(request.new, self._config())))
+        ours = request.user in self._users
+        return _judged(validate.validate_vmi_create(request.new, self._config(), by_kubevirt=ours))
 
     def check_vmi_update(self, request: Request) -> Verdict:
-        if request.user in self._users:
-            return ALLOWED
-        return Verdict(causes=tuple(validate.validate_vmi_update(request.new, request.old, self._config())))
+        ours = request.user in self._users
+        return _judged(validate.validate_vmi_update(request.new, request.old, self._config(), by_kubevirt=ours))
 
     def check_status(self, request: Request) -> Verdict:
         if request.user in self._users or request.new.get("status") == request.old.get("status"):
             return ALLOWED
         message = "the status may be changed by KubeVirt's own components only; leave it out of the update"
         return Verdict(causes=(validate.Cause("status", "FieldValueNotSupported", message),))
+
+
+def _judged(causes: list[validate.Cause]) -> Verdict:
+    return Verdict(causes=tuple(causes))
 
 
 def _patched(old: Document, new: Document) -> Verdict:
@@ -177,7 +180,7 @@ def add_webhooks(app: web.Application, rules: Mapping[str, Rule]) -> None:
 def _serving(rule: Rule) -> Callable[[web.Request], Any]:
     async def serve(request: web.Request) -> web.Response:
         try:
-            review = msgspec.json.decode(await request.read(), type=_Review)
+            review = msgspec.json.decode(await read_body(request, REVIEW_BYTES), type=_Review)
         except msgspec.MsgspecError as error:
             raise Refused(400, f"the body is not an admission.k8s.io/v1 AdmissionReview: {error}") from error
         return json_response(response(review.request.uid, rule(review.request)))

@@ -1,0 +1,127 @@
+"""The virt-api process: one HTTPS port for admission, subresources, discovery, health and metrics."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import uuid4
+
+import anyio
+import msgspec
+from aiohttp import web
+
+from kubevirt_py import telemetry
+from kubevirt_py.api import kinds, names
+from kubevirt_py.api.subresources import VM, VMI
+from kubevirt_py.kube.api import Api
+from kubevirt_py.kube.incluster import incluster_client
+from kubevirt_py.kube.tls import ReloadingServerContext, client_context, keep_fresh
+from kubevirt_py.reconcile.http import Listen, application, serving
+from kubevirt_py.reconcile.manager import Manager
+from kubevirt_py.render.webhooks import component_users
+from kubevirt_py.virt_api.agents import PORT as AGENT_PORT
+from kubevirt_py.virt_api.agents import Agents
+from kubevirt_py.virt_api.answers import Handler, Refused, json_response, say_why
+from kubevirt_py.virt_api.auth import CONFIG_MAP_KEY, FrontProxy, Gate
+from kubevirt_py.virt_api.lifecycle import Lifecycle
+from kubevirt_py.virt_api.proxy import Proxy
+from kubevirt_py.virt_api.routes import add_discovery, add_subresources
+from kubevirt_py.virt_api.settings import Settings
+from kubevirt_py.virt_api.streams import Streams
+from kubevirt_py.virt_api.version import version_info
+from kubevirt_py.virt_api.webhooks import Admission, add_webhooks
+
+SERVER_CERTIFICATES = "/etc/virt-api/certificates"
+AGENT_CERTIFICATES = "/etc/virt-handler/clientcertificates"
+CA_BUNDLE = "/etc/kubevirt/ca/ca-bundle"
+AGENT_NAME = "virt-handler"
+"""DNS name in the certificates of all agents."""
+
+
+def main(argv: list[str]) -> int:
+    """Run virt-api until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="virt-api", description="Admission and the aggregated API of KubeVirt.")
+    parser.add_argument("--port", type=int, default=8443, help="port of everything (HTTPS)")
+    parser.add_argument("-v", "--verbosity", type=int, default=2)
+    options = parser.parse_args(argv)
+    telemetry.setup(names.VIRT_API, options.verbosity)
+    agent_port = int(os.environ.get("VIRT_HANDLER_PORT", AGENT_PORT))
+    anyio.run(_run, os.environ.get("POD_NAMESPACE", names.NAMESPACE), options.port, agent_port)
+    return 0
+
+
+async def _run(namespace: str, port: int, agent_port: int) -> None:
+    async with incluster_client() as api:
+        config_map = msgspec.json.decode(await api.get(kinds.CONFIG_MAP, CONFIG_MAP_KEY))
+        settings = Settings(FrontProxy.from_config_map(config_map.get("data") or {}))
+        server_tls = ReloadingServerContext(SERVER_CERTIFICATES, settings.ca_path, False)
+        agent_tls = client_context(AGENT_CERTIFICATES, CA_BUNDLE, AGENT_NAME)
+        manager = Manager(api, name=names.VIRT_API)
+        follow(manager, settings)
+        async with Agents(api, namespace, agent_tls, agent_port) as agents, anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_fresh, server_tls, agent_tls)
+            app = build(api, manager, settings, agents, namespace)
+            async with serving(app, Listen("", port, server_tls.context)):
+                await manager.run()
+            tasks.cancel_scope.cancel()
+
+
+def follow(manager: Manager, settings: Settings) -> None:
+    """Keep `settings` as new as the cluster."""
+    settings.follow_config(manager.store(kinds.KUBEVIRT))
+    settings.follow_proxy(
+        manager.store(
+            kinds.CONFIG_MAP, namespace=CONFIG_MAP_KEY.namespace, fields=f"metadata.name={CONFIG_MAP_KEY.name}"
+        )
+    )
+
+
+def build(api: Api, manager: Manager, settings: Settings, agents: Agents, namespace: str) -> web.Application:
+    """Everything virt-api serves. `namespace` is the one our components run in."""
+
+    def ready() -> bool:
+        return all(store.synced for store in manager.stores)
+
+    def health() -> tuple[bool, Mapping[str, Any]]:
+        return True, {"apiserver": {"connectivity": "ok"}, **settings.health()}
+
+    app = application(manager.metrics.registry, {"/healthz": health})
+    app.middlewares.append(say_why)
+    streams = Streams(api, agents)
+    app.on_shutdown.append(streams.close_all)
+    gate = Gate(api, lambda: settings.proxy)
+    add_discovery(app)
+    add_subresources(app, gate, handlers(api, agents, streams, ready))
+    admission = Admission(lambda: settings.config, component_users(namespace), lambda: str(uuid4()), manager.now)
+    add_webhooks(app, admission.rules)
+    return app
+
+
+def handlers(api: Api, agents: Agents, streams: Streams, ready: Callable[[], bool]) -> dict[tuple[str, str], Handler]:
+    """Handlers by resource and path of the route table."""
+    found: dict[tuple[str, str], Handler] = {
+        (VM, "portforward"): streams.forward_vm_port,
+        ("", "version"): _version,
+        ("", "healthz"): _healthz(ready),
+    }
+    found |= {(VM, path): handler for path, handler in Lifecycle(api).handlers.items()}
+    found |= {(VMI, path): handler for path, handler in Proxy(api, agents).handlers.items()}
+    found |= {(VMI, path): handler for path, handler in streams.vmi_handlers.items()}
+    return found
+
+
+async def _version(_: web.Request) -> web.Response:
+    return json_response(version_info())
+
+
+def _healthz(ready: Callable[[], bool]) -> Handler:
+    """The readiness probe: without the CR and the front proxy settings we would answer wrongly."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        if not ready():
+            raise Refused(500, "the configuration has not been read yet")
+        return json_response({"apiserver": {"connectivity": "ok"}})
+
+    return healthz

@@ -1,0 +1,66 @@
+"""What virt-api follows in the cluster: the KubeVirt CR and the recipe for recognising the front proxy."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kubevirt_py.api.views import KubeVirt
+from kubevirt_py.plan import Document
+from kubevirt_py.reconcile.store import Store
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.virt_api.auth import FrontProxy
+
+_log = logging.getLogger(__name__)
+
+
+class Settings:
+    """The newest configuration; the defaults until there is a CR."""
+
+    def __init__(self, proxy: FrontProxy) -> None:
+        self.proxy = proxy
+        self.config = ClusterConfig()
+        # OpenSSL reads authorities from a path, and the container's root is read-only: a file in memory.
+        self._ca = os.memfd_create("requestheader-client-ca")
+        self.ca_path = f"/proc/self/fd/{self._ca}"
+        self._write_ca()
+
+    def follow_config(self, store: Store[KubeVirt]) -> None:
+        """Take every change of the CR."""
+        store.subscribe(lambda _old, new: self._set_config(new))
+
+    def follow_proxy(self, store: Store[Any]) -> None:
+        """Take every change of the ConfigMap."""
+        store.subscribe(lambda _old, new: self._set_proxy(new))
+
+    def health(self) -> Mapping[str, str]:
+        """For `/healthz`: which version of the CR is in force."""
+        return {"config-resource-version": self.config.resource_version}
+
+    def _set_config(self, kubevirt: KubeVirt | None) -> None:
+        if kubevirt is None:
+            return  # it is being uninstalled; we go next
+        spec: Document = msgspec.json.decode(kubevirt.spec)
+        self.config = ClusterConfig.from_kubevirt(spec, kubevirt.metadata.resource_version)
+
+    def _set_proxy(self, config_map: Document | None) -> None:
+        if config_map is None:
+            return
+        try:
+            proxy = FrontProxy.from_config_map(config_map.get("data") or {})
+        except ValueError:
+            _log.exception("keeping the old front proxy settings")
+            return
+        changed = proxy.ca != self.proxy.ca
+        self.proxy = proxy
+        if changed:
+            self._write_ca()
+
+    def _write_ca(self) -> None:
+        data = self.proxy.ca.encode()
+        os.pwrite(self._ca, data, 0)
+        os.ftruncate(self._ca, len(data))

@@ -1,0 +1,85 @@
+"""The command line: `virtctl`, and `kubectl virt` when installed as kubectl-virt.
+
+Nothing heavy is imported until a command runs; that keeps help and completion quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from kubevirt_py.virtctl.options import Group, Options
+
+VERBS: dict[str, tuple[str, str]] = {
+    "console": ("console", "Connect to the serial console of a virtual machine instance."),
+    "expose": ("expose", "Expose a virtual machine as a new Service."),
+    "fslist": ("guest", "Show the file systems mounted in the guest."),
+    "guestosinfo": ("guest", "Show what the guest agent tells of the guest."),
+    "pause": ("lifecycle", "Pause a virtual machine."),
+    "port-forward": ("portforward", "Forward local ports to a virtual machine."),
+    "reset": ("lifecycle", "Reset a virtual machine instance."),
+    "restart": ("lifecycle", "Restart a virtual machine."),
+    "scp": ("ssh", "Copy files from or to a virtual machine."),
+    "soft-reboot": ("lifecycle", "Ask the guest of a virtual machine instance to reboot."),
+    "ssh": ("ssh", "Open an SSH session to a virtual machine."),
+    "start": ("lifecycle", "Start a virtual machine."),
+    "stop": ("lifecycle", "Stop a virtual machine."),
+    "unpause": ("lifecycle", "Continue a paused virtual machine."),
+    "userlist": ("guest", "Show the users logged in to the guest."),
+    "version": ("version", "Print the versions of client and server."),
+    "vnc": ("vnc", "Open the graphical console of a virtual machine instance."),
+}
+"""Module and one-line help of each verb; the command is the module's function of the same name."""
+
+
+class Root(Group):
+    """Loads a verb's module when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"kubevirt_py.virtctl.{VERBS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, VERBS[name][1]) for name in sorted(VERBS)])
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def virtctl(context: click.Context) -> None:
+    """Control virtual machines: start and stop them, reach their consoles and ports."""
+    context.obj = context.obj or Options()
+
+
+class Failure(click.ClickException):
+    """What a user did not get, why, and what to do: one line, exit code 1."""
+
+    def show(self, file: object = None) -> None:
+        click.echo(self.message, err=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point. Returns the exit code."""
+    name = os.path.basename(sys.argv[0])
+    program = "kubectl virt" if name.startswith("kubectl-") else "virtctl"
+    try:
+        answer = virtctl.main(args=argv, prog_name=program, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    return answer if isinstance(answer, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

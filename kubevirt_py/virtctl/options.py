@@ -1,0 +1,95 @@
+"""Flags every command understands, before or after its name, and what they choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass
+class Options:
+    """Which cluster and namespace; empty means what the kubeconfig says."""
+
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = ""
+    verbosity: int = 0
+
+    def arguments(self) -> list[str]:
+        """The same choice as command-line arguments, for a virtctl that is started by another program."""
+        chosen = (("--kubeconfig", self.kubeconfig), ("--context", self.context))
+        return [word for flag, value in chosen if value for word in (flag, value)]
+
+
+def _store(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None:
+            setattr(options_of(context), field, value)
+
+    return callback
+
+
+def options_of(context: click.Context) -> Options:
+    """The options of the running invocation."""
+    root = context.find_root()
+    if root.obj is None:
+        root.obj = Options()
+    options: Options = root.obj
+    return options
+
+
+def global_params() -> list[click.Parameter]:
+    """Fresh parameters to add to a command; their values go to `options_of`."""
+    return [
+        click.Option(
+            ["--kubeconfig"], metavar="PATH", expose_value=False, callback=_store("kubeconfig"),
+            help="Path of the kubeconfig file.",
+        ),
+        click.Option(
+            ["--context"], metavar="NAME", expose_value=False, callback=_store("context"),
+            help="Context of the kubeconfig file.",
+        ),
+        click.Option(
+            ["-n", "--namespace"], metavar="NAME", expose_value=False, callback=_store("namespace"),
+            help="Namespace; the context's own by default.",
+        ),
+        click.Option(
+            ["-v", "--v"], type=int, metavar="LEVEL", expose_value=False, callback=_store("verbosity"),
+            help="Log level; from 6 on every request is shown.",
+        ),
+    ]  # fmt: skip
+
+
+class Command(click.Command):
+    """A command that takes the global flags after its own name too, as kubectl's do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(global_params())
+
+
+class Group(click.Group):
+    """A group whose commands are of the kind above."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(global_params())
+
+
+def dry_run_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--dry-run`."""
+    return click.option("--dry-run", is_flag=True, help="Let the server check the request without carrying it out.")(
+        function
+    )
+
+
+def report(text: str, *, dry_run: bool = False) -> None:
+    """Say what was asked for; in a dry run also that nothing was done."""
+    if dry_run:
+        click.echo("Dry Run execution")
+    click.echo(text)
