@@ -46,6 +46,8 @@ class ServiceAccount:
         ca = (self._mount / "ca.crt").read_bytes()
         if ca != self._ca:
             self._context = ssl.create_default_context(cadata=ca.decode())
+            # Python 3.13 refuses CAs without a key usage extension; many clusters have one, and Go clients take it.
+            self._context.verify_flags &= ~ssl.VERIFY_X509_STRICT
             self._ca = ca
         self._read_at = time.monotonic()
 

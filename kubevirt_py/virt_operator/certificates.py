@@ -194,7 +194,8 @@ def issue(ca: Pair, leaf: Leaf, namespace: str, now: datetime, duration: timedel
     signer = serialization.load_pem_private_key(ca.key, password=None)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
         raise ValueError(f"secret {CA_SECRET} holds no elliptic-curve key: delete it and a new CA is made")
-    return _sign(builder, key, signer)
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+    return _sign(builder.add_extension(authority, critical=False), key, signer)
 
 
 def _builder(
@@ -214,6 +215,7 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATE)
         .not_valid_after(min(end, limit) if limit else end)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )
 
 

@@ -64,7 +64,8 @@ def handler_policy(namespace: str) -> tuple[Document, Document]:
                     "message": "virt-handler may not change owners or finalizers of a VMI",
                 },
                 {
-                    "expression": f"!variables.vmi || oldObject.metadata.?labels.orValue({{}}).all(k, {free} || {kept_label})",
+                    "expression": "!variables.vmi"
+                    f" || oldObject.metadata.?labels.orValue({{}}).all(k, {free} || {kept_label})",
                     "message": "virt-handler may only change its own labels of a VMI",
                 },
                 {
