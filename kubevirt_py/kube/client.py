@@ -22,8 +22,8 @@ from kubevirt_py.plan import Document, Key, Kind
 
 REQUEST_S = 30.0
 CONNECT_S = 10.0
-INACTIVITY_S = 70.0
-"""A watch that is silent for so long has lost its peer: bookmarks come every 60 s."""
+INACTIVITY_S = 90.0
+"""A watch that is silent for so long has lost its peer: bookmarks come every 60 to 75 s."""
 READ_BUFFER_BYTES = 2 * 1024 * 1024
 WRITES_PER_S = 200.0
 WRITE_BURST = 400.0

@@ -21,7 +21,7 @@ from kubevirt_py.reconcile.store import Store
 
 V = TypeVar("V")
 
-INACTIVITY_S = 70.0
+INACTIVITY_S = 90.0
 GOOD_S = 120.0
 """A connection that lasted so long was good: failures before it no longer count."""
 WARN_EVERY_S = 60.0
