@@ -1,0 +1,137 @@
+"""Plans and rule sets as files a human can review: one folder per case in tests/golden/network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from kubevirt_py.render.network.binding import plan_links, pod_link_name
+from kubevirt_py.render.network.model import LinkFacts, NetworkPlan, NetworkPlanError, ResolvFacts, Route
+from kubevirt_py.render.network.nft import ruleset
+
+RESOLV = ResolvFacts(("10.96.0.10", "fd00:10:96::a"), ("default.svc.cluster.local", "svc.cluster.local"))
+ETH0 = LinkFacts(
+    name="eth0",
+    mac="0a:58:0a:f4:01:05",
+    mtu=1450,
+    addresses=("10.244.1.5/24", "fd00:10:244:1::5/64"),
+    routes=(
+        Route("0.0.0.0/0", "10.244.1.1"),
+        Route("10.244.1.0/24"),
+        Route("::/0", "fd00:10:244:1::1"),
+        Route("fd00:10:244:1::/64"),
+    ),
+    kind="veth",
+)
+ETH0_IPV4 = msgspec.structs.replace(ETH0, addresses=ETH0.addresses[:1], routes=ETH0.routes[:2])
+CALICO = msgspec.structs.replace(
+    ETH0,
+    addresses=("10.244.9.9/32",),
+    routes=(Route("0.0.0.0/0", "169.254.1.1"), Route("169.254.1.1/32")),
+)
+DHCP_OPTIONS = {
+    "bootFileName": "pxelinux.0",
+    "tftpServerName": "tftp.example",
+    "ntpServers": ["192.0.2.123"],
+    "privateOptions": [{"option": 240, "value": "private"}],
+}
+
+
+def vmi(*interfaces: dict[str, Any], multiqueue: bool = False, **spec: Any) -> dict[str, Any]:
+    networks = [{"name": i["name"], "pod": {}} for i in interfaces]
+    devices = {"interfaces": list(interfaces), "networkInterfaceMultiqueue": multiqueue}
+    return {"domain": {"devices": devices}, "networks": networks, **spec}
+
+
+def plan(spec: dict[str, Any], *links: LinkFacts, vcpus: int = 1) -> NetworkPlan:
+    return plan_links(spec, links or (ETH0,), RESOLV, name="vm1.example", uid="8d1b-2c", vcpus=vcpus)
+
+
+MASQUERADE = {"name": "default", "masquerade": {}}
+BRIDGE = {"name": "default", "bridge": {}}
+MULTUS = {
+    "domain": {"devices": {"interfaces": [MASQUERADE, {"name": "blue", "bridge": {}}]}},
+    "networks": [{"name": "default", "pod": {}}, {"name": "blue", "multus": {"networkName": "blue-net"}}],
+}
+BLUE = LinkFacts(name=pod_link_name(MULTUS["networks"][1]), mac="02:01:02:03:04:05", mtu=1500, kind="veth")
+CIDRS = {"vmNetworkCIDR": "10.11.12.0/24", "vmIPv6NetworkCIDR": "fd20:1::/120"}
+
+CASES = {
+    "masquerade-dual-stack": plan(vmi(MASQUERADE)),
+    "masquerade-ipv4-only": plan(vmi(MASQUERADE), ETH0_IPV4),
+    "masquerade-listed-ports": plan(
+        vmi(
+            {
+                **MASQUERADE,
+                "ports": [{"port": 80}, {"port": 443}, {"port": 53, "protocol": "UDP"}],
+                "portRanges": [{"protocol": "TCP", "start": 440, "end": 450}],
+            }
+        )
+    ),
+    "masquerade-own-cidrs": plan({**vmi(MASQUERADE), "networks": [{"name": "default", "pod": CIDRS}]}),
+    "masquerade-dhcp-options-multiqueue": plan(
+        vmi({**MASQUERADE, "dhcpOptions": DHCP_OPTIONS}, multiqueue=True, hostname="web", subdomain="farm"), vcpus=4
+    ),
+    "bridge-dual-stack": plan(vmi(BRIDGE)),
+    "bridge-gateway-outside-subnet": plan(vmi({**BRIDGE, "macAddress": "DE-AD-00-00-BE-EF"}), CALICO),
+    "bridge-secondary-without-addresses": plan(MULTUS, ETH0_IPV4, BLUE),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_plan_and_rules(case: str, golden: Any) -> None:
+    golden.check(f"network/{case}/plan.yaml", _yaml(CASES[case]))
+    golden.check(f"network/{case}/nft.yaml", _yaml(ruleset(CASES[case])))
+
+
+def _yaml(value: Any) -> str:
+    return yaml.safe_dump(msgspec.to_builtins(value), sort_keys=False, width=120)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_kept_plan_is_the_plan(case: str) -> None:
+    kept = msgspec.json.encode(CASES[case])
+    assert msgspec.json.decode(kept, type=NetworkPlan) == CASES[case]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_link_names_fit_the_kernel(case: str) -> None:
+    for interface in CASES[case].interfaces:
+        names = [interface.tap, interface.bridge.name, interface.pod_link]
+        assert all(len(name) <= 15 for name in [*names, interface.moved.nic if interface.moved else ""])
+
+
+def test_masquerade_mac_depends_on_the_vmi_and_interface_alone() -> None:
+    (first,) = plan(vmi(MASQUERADE)).interfaces
+    (moved,) = plan(vmi(MASQUERADE), msgspec.structs.replace(ETH0, mac="0a:00:00:00:00:09")).interfaces
+    other = plan_links(vmi(MASQUERADE), (ETH0,), RESOLV, name="vm1", uid="other").interfaces[0]
+    assert first.mac == moved.mac != other.mac
+    assert int(first.mac[:2], 16) & 0b11 == 0b10
+
+
+def test_only_virtio_has_several_queues() -> None:
+    spec = vmi({**MASQUERADE, "model": "e1000e"}, multiqueue=True)
+    assert plan(spec, vcpus=4).interfaces[0].queues == 1
+    assert plan(vmi(MASQUERADE, multiqueue=True), vcpus=1000).interfaces[0].queues == 256
+
+
+def test_absent_interfaces_are_left_out_and_down_ones_marked() -> None:
+    assert plan(vmi({**MASQUERADE, "state": "absent"})).interfaces == ()
+    assert plan(vmi({**MASQUERADE, "state": "down"})).interfaces[0].link_down
+    assert plan({"domain": {}}).interfaces == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({**vmi(MASQUERADE), "networks": []}, r"interfaces\[0\].name: spec.networks has no network 'default'"),
+        (MULTUS, "network 'blue': the pod has no link pod[0-9a-f]{11}; it has eth0; check the CNI"),
+        (vmi({"name": "default", "sriov": {}}), r"interfaces\[0\]: the binding is not supported; use masquerade or"),
+    ],
+)
+def test_what_cannot_be_plumbed_is_named(spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(NetworkPlanError, match=message):
+        plan(spec)
