@@ -139,13 +139,17 @@ class ContainerStateTerminated(View):
     finished_at: str = ""
 
 
+class ContainerStateRunning(View):
+    started_at: str = ""
+
+
 class ContainerStateWaiting(View):
     reason: str = ""
     message: str = ""
 
 
 class ContainerState(View):
-    running: Raw | None = None
+    running: ContainerStateRunning | None = None
     waiting: ContainerStateWaiting | None = None
     terminated: ContainerStateTerminated | None = None
 
