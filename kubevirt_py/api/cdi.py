@@ -12,21 +12,21 @@ from kubevirt_py.api.meta import LabelSelector, NamespacedName, TypedLocalObject
 
 
 class DataVolumeCheckpoint(Model):
-    """"""
+    """A stage of a warm import."""
 
     current: str
     previous: str
 
 
 class GCSSource(Model):
-    """"""
+    """A Google Cloud Storage bucket."""
 
     url: str
     secret_ref: str | None = None
 
 
 class HTTPSource(Model):
-    """"""
+    """A web server."""
 
     url: str
     cert_config_map: str | None = None
@@ -36,7 +36,7 @@ class HTTPSource(Model):
 
 
 class ImageIOSource(Model):
-    """"""
+    """An oVirt image service."""
 
     disk_id: str
     url: str
@@ -46,13 +46,13 @@ class ImageIOSource(Model):
 
 
 class RegistryPlatform(Model):
-    """"""
+    """Platform of an image."""
 
     architecture: str | None = None
 
 
 class RegistrySource(Model):
-    """"""
+    """A container registry."""
 
     cert_config_map: str | None = None
     image_stream: str | None = None
@@ -63,7 +63,7 @@ class RegistrySource(Model):
 
 
 class S3Source(Model):
-    """"""
+    """An S3 bucket."""
 
     url: str
     cert_config_map: str | None = None
@@ -71,7 +71,7 @@ class S3Source(Model):
 
 
 class VDDKSource(Model):
-    """"""
+    """A vSphere disk."""
 
     backing_file: str | None = None
     extra_args: str | None = None
@@ -83,22 +83,32 @@ class VDDKSource(Model):
 
 
 class DataVolumeSource(Model):
-    """"""
+    """Where content comes from; choose one."""
 
     blank: Empty | None = None
+    """An empty image."""
     gcs: GCSSource | None = None
+    """A Google Cloud Storage bucket."""
     http: HTTPSource | None = None
+    """A web server."""
     imageio: ImageIOSource | None = None
+    """An oVirt image service."""
     pvc: NamespacedName | None = None
+    """Another claim."""
     registry: RegistrySource | None = None
+    """A container registry."""
     s3: S3Source | None = None
+    """An S3 bucket."""
     snapshot: NamespacedName | None = None
+    """A volume snapshot."""
     upload: Empty | None = None
+    """A client uploads it."""
     vddk: VDDKSource | None = None
+    """A vSphere disk."""
 
 
 class DataVolumeSourceRef(Model):
-    """"""
+    """A DataSource."""
 
     kind: str
     name: str
@@ -106,7 +116,7 @@ class DataVolumeSourceRef(Model):
 
 
 class StorageSpec(Model):
-    """"""
+    """A claim with gaps filled for its storage class."""
 
     access_modes: list[str] | None = None
     data_source: TypedLocalObjectReference | None = None
@@ -119,24 +129,36 @@ class StorageSpec(Model):
 
 
 class DataVolumeSpec(Model):
-    """"""
+    """A claim and the content it is filled with."""
 
     checkpoints: list[DataVolumeCheckpoint] | None = None
+    """Stages of a warm import."""
     content_type: Literal["kubevirt", "archive"] | None = None
+    """kubevirt for a disk image, archive for a tar file."""
     final_checkpoint: bool | None = None
+    """The last checkpoint is the final one."""
     preallocation: bool | None = None
+    """Allocate all space at once."""
     priority_class_name: str | None = None
+    """Priority class of helper pods."""
     pvc: PersistentVolumeClaimSpec | None = None
+    """The claim, spelled out."""
     source: DataVolumeSource | None = None
+    """Where the content comes from."""
     source_ref: DataVolumeSourceRef | None = None
+    """A DataSource that knows where the content is."""
     storage: StorageSpec | None = None
+    """The claim, with gaps filled for its storage class."""
 
 
 class DataVolumeTemplate(Model):
-    """"""
+    """A data volume made with the machine."""
 
     spec: DataVolumeSpec
+    """What it holds."""
     api_version: str | None = None
     kind: str | None = None
     metadata: NullOr[AnyObject] = None
+    """Name, labels and annotations of the data volume."""
     status: NullOr[Empty] = None
+    """Without effect."""

@@ -11,28 +11,37 @@ from kubevirt_py.api.meta import Condition, TypedLocalObjectReference
 
 
 class CloneTemplateFilters(Model):
-    """"""
+    """Which labels and annotations of the template are kept."""
 
     annotation_filters: AtomicList[str] | None = None
     label_filters: AtomicList[str] | None = None
 
 
 class VirtualMachineCloneSpec(Model):
-    """"""
+    """Source, target and what changes."""
 
     source: TypedLocalObjectReference
+    """The machine or snapshot to copy."""
     annotation_filters: AtomicList[str] | None = None
+    """Annotations to keep, with * and !."""
     label_filters: AtomicList[str] | None = None
+    """Labels to keep, with * and !."""
     new_mac_addresses: dict[str, str] | None = None
-    new_sm_bios_serial: str | None = Field(None, alias="newSMBiosSerial")
+    """MAC addresses by interface name."""
+    new_smbios_serial: str | None = Field(None, alias="newSMBiosSerial")
+    """Serial number of the new machine."""
     patches: AtomicList[str] | None = None
+    """JSON patches of the new machine."""
     target: TypedLocalObjectReference | None = None
+    """The machine to make."""
     template: CloneTemplateFilters | None = None
+    """What of the template is kept."""
     volume_name_policy: Literal["RandomizeNames", "PrefixTargetName"] | None = None
+    """How new claims are named."""
 
 
 class VirtualMachineCloneStatus(Model):
-    """"""
+    """How far a clone is."""
 
     conditions: AtomicList[Condition] | None = None
     creation_time: NullOr[Time] = None
@@ -43,7 +52,9 @@ class VirtualMachineCloneStatus(Model):
 
 
 class VirtualMachineClone(Resource):
-    """"""
+    """A new machine made like another."""
 
     spec: VirtualMachineCloneSpec
+    """Source, target and what changes. Fixed once created."""
     status: VirtualMachineCloneStatus | None = None
+    """How far it is."""

@@ -9,50 +9,53 @@ from kubevirt_py.api.meta import Condition, TypedLocalObjectReference
 
 
 class VirtualMachineExportSpec(Model):
-    """"""
+    """What is offered, and for how long."""
 
     source: TypedLocalObjectReference
+    """The machine, snapshot, backup or claim offered."""
     token_secret_ref: str | None = None
+    """Secret whose token downloads need; made unless set."""
     ttl_duration: str | None = None
+    """How long the export stays."""
 
 
 class ExportBackupEndpoint(Model):
-    """"""
+    """Where to read a backup."""
 
     endpoint: str
     url: str
 
 
 class ExportBackup(Model):
-    """"""
+    """A backup offered."""
 
     name: str
     endpoints: Annotated[list[ExportBackupEndpoint], map_keys("endpoint")] | None = None
 
 
 class ExportManifest(Model):
-    """"""
+    """Manifests offered."""
 
     type: str
     url: str
 
 
 class ExportVolumeFormat(Model):
-    """"""
+    """A format of a volume."""
 
     format: str
     url: str
 
 
 class ExportVolume(Model):
-    """"""
+    """A volume offered."""
 
     name: str
     formats: Annotated[list[ExportVolumeFormat], map_keys("format")] | None = None
 
 
 class ExportLink(Model):
-    """"""
+    """Links and the certificate to trust."""
 
     cert: str
     backups: Annotated[list[ExportBackup], map_keys("name")] | None = None
@@ -61,14 +64,14 @@ class ExportLink(Model):
 
 
 class ExportLinks(Model):
-    """"""
+    """Links from inside and outside the cluster."""
 
     external: ExportLink | None = None
     internal: ExportLink | None = None
 
 
 class VirtualMachineExportStatus(Model):
-    """"""
+    """Where it can be downloaded."""
 
     conditions: AtomicList[Condition] | None = None
     links: ExportLinks | None = None
@@ -80,7 +83,9 @@ class VirtualMachineExportStatus(Model):
 
 
 class VirtualMachineExport(Resource):
-    """"""
+    """Disks and manifests of a machine, snapshot or claim offered for download."""
 
     spec: VirtualMachineExportSpec
+    """What is offered, and for how long."""
     status: VirtualMachineExportStatus | None = None
+    """Where it can be downloaded."""

@@ -8,19 +8,19 @@ from kubevirt_py.api.base import AtomicList, Empty, MinLen, Model, NonEmpty, Res
 
 
 class CELHook(Model):
-    """"""
+    """A change expressed in CEL."""
 
     expression: NonEmpty
 
 
 class SidecarHook(Model):
-    """"""
+    """A change made by a helper container."""
 
     socket_path: NonEmpty
 
 
 class DomainHook(Model):
-    """"""
+    """Changes the domain before it starts."""
 
     cel: CELHook | None = None
     condition: str | None = None
@@ -30,13 +30,13 @@ class DomainHook(Model):
 
 
 class AdmissionReference(Model):
-    """"""
+    """Names an admission object."""
 
     name: NonEmpty
 
 
 class NodeHook(Model):
-    """"""
+    """Called by the node agent."""
 
     permitted_hooks: Annotated[AtomicList[str], MinLen(1)]
     socket: NonEmpty
@@ -46,7 +46,7 @@ class NodeHook(Model):
 
 
 class PluginSpec(Model):
-    """"""
+    """Hooks and admission objects of an extension."""
 
     condition: str | None = None
     domain_hooks: AtomicList[DomainHook] | None = None
@@ -59,7 +59,9 @@ class PluginSpec(Model):
 
 
 class Plugin(Resource):
-    """"""
+    """An extension of the domain and of the node agent."""
 
     spec: PluginSpec
+    """What it does, and when."""
     status: Empty | None = None
+    """Empty."""

@@ -15,28 +15,28 @@ from kubevirt_py.api.v1.firmware import EFI
 
 
 class ClockOffset(Model):
-    """"""
+    """Preferred offset of the clock."""
 
     timezone: str | None = None
     utc: ClockOffsetUTC | None = None
 
 
 class ClockPreferences(Model):
-    """"""
+    """Preferred clock."""
 
     preferred_clock_offset: ClockOffset | None = None
     preferred_timer: Timer | None = None
 
 
 class SpreadOptions(Model):
-    """"""
+    """How virtual CPUs spread over sockets, cores and threads."""
 
     across: str | None = None
     ratio: Int32 | None = None
 
 
 class CPUPreferences(Model):
-    """"""
+    """Preferred topology and flags."""
 
     preferred_cpu_features: list[CPUFeature] | None = Field(None, alias="preferredCPUFeatures")
     preferred_cpu_topology: str | None = Field(None, alias="preferredCPUTopology")
@@ -44,7 +44,7 @@ class CPUPreferences(Model):
 
 
 class DevicePreferences(Model):
-    """"""
+    """Preferred devices, buses and models."""
 
     preferred_autoattach_graphics_device: bool | None = None
     preferred_autoattach_input_device: bool | None = None
@@ -75,7 +75,7 @@ class DevicePreferences(Model):
 
 
 class FeaturePreferences(Model):
-    """"""
+    """Preferred features."""
 
     preferred_acpi: FeatureState | None = None
     preferred_apic: FeatureAPIC | None = None
@@ -86,7 +86,7 @@ class FeaturePreferences(Model):
 
 
 class FirmwarePreferences(Model):
-    """"""
+    """Preferred firmware."""
 
     preferred_efi: EFI | None = None
     preferred_use_bios: bool | None = None
@@ -96,25 +96,25 @@ class FirmwarePreferences(Model):
 
 
 class MachinePreferences(Model):
-    """"""
+    """Preferred machine type."""
 
     preferred_machine_type: str | None = None
 
 
 class CPURequirement(Model):
-    """"""
+    """CPUs it needs."""
 
     guest: Int32
 
 
 class MemoryRequirement(Model):
-    """"""
+    """Memory it needs."""
 
     guest: Quantity
 
 
 class PreferenceRequirements(Model):
-    """"""
+    """What the guest needs at least."""
 
     architecture: str | None = None
     cpu: CPURequirement | None = None
@@ -122,31 +122,46 @@ class PreferenceRequirements(Model):
 
 
 class VolumePreferences(Model):
-    """"""
+    """Preferred storage."""
 
     preferred_storage_class_name: str | None = None
 
 
 class VirtualMachinePreferenceSpec(Model):
-    """"""
+    """Preferences by area."""
 
     annotations: dict[str, str] | None = None
+    """Annotations given to the instance."""
     clock: ClockPreferences | None = None
+    """Preferred clock."""
     cpu: CPUPreferences | None = None
+    """Preferred topology and flags."""
     devices: DevicePreferences | None = None
+    """Preferred devices, buses and models."""
     features: FeaturePreferences | None = None
+    """Preferred features."""
     firmware: FirmwarePreferences | None = None
+    """Preferred firmware."""
     machine: MachinePreferences | None = None
+    """Preferred machine type."""
     prefer_spread_socket_to_core_ratio: Int32 | None = None
+    """Cores per socket when CPUs are spread."""
     preferred_architecture: str | None = None
+    """Preferred CPU architecture."""
     preferred_launch_security: LaunchSecurity | None = None
+    """Preferred confidential computing."""
     preferred_subdomain: str | None = None
+    """Preferred subdomain."""
     preferred_termination_grace_period_seconds: Int64 | None = None
+    """Preferred seconds to shut down."""
     requirements: PreferenceRequirements | None = None
+    """What the guest needs at least."""
     volumes: VolumePreferences | None = None
+    """Preferred storage."""
 
 
 class VirtualMachinePreference(Resource):
-    """"""
+    """What a kind of guest prefers where the user has not said."""
 
     spec: VirtualMachinePreferenceSpec
+    """The preferences."""

@@ -10,30 +10,35 @@ from kubevirt_py.api.v1.migration_state import MigrationState, PhaseTransition
 
 
 class MigrationReceive(Model):
-    """"""
+    """The receiving end of a migration between clusters."""
 
     migration_id: str = Field(alias="migrationID")
 
 
 class MigrationSendTo(Model):
-    """"""
+    """The sending end of a migration between clusters."""
 
     connect_url: str = Field(alias="connectURL")
     migration_id: str = Field(alias="migrationID")
 
 
 class VirtualMachineInstanceMigrationSpec(Model):
-    """"""
+    """Which guest to move."""
 
     added_node_selector: dict[str, str] | None = None
+    """Labels the target node must have besides those of the guest."""
     priority: str | None = None
+    """Rank in the queue of migrations."""
     receive: MigrationReceive | None = None
+    """This side receives a guest from another cluster."""
     send_to: MigrationSendTo | None = None
+    """This side sends the guest to another cluster."""
     vmi_name: str | None = None
+    """Name of the instance to move."""
 
 
 class VirtualMachineInstanceMigrationStatus(Model):
-    """"""
+    """How far the migration is."""
 
     conditions: list[Condition] | None = None
     migration_state: MigrationState | None = None
@@ -43,7 +48,9 @@ class VirtualMachineInstanceMigrationStatus(Model):
 
 
 class VirtualMachineInstanceMigration(Resource):
-    """"""
+    """The wish to move one guest to another node while it runs."""
 
     spec: VirtualMachineInstanceMigrationSpec
+    """Which guest, and where to."""
     status: VirtualMachineInstanceMigrationStatus | None = None
+    """How far it is."""

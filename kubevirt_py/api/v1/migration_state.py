@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from kubevirt_py.api.base import AtomicList, Ge, Int32, Int64, Le, Model, NullOr, Quantity, Time
-from kubevirt_py.api.v1.migration_configuration import ExperimentalMigrationOptions
+from kubevirt_py.api.base import AtomicList, Model, NullOr, Quantity, Time
+from kubevirt_py.api.v1.migration_configuration import ExperimentalMigrationOptions, MigrationConfiguration
 
 
-class AppliedMigrationConfiguration(Model):
-    """"""
+class AppliedMigrationConfiguration(MigrationConfiguration):
+    """Migration settings in effect for one migration."""
 
-    allow_auto_converge: bool | None = None
-    allow_post_copy: bool | None = None
-    allow_workload_disruption: bool | None = None
-    bandwidth_per_migration: Quantity | None = None
-    completion_timeout_per_gi_b: Int64 | None = None
-    disable_tls: bool | None = Field(None, alias="disableTLS")
     experimental: ExperimentalMigrationOptions | None = None
-    match_se_linux_level_on_migration: bool | None = Field(None, alias="matchSELinuxLevelOnMigration")
-    max_downtime_ms: Annotated[Int64, Ge(1), Le(2000000)] | None = None
-    network: str | None = None
-    node_drain_taint_key: str | None = None
-    parallel_migrations_per_cluster: Int32 | None = None
-    parallel_outbound_migrations_per_node: Int32 | None = None
-    progress_timeout: Int64 | None = None
-    unsafe_migration_override: bool | None = None
-    utility_volumes_timeout: Int64 | None = None
+    """Settings that may change."""
 
 
 class MigrationSourceState(Model):
-    """"""
+    """The side the guest leaves."""
 
     domain_name: str | None = None
     domain_namespace: str | None = None
@@ -47,7 +31,7 @@ class MigrationSourceState(Model):
 
 
 class MigrationTargetState(Model):
-    """"""
+    """The side the guest arrives at."""
 
     attachment_pod_uid: str | None = Field(None, alias="attachmentPodUID")
     cpu_set: AtomicList[int] | None = None
@@ -68,7 +52,7 @@ class MigrationTargetState(Model):
 
 
 class MigrationState(Model):
-    """"""
+    """A live migration, from both ends."""
 
     abort_requested: bool | None = None
     abort_status: str | None = None
@@ -101,7 +85,9 @@ class MigrationState(Model):
 
 
 class PhaseTransition(Model):
-    """"""
+    """When a phase was entered."""
 
     phase: str | None = None
+    """The phase."""
     phase_transition_timestamp: Time | None = None
+    """When it was entered."""

@@ -8,16 +8,20 @@ from kubevirt_py.api.v1.vmi import VirtualMachineInstanceTemplate
 
 
 class VirtualMachineInstanceReplicaSetSpec(Model):
-    """"""
+    """How many instances of what."""
 
     selector: LabelSelector
+    """Instances that count; the template's labels must match."""
     template: VirtualMachineInstanceTemplate
+    """What instances are made from."""
     paused: bool | None = None
+    """Make and remove nothing."""
     replicas: Int32 | None = None
+    """How many; 1 unless set."""
 
 
 class VirtualMachineInstanceReplicaSetStatus(Model):
-    """"""
+    """How many instances there are."""
 
     conditions: list[Condition] | None = None
     label_selector: str | None = None
@@ -26,7 +30,9 @@ class VirtualMachineInstanceReplicaSetStatus(Model):
 
 
 class VirtualMachineInstanceReplicaSet(Resource):
-    """"""
+    """A number of like, disposable guests."""
 
     spec: VirtualMachineInstanceReplicaSetSpec
+    """How many of what."""
     status: NullOr[VirtualMachineInstanceReplicaSetStatus] = None
+    """How many there are."""

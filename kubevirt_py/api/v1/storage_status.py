@@ -8,13 +8,13 @@ from kubevirt_py.api.base import AtomicList, Fraction, Model, NullOr, Quantity, 
 
 
 class BackupVolume(Model):
-    """"""
+    """A volume in a backup."""
 
     volume_name: str
 
 
 class BackupStatus(Model):
-    """"""
+    """The last or current backup."""
 
     backup_msg: str | None = None
     backup_name: str | None = None
@@ -28,14 +28,14 @@ class BackupStatus(Model):
 
 
 class ChangedBlockTrackingStatus(Model):
-    """"""
+    """State of changed block tracking."""
 
     state: str
     backup_status: NullOr[BackupStatus] = None
 
 
 class PersistentVolumeClaimInfo(Model):
-    """"""
+    """What is known of a claim."""
 
     access_modes: AtomicList[str] | None = None
     capacity: dict[str, Quantity] | None = None
@@ -47,7 +47,7 @@ class PersistentVolumeClaimInfo(Model):
 
 
 class MigratedVolume(Model):
-    """"""
+    """A volume whose data moves to another claim."""
 
     volume_name: str
     destination_pvc_info: PersistentVolumeClaimInfo | None = Field(None, alias="destinationPVCInfo")
