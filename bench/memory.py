@@ -32,7 +32,8 @@ def measure(namespace: Namespace) -> Iterator[str]:
     over = total - ram
     yield f"cgroup of compute: {total / MIB:.1f} MiB, guest RAM resident {ram / MIB:.1f} MiB"
     yield f"translation buffer resident {translated / MIB:.1f} MiB (emulation only)"
-    yield f"P3 above guest RAM: {over / MIB:.1f} MiB, without translation buffer {(over - translated) / MIB:.1f} MiB (target 50)"
+    bare = (over - translated) / MIB
+    yield f"P3 above guest RAM: {over / MIB:.1f} MiB, without translation buffer {bare:.1f} MiB (target 50)"
     requested = pod["spec"]["containers"][0]["resources"]["requests"]["memory"]
     yield f"memory request of the pod: {requested}"
     namespace.kubectl("delete", "vmi", "memory", "--timeout=120s")
