@@ -59,7 +59,10 @@ CONTAINERD = Component(
     tags="no_btrfs,no_devmapper,no_zfs",
     ldflags="-s -w -X github.com/containerd/containerd/v2/version.Version=v2.4.2",
 )
-COMPONENTS = (KUBE, CONTAINERD)
+COREDNS = Component("coredns")
+PROVISIONER = Component("provisioner")
+KUBE_ROUTER = Component("kube-router", packages=("github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",))
+COMPONENTS = (KUBE, CONTAINERD, COREDNS, PROVISIONER, KUBE_ROUTER)
 
 
 def cache_root() -> Path:

@@ -116,21 +116,19 @@ def _start(cluster: Cluster, supervisor: Supervisor, programs: node.Programs, ex
         text = host_resolvers.read_text() if host_resolvers.exists() else ""
         write_if_changed(cluster.state / "resolv.conf", config.resolv_conf(text), mode=0o644)
         archives = [images.ensure_pause(), *addons.ensure_images(extras)]
+    api = controlplane.api(cluster)
     with ThreadPoolExecutor() as pool:
-        store = pool.submit(_step(f"etcd and API server of {cluster.name}", controlplane.start_store), cluster, supervisor, programs.kube)
-        ready = [
-            pool.submit(_step(f"{member.name}: namespaces, containerd, images", node.prepare), member, supervisor, programs, archives)
-            for member in cluster.nodes
-        ]
+        store = pool.submit(controlplane.start_store, cluster, supervisor, programs.kube)
+        prepared = [pool.submit(node.prepare, member, supervisor, programs, archives) for member in cluster.nodes]
         store.result()
-        api = controlplane.api(cluster)
         controlplane.start_controllers(cluster, supervisor, programs.kube)
-        applied = pool.submit(_step("addons", addons.apply), cluster, supervisor, programs.kube, extras)
-        for member, job in zip(cluster.nodes, ready, strict=True):
+        applied = pool.submit(addons.apply, cluster, supervisor, programs.kube, extras, api)
+        for member, job in zip(cluster.nodes, prepared, strict=True):
             job.result()
             node.start(member, supervisor, programs, api)
+            supervisor.ensure(addons.kube_router(member, extras))
         applied.result()
-    with step("nodes are ready"):
+    with step("nodes and DNS are ready"):
         wait_until("all nodes are Ready", lambda: not unready(api, cluster), 60, lambda: _complaints(cluster, api))
         # A pod made before its namespace's ServiceAccount exists is refused.
         wait_until(
@@ -138,14 +136,7 @@ def _start(cluster: Cluster, supervisor: Supervisor, programs: node.Programs, ex
             lambda: api.get("/api/v1/namespaces/default/serviceaccounts/default") is not None,
             30,
         )
-
-
-def _step(what, function):  # type: ignore[no-untyped-def]
-    def reported(*arguments):  # type: ignore[no-untyped-def]
-        with step(what):
-            return function(*arguments)
-
-    return reported
+        wait_until("CoreDNS is available", lambda: addons.dns_ready(api), 60)
 
 
 def unready(api: Api, cluster: Cluster) -> list[str]:
@@ -171,7 +162,7 @@ def down(name: str) -> None:
         cluster = stored(name) or _found(name)
         supervisor = supervisor_of(cluster)
         with step(f"cluster {name}: nodes"):
-            supervisor.stop(addons.DAEMONS)
+            supervisor.stop([addons.PROVISIONER])
             node.remove(list(cluster.nodes), supervisor)
         with step(f"cluster {name}: control plane, volumes, network"):
             supervisor.stop(controlplane.NAMES[1:])

@@ -173,6 +173,35 @@ def audit_policy() -> str:
     )
 
 
+def coredns(resolvers: str) -> dict[str, Any]:
+    """The ConfigMap with CoreDNS's configuration; names outside the cluster go to the resolvers there are, if any."""
+    lines = [
+        ".:53 {",
+        "    errors",
+        "    health {",
+        "        lameduck 2s",
+        "    }",
+        "    ready",
+        "    kubernetes cluster.local in-addr.arpa ip6.arpa {",
+        "        pods insecure",
+        "        fallthrough in-addr.arpa ip6.arpa",
+        "        ttl 5",
+        "    }",
+        "    prometheus :9153",
+        *(["    forward . /etc/resolv.conf"] if "nameserver" in resolvers else []),
+        "    cache 5",
+        "    reload",
+        "    loadbalance",
+        "}",
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "coredns", "namespace": "kube-system"},
+        "data": {"Corefile": "\n".join(lines) + "\n"},
+    }
+
+
 def node_object(node: Node) -> dict[str, Any]:
     """The Node as created before its kubelet starts, so that its pod networks do not depend on who comes first."""
     networks = [str(network) for network in node.pod_networks]

@@ -11,6 +11,7 @@ from hack.cluster.api import Api, wait_until
 from hack.cluster.pki import Pki, control_plane_leaves, write_if_changed
 from hack.cluster.plan import SERVICES, Cluster
 from hack.cluster.processes import Daemon, Supervisor
+from hack.cluster.progress import step
 
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -25,7 +26,7 @@ def prepare(cluster: Cluster) -> Pki:
         jobs.append(pool.submit(pki.token_key))
         for job in jobs:
             job.result()
-    for name in ("controller-manager", "scheduler", "kube-proxy"):
+    for name in ("controller-manager", "scheduler", "kube-proxy", "kube-router", "provisioner"):
         pki.kubeconfig(name, cluster.api_url)
     pki.kubeconfig("admin", cluster.api_url, embed=True)
     write_if_changed(cluster.state / "audit-policy.json", config.audit_policy())
@@ -39,6 +40,11 @@ def api(cluster: Cluster) -> Api:
 
 def start_store(cluster: Cluster, supervisor: Supervisor, kube: Path) -> None:
     """Start etcd and the API server and wait until it is ready."""
+    with step("etcd and API server"):
+        _start_store(cluster, supervisor, kube)
+
+
+def _start_store(cluster: Cluster, supervisor: Supervisor, kube: Path) -> None:
     supervisor.ensure(etcd(kube, cluster.state / "etcd", f"{cluster.loopback}:2379", f"{cluster.loopback}:2380"))
     supervisor.ensure(apiserver(cluster, kube))
     wait_until(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,17 +17,27 @@ from hack.cluster.processes import run
 from hack.cluster.progress import ClusterError, say, step
 
 
+def ensure(name: str, key: str, write: Callable[[Path], None]) -> Path:
+    """The archive of one of the cluster's own images, written on first use; `key` names the inputs it is made from."""
+    folder = cache_root() / "images"
+    path = folder / f"{name}-{key}.tar"
+    with locked(folder / f".{name}.lock"):
+        if not path.exists():
+            write(path)
+    return path
+
+
 def ensure_pause() -> Path:
     """The archive of the pause image: one static program."""
     source = HERE / "pause.c"
-    path = cache_root() / "images" / f"pause-{cache_key({source.name: source.read_bytes()})}.tar"
-    with locked(path.with_name(".pause.lock")):
-        if not path.exists():
-            program = path.with_suffix(".bin")
-            run(["cc", "-Os", "-static", "-s", "-Wall", "-Werror", "-o", str(program), str(source)])
-            write_image(path, config.PAUSE_IMAGE, {"pause": File(program, mode=0o755)}, {"Entrypoint": ["/pause"]})
-            program.unlink()
-    return path
+    return ensure("pause", cache_key({source.name: source.read_bytes()}), lambda path: _write_pause(source, path))
+
+
+def _write_pause(source: Path, path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        program = Path(scratch) / "pause"
+        run(["cc", "-Os", "-static", "-s", "-Wall", "-Werror", "-o", str(program), str(source)])
+        write_image(path, config.PAUSE_IMAGE, {"pause": File(program, mode=0o755)}, {"Entrypoint": ["/pause"]})
 
 
 def listening(pid: int | None) -> bool:

@@ -12,7 +12,7 @@ from hack.cluster.api import Api, wait_until
 from hack.cluster.pki import Leaf, Pki, write_if_changed
 from hack.cluster.plan import Cluster, Node
 from hack.cluster.processes import Daemon, Supervisor, kill_all, run, start_time, wait_gone
-from hack.cluster.progress import ClusterError
+from hack.cluster.progress import ClusterError, step
 
 SETUP = Path(__file__).with_name("node-setup.sh")
 
@@ -32,6 +32,11 @@ def names(node: Node) -> tuple[str, ...]:
 
 def prepare(node: Node, supervisor: Supervisor, programs: Programs, archives: list[Path]) -> None:
     """All that needs no API server: links, namespaces, cgroups, containerd and its images."""
+    with step(f"{node.name}: namespaces, containerd, images"):
+        _prepare(node, supervisor, programs, archives)
+
+
+def _prepare(node: Node, supervisor: Supervisor, programs: Programs, archives: list[Path]) -> None:
     cgroups.create(node.unique_name)
     network.ensure_node(node)
     _ensure_namespaces(node)

@@ -137,4 +137,6 @@ def control_plane_leaves(server_names: Sequence[str]) -> tuple[Leaf, ...]:
         Leaf("controller-manager", "ca", "/CN=system:kube-controller-manager"),
         Leaf("scheduler", "ca", "/CN=system:kube-scheduler"),
         Leaf("kube-proxy", "ca", "/CN=system:kube-proxy"),
+        Leaf("kube-router", "ca", "/CN=kube-router"),
+        Leaf("provisioner", "ca", "/CN=provisioner"),
     )
