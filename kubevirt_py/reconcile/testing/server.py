@@ -26,6 +26,7 @@ from kubevirt_py.reconcile.store import Selection
 from kubevirt_py.reconcile.testing.merge import Ownership, merge_patch
 
 HISTORY = 1000
+FIRST_RV = 100
 
 Hook = Callable[[Document, Document | None], Document]
 """An admission webhook: the new object and the old one (None on create) to the object to store. May raise ApiError."""
@@ -53,7 +54,7 @@ class Shelf:
     objects: dict[Key, Document] = field(default_factory=dict)
     ownership: dict[Key, Ownership] = field(default_factory=dict)
     history: deque[Change] = field(default_factory=lambda: deque(maxlen=HISTORY))
-    forgotten_rv: int = 0
+    forgotten_rv: int = FIRST_RV
     """Versions up to this one can no longer be watched from."""
     changed: anyio.Event = field(default_factory=anyio.Event)
     hooks: list[Hook] = field(default_factory=list)
@@ -70,7 +71,7 @@ class Server:
         graceful: Collection[Kind[Any]] = (),
         now: Callable[[], datetime] = virtual_now,
     ) -> None:
-        self.rv = 100
+        self.rv = FIRST_RV
         self._shelves: dict[tuple[str, str], Shelf] = {}
         self._without_status = {str(kind) for kind in without_status}
         self._graceful = {str(kind) for kind in graceful}
