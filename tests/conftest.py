@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-goldens", action="store_true", help="rewrite golden files instead of comparing")
+
+
+def pytest_configure() -> None:
+    # Otherwise the first look for a current loop makes one on Python 3.11, which nobody closes.
+    asyncio.set_event_loop(None)
 
 
 class Golden:
