@@ -322,6 +322,8 @@ class Server:
     def _grace(self, kind: Kind[Any], old: Document, grace_s: int | None) -> int:
         if str(kind) not in self._graceful or not old.get("spec", {}).get("nodeName"):
             return 0
+        if old.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+            return 0
         return int(grace_s if grace_s is not None else old["spec"].get("terminationGracePeriodSeconds", 30))
 
     def _success(self, kind: Kind[Any], key: Key, uid: str) -> Document:
