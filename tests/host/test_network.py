@@ -19,10 +19,11 @@ import msgspec
 import pytest
 
 from kubevirt_py.render.network.binding import plan_links
-from kubevirt_py.render.network.model import NetworkPlan, ResolvFacts
+from kubevirt_py.render.network.model import NetworkPlan, PortRange, ResolvFacts
 from kubevirt_py.virt_handler.dhcp import serve
 from kubevirt_py.virt_handler.links import TapBusy, plumb, read_links
 from kubevirt_py.virt_handler.netns import in_netns
+from kubevirt_py.virt_handler.nft import NftError
 from tests.host.netlab import Namespace, guest_on, namespace, needs_netns
 
 pytestmark = needs_netns
@@ -211,6 +212,26 @@ async def test_masquerade_ipv6_router_lease_and_traffic_both_ways(lab: Lab) -> N
         assert await echo(lab.guest, lab.pod, "fd00:10:244:1::5", 80) == "hello from fd00:10:244:1::5"
 
 
+async def test_masquerade_in_a_pod_without_ipv6(lab: Lab) -> None:
+    lab.pod.ip("-6", "addr", "flush", "dev", "eth0", "scope", "global")
+    async with running(lab, vmi("masquerade")) as plan:
+        assert plan.interfaces[0].lease6 is None
+        await lab.lease()
+        assert await echo(lab.guest, lab.outside, "10.244.1.5", 80) == "hello from 10.244.1.1"
+        assert "inet6" not in lab.pod.ip("addr", "show", "k6t-eth0")
+
+
+async def test_masquerade_in_a_pod_without_ipv4_and_with_a_network_of_its_own(lab: Lab) -> None:
+    lab.pod.ip("-4", "addr", "flush", "dev", "eth0")
+    spec = vmi("masquerade")
+    spec["networks"][0]["pod"]["vmIPv6NetworkCIDR"] = "fd20:1::/120"
+    async with running(lab, spec) as plan:
+        assert plan.interfaces[0].lease4 is None
+        assert (await lab.lease6())["lease"]["address"] == "fd20:1::2"
+        assert await echo(lab.outside, lab.guest, "2001:db8::1", 8080) == "hello from fd00:10:244:1::5"
+        assert await echo(lab.guest, lab.outside, "fd00:10:244:1::5", 80) == "hello from fd00:10:244:1::1"
+
+
 async def test_masquerade_forwards_only_listed_ports(lab: Lab) -> None:
     spec = vmi("masquerade", ports=[{"port": 80}, {"port": 53, "protocol": "UDP"}], portRanges=[])
     async with running(lab, spec):
@@ -384,3 +405,14 @@ async def test_namespace_work_leaves_the_agent_where_it_was(lab: Lab) -> None:
     assert inside == os.readlink(lab.pod.path) != before
     later = await anyio.to_thread.run_sync(os.readlink, "/proc/thread-self/ns/net")
     assert os.readlink("/proc/thread-self/ns/net") == later == before
+
+
+async def test_a_refused_rule_set_closes_the_taps_and_says_why(lab: Lab) -> None:
+    plan = plan_links(vmi("masquerade"), await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111")
+    forward = msgspec.structs.replace(plan.interfaces[0].forward4, ports=(PortRange("nonsense", 1, 1),))
+    broken = NetworkPlan((msgspec.structs.replace(plan.interfaces[0], forward4=forward),))
+    with pytest.raises(NftError, match=r"nft ended with 1: .*nonsense"):
+        await plumb(lab.pod.pidfd, broken)
+    assert "tap0" not in lab.pod.ip("link")
+    for fd in (await plumb(lab.pod.pidfd, plan))[0].fds:
+        os.close(fd)

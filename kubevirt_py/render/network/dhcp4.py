@@ -20,6 +20,8 @@ DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM = range(1, 9)
 _HEADER = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s")
 _COOKIE = b"\x63\x82\x53\x63"
 _MAX_MESSAGE = 1500
+_MAX_SEARCH = 512
+_IP_UDP_BYTES = 28
 _FOREVER = 0xFFFFFFFF
 _MASK, _ROUTER, _DNS, _HOSTNAME, _DOMAIN, _MTU, _NTP = 1, 3, 6, 12, 15, 26, 42
 _REQUESTED, _LEASE_TIME, _TYPE, _SERVER_ID = 50, 51, 53, 54
@@ -72,7 +74,7 @@ def answer(data: bytes, lease: Lease4) -> bytes | None:
     if request.type == REQUEST:
         wanted = request.options.get(_REQUESTED) or request.ciaddr
         if wanted != address:
-            return _message(request, bytes(4), server, [(_TYPE, bytes([NAK])), (_SERVER_ID, server)])
+            return _message(request, lease, bytes(4), [(_TYPE, bytes([NAK])), (_SERVER_ID, server)])
         return _reply(request, lease, ACK, address)
     if request.type == INFORM:
         return _reply(request, lease, ACK, bytes(4))
@@ -104,7 +106,7 @@ def _reply(request: Request4, lease: Lease4, kind: int, yiaddr: bytes) -> bytes:
     options = [(_TYPE, bytes([kind])), (_SERVER_ID, server)]
     if any(yiaddr):
         options.append((_LEASE_TIME, struct.pack("!I", _FOREVER)))
-    return _message(request, yiaddr, server, [*options, *_configuration(lease)])
+    return _message(request, lease, yiaddr, [*options, *_configuration(lease)])
 
 
 def _configuration(lease: Lease4) -> list[tuple[int, bytes]]:
@@ -127,13 +129,21 @@ def _configuration(lease: Lease4) -> list[tuple[int, bytes]]:
     return [(code, value) for code, value in options if value]
 
 
-def _message(request: Request4, yiaddr: bytes, siaddr: bytes, options: list[tuple[int, bytes]]) -> bytes:
+def _message(request: Request4, lease: Lease4, yiaddr: bytes, options: list[tuple[int, bytes]]) -> bytes:
+    """The reply with as many of the options, the most needed first, as one packet holds."""
     ciaddr = request.ciaddr if request.type in (REQUEST, INFORM) else bytes(4)
-    header = _HEADER.pack(
+    siaddr = _packed(lease.server)
+    message = _HEADER.pack(
         2, 1, 6, 0, request.xid, 0, request.flags, ciaddr, yiaddr, siaddr, request.giaddr, request.mac, b"", b""
     )
-    body = b"".join(_option(code, value) for code, value in options) + b"\xff"
-    return (header + _COOKIE + body).ljust(300, b"\0")
+    message += _COOKIE
+    room = min(lease.mtu, _MAX_MESSAGE) - _IP_UDP_BYTES - len(message) - 1
+    for code, value in options:
+        encoded = _option(code, value)
+        if len(encoded) <= room:
+            message += encoded
+            room -= len(encoded)
+    return (message + b"\xff").ljust(300, b"\0")
 
 
 def encode_routes(routes: Iterable[Route]) -> bytes:
@@ -147,11 +157,17 @@ def encode_routes(routes: Iterable[Route]) -> bytes:
 
 
 def encode_search(domains: Iterable[str]) -> bytes:
-    """Domain names in DNS wire form, without compression (options 119 of DHCPv4, 24 of DHCPv6, 31 of NDP)."""
+    """Domain names in DNS wire form, without compression (options 119 of DHCPv4, 24 of DHCPv6, 31 of NDP).
+
+    The first ones that fit into a packet with the rest; a resolver tries them in this order.
+    """
     encoded = b""
     for domain in domains:
         labels = [label.encode() for label in domain.split(".")]
-        encoded += b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+        name = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+        if len(encoded) + len(name) > _MAX_SEARCH:
+            break
+        encoded += name
     return encoded
 
 

@@ -6,8 +6,9 @@ import ipaddress
 
 from kubevirt_py.render.network.model import ResolvFacts
 
-_LIMIT = 64
-"""Entries kept of each kind; glibc itself stops at 3 name servers and 256 domains."""
+_MAX_NAMESERVERS = 8
+_MAX_DOMAINS = 32
+"""As many as Kubernetes lets a pod have; of name servers it allows three."""
 
 
 def parse_resolv(text: str) -> ResolvFacts:
@@ -20,7 +21,7 @@ def parse_resolv(text: str) -> ResolvFacts:
             nameservers.append(values[0])
         elif word in ("search", "domain"):
             search = tuple(value.rstrip(".") for value in values if _is_domain(value.rstrip(".")))
-    return ResolvFacts(tuple(dict.fromkeys(nameservers))[:_LIMIT], search[:_LIMIT])
+    return ResolvFacts(tuple(dict.fromkeys(nameservers))[:_MAX_NAMESERVERS], search[:_MAX_DOMAINS])
 
 
 def with_subdomain(search: tuple[str, ...], subdomain: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -84,7 +85,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_plan_and_rules(case: str, golden: Any) -> None:
     golden.check(f"network/{case}/plan.yaml", _yaml(CASES[case]))
-    golden.check(f"network/{case}/nft.yaml", _yaml(ruleset(CASES[case])))
+    golden.check(f"network/{case}/nft.jsonl", "".join(json.dumps(c) + "\n" for c in ruleset(CASES[case])["nftables"]))
 
 
 def _yaml(value: Any) -> str:

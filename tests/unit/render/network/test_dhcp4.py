@@ -122,6 +122,21 @@ def test_routes_are_on_link_first_and_split_over_options() -> None:
     assert request.options[121] == dhcp4.encode_routes(many)
 
 
+def test_an_answer_fits_one_packet_and_keeps_what_matters_most() -> None:
+    long = msgspec.structs.replace(
+        LEASE,
+        search=tuple(f"{n}.{'x' * 60}.example" for n in range(32)),
+        routes=tuple(Route(f"10.{n}.0.0/16", "10.0.2.1") for n in range(60)),
+        private=tuple((code, "y" * 200) for code in range(224, 255)),
+    )
+    reply = dhcp4.answer(client("discover"), long)
+    assert reply is not None
+    read = dhcp4.parse(b"\x01" + reply[1:])
+    assert read is not None
+    assert (read.options[3], read.options[12]) == (bytes([10, 0, 2, 1]), b"vm1")
+    assert 1200 < len(dhcp4.datagram(reply, long)[0]) <= 1450
+
+
 def test_search_list_is_dns_names() -> None:
     assert dhcp4.encode_search(("a.bc", "d")) == b"\x01a\x02bc\x00\x01d\x00"
 

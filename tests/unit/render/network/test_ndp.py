@@ -41,6 +41,16 @@ def test_what_is_not_known_is_not_said() -> None:
     assert not any(option in advert for option in absent)
 
 
+def test_an_advertisement_is_never_fragmented() -> None:
+    long = msgspec.structs.replace(
+        ADVERT,
+        mtu=1280,
+        nameservers=tuple(f"fd00::{n}" for n in range(8)),
+        search=tuple(f"{n}.{'x' * 60}.example" for n in range(32)),
+    )
+    assert 500 < len(ndp.advertisement(long)) <= 1280 - 40
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", bytes(wire.ICMPv6ND_RS())[:7], bytes(wire.ICMPv6ND_RS()) + b"\x01\x00", bytes(wire.ICMPv6ND_RA()), bytes(8)],
