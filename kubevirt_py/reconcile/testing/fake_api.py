@@ -201,6 +201,8 @@ class FakeApi:
             answer = encode(act())
         except ApiError as error:
             self.writes.append(Write(verb, kind, key, subresource, error))
+            if last:
+                raise Crashed from error
             raise
         self.writes.append(Write(verb, kind, key, subresource))
         if last:
