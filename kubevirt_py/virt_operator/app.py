@@ -6,13 +6,14 @@ import argparse
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 import anyio
 
 from kubevirt_py import __version__, telemetry
 from kubevirt_py.api import names
-from kubevirt_py.api.kinds import DAEMON_SET, DEPLOYMENT, KUBEVIRT
+from kubevirt_py.api.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, KUBEVIRT, SECRET
 from kubevirt_py.api.views import Held, KubeVirt, Workload
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.incluster import incluster_client
@@ -74,7 +75,14 @@ def wire(manager: Manager, api: Api, images: Images, namespace: str, certificate
     def everyone(_: object) -> tuple[Key, ...]:
         return tuple(Key(one.metadata.namespace, one.metadata.name) for one in kubevirts.all())
 
-    wake = [mapped(store, everyone) for store in workloads.values()]
+    # Certificates are looked at on every run, so any change to what holds them is a reason to look.
+    held: list[Store[Any]] = [
+        manager.store(
+            Kind(kind.group, kind.version, kind.kind, kind.plural, Held), namespace=namespace, labels=MANAGED_SELECTOR
+        )
+        for kind in (SECRET, CONFIG_MAP)
+    ]
+    wake = [mapped(store, everyone) for store in (*workloads.values(), *held)]
     controller = manager.add_reconciler("kubevirt", root=kubevirts, reconcile=installer.reconcile, wake=wake, workers=1)
     for kind in _watched_kinds(namespace):
         store: Store[Held] = manager.store(kind, labels=MANAGED_SELECTOR)

@@ -18,6 +18,21 @@ from kubevirt_py.render.install import kind_of
 log = logging.getLogger(__name__)
 
 
+class Rendered(msgspec.Struct, frozen=True):
+    """A document ready to be sent, with the digest that tells whether it was."""
+
+    kind: Kind[Any]
+    key: Key
+    body: bytes
+    digest: bytes
+
+    @classmethod
+    def of(cls, document: Document) -> Rendered:
+        meta, body = document["metadata"], msgspec.json.encode(document)
+        key = Key(meta.get("namespace", ""), meta["name"])
+        return cls(kind_of(document), key, body, hashlib.sha256(body).digest())
+
+
 class _Record(msgspec.Struct):
     """What was applied, and the version that resulted."""
 
@@ -32,18 +47,16 @@ class Applier:
         self._api, self._manager = api, manager
         self._records: dict[tuple[Kind[Any], Key], _Record] = {}
 
-    async def apply(self, documents: Iterable[Document]) -> int:
+    async def apply(self, rendered: Iterable[Rendered]) -> int:
         """Apply in order and return how many were sent. Raises `kube.errors.ApiError` of the first that fails."""
         sent = 0
-        for document in documents:
-            kind, key = kind_of(document), key_of(document)
-            body = msgspec.json.encode(document)
-            digest = hashlib.sha256(body).digest()
-            record = self._records.get((kind, key))
-            if record is not None and record.digest == digest:
+        for one in rendered:
+            record = self._records.get((one.kind, one.key))
+            if record is not None and record.digest == one.digest:
                 continue
-            stored = msgspec.json.decode(await self._api.apply(kind, key, body, manager=self._manager), type=Held)
-            self._records[kind, key] = _Record(digest, _version(stored))
+            answer = await self._api.apply(one.kind, one.key, one.body, manager=self._manager)
+            stored = msgspec.json.decode(answer, type=Held)
+            self._records[one.kind, one.key] = _Record(one.digest, _version(stored))
             sent += 1
         return sent
 
@@ -60,23 +73,17 @@ class Applier:
         log.info("managed object changed", extra={"kind": str(kind), "key": str(key)})
         return True
 
-    async def remove(self, documents: Iterable[Document]) -> int:
+    async def remove(self, rendered: Iterable[Rendered]) -> int:
         """Delete in reverse order; what is gone already counts as removed. Returns how many still existed."""
         existed = 0
-        for document in reversed(tuple(documents)):
-            kind, key = kind_of(document), key_of(document)
-            self._records.pop((kind, key), None)
+        for one in reversed(tuple(rendered)):
+            self._records.pop((one.kind, one.key), None)
             try:
-                await self._api.delete(kind, key, propagation="Background")
+                await self._api.delete(one.kind, one.key, propagation="Background")
                 existed += 1
             except NotFound:
                 continue
         return existed
-
-
-def key_of(document: Document) -> Key:
-    meta = document["metadata"]
-    return Key(meta.get("namespace", ""), meta["name"])
 
 
 def _version(held: Held) -> str:

@@ -22,7 +22,7 @@ from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.documents import admission
-from kubevirt_py.virt_operator.applier import Applier
+from kubevirt_py.virt_operator.applier import Applier, Rendered
 from kubevirt_py.virt_operator.certificates import OPERATOR_LEAF, Certificates
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Installer:
     ) -> None:
         self._api, self._kubevirts, self._workloads, self._images = api, kubevirts, workloads, images
         self._manager, self._now, self._own_certificates = manager, now, own_certificates
+        self._rendered: tuple[Installation, tuple[Rendered, ...], tuple[Rendered, ...]] | None = None
         self.applier = Applier(api, manager=manager)
 
     async def reconcile(self, key: Key) -> float | None:
@@ -88,14 +89,22 @@ class Installer:
         bundle, due = await certificates.keep(Rotation.from_spec(inst.spec), inst.stamp)
         await certificates.write_leaf(OPERATOR_LEAF, self._own_certificates)
         inst = msgspec.structs.replace(inst, ca_bundle=b64encode(bundle.encode()).decode())
-        await self.applier.apply(documents(inst))
+        held_documents, held_admission = self._render(inst)
+        await self.applier.apply(held_documents)
         held = {name: self._workload(kind, Key(inst.namespace, name)) for kind, name in WORKLOADS}
         if install.usable(held[names.VIRT_API]):
-            await self.applier.apply(admission(inst))
+            await self.applier.apply(held_admission)
         pending = [name for name, workload in held.items() if not install.rolled_out(workload)]
         state, text = self._progress(kubevirt, inst, pending)
         await self._write_status(key, kubevirt, inst, state, text)
         return min(RECHECK_S, max(1.0, (due - self._now()) / timedelta(seconds=1)))
+
+    def _render(self, inst: Installation) -> tuple[tuple[Rendered, ...], tuple[Rendered, ...]]:
+        """Documents and admission of `inst`; rendering 20 CRDs takes a second, so the last result is kept."""
+        if self._rendered is None or self._rendered[0] != inst:
+            made = tuple(map(Rendered.of, documents(inst))), tuple(map(Rendered.of, admission(inst)))
+            self._rendered = inst, *made
+        return self._rendered[1], self._rendered[2]
 
     def _progress(self, kubevirt: KubeVirt, inst: Installation, pending: list[str]) -> tuple[install.State, str]:
         if not pending:
@@ -112,12 +121,13 @@ class Installer:
             await self._write_status(key, kubevirt, inst, install.WAITING, text)
             return 10.0
         await self._write_status(key, kubevirt, inst, install.REMOVING, "Removing all components.")
+        held_documents, held_admission = self._render(inst)
         if left:
-            await self.applier.remove(admission(inst))
+            await self.applier.remove(held_admission)
             for kind, one in left:
                 await self._delete_workload(kind, one)
             return REMOVAL_S
-        existed = await self.applier.remove((*documents(inst), *admission(inst)))
+        existed = await self.applier.remove((*held_documents, *held_admission))
         if existed:
             return REMOVAL_S
         kept = tuple(name for name in kubevirt.metadata.finalizers if name != names.KUBEVIRT_FINALIZER)

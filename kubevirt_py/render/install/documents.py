@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from kubevirt_py.api import crd, names
 from kubevirt_py.plan import Document, Kind
@@ -65,6 +66,7 @@ def admission(inst: Installation) -> tuple[Document, ...]:
     return tuple(inst.stamp(document) for document in found)
 
 
+@cache
 def definitions() -> tuple[Document, ...]:
     """The CRDs the operator keeps; the one of KubeVirt itself comes with the operator's own manifests."""
     return tuple(document for document in crd.crds() if document["metadata"]["name"] != KUBEVIRT_CRD)

@@ -79,17 +79,18 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha1(json.dumps(shape, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
     def stamp(self, document: Document) -> Document:
-        """Mark a document as ours: the labels and annotations upstream tools look for."""
-        meta = document.setdefault("metadata", {})
-        meta.setdefault("labels", {}).update(self._labels())
-        meta.setdefault("annotations", {}).update(
-            {
-                "kubevirt.io/install-strategy-version": self.version,
-                "kubevirt.io/install-strategy-registry": self.registry,
-                "kubevirt.io/install-strategy-identifier": self.deployment_id,
-            }
-        )
-        return document
+        """A copy marked as ours: the labels and annotations upstream tools look for."""
+        meta = document.get("metadata", {})
+        annotations = {
+            "kubevirt.io/install-strategy-version": self.version,
+            "kubevirt.io/install-strategy-registry": self.registry,
+            "kubevirt.io/install-strategy-identifier": self.deployment_id,
+        }
+        marks = {
+            "labels": {**meta.get("labels", {}), **self._labels()},
+            "annotations": {**meta.get("annotations", {}), **annotations},
+        }
+        return {**document, "metadata": {**meta, **marks}}
 
     def _labels(self) -> dict[str, str]:
         labels = {
