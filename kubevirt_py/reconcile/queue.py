@@ -63,11 +63,24 @@ class Queue(Generic[K]):
     async def get(self) -> Item[K] | None:
         """The next key, which is then active until `done`; None once the queue is closed."""
         while self._open:
-            item = self._take()
+            item = self.get_nowait()
             if item is not None:
                 self._wake_next()
                 return item
             await self._wait()
+        return None
+
+    def get_nowait(self) -> Item[K] | None:
+        """As `get`, but None where no key is due."""
+        self._promote()
+        while self._ready:
+            _, ticket, key = heapq.heappop(self._ready)
+            if not self._is_current(key, ticket):
+                continue
+            entry = self._entries.pop(key)
+            now = self._now()
+            self._active[key] = now
+            return Item(key, entry.why, max(0.0, now - entry.added))
         return None
 
     def done(self, key: K) -> None:
@@ -130,18 +143,6 @@ class Queue(Generic[K]):
             heapq.heappush(self._delayed, (due, ticket, key))
         self._compact()
         self._wake_next()
-
-    def _take(self) -> Item[K] | None:
-        self._promote()
-        while self._ready:
-            _, ticket, key = heapq.heappop(self._ready)
-            if not self._is_current(key, ticket):
-                continue
-            entry = self._entries.pop(key)
-            now = self._now()
-            self._active[key] = now
-            return Item(key, entry.why, max(0.0, now - entry.added))
-        return None
 
     def _promote(self) -> None:
         """Move delayed keys that are due among the ready ones."""
