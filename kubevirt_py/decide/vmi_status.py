@@ -84,11 +84,9 @@ def observed(vmi: VirtualMachineInstance) -> dict[str, Any]:
 
 def scheduling(s: VmiSnapshot, finding: Condition | None) -> Change:
     """The pod is not on a node: `finding` tells why, if anything does."""
-    changed: dict[str, Condition | None] = {names.READY: _guest_not_running()}
+    changed = {names.READY: _guest_not_running(), names.POD_SCHEDULED: None, **_synchronized(s.vmi, None)}
     if finding is not None:
         changed[finding.type] = finding
-    elif conditions.find(s.vmi.status.conditions, names.POD_SCHEDULED):
-        changed[names.POD_SCHEDULED] = None
     return Change(
         status={
             "phase": phases.SCHEDULING,

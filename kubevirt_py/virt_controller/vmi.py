@@ -20,6 +20,7 @@ from kubevirt_py.virt_controller.indexes import CLAIM, OWNER, by_claim, by_owner
 from kubevirt_py.virt_controller.settling import Settling
 
 LAUNCHER_PODS = f"{APP_LABEL}={VIRT_LAUNCHER}"
+UNREADABLE_S = 60.0
 
 
 def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_image: str) -> None:
@@ -30,6 +31,10 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
 
     def users(claim: PersistentVolumeClaim) -> Iterable[Key]:
         return (key_of(vmi) for vmi in vmis.by(CLAIM, str(key_of(claim))))
+
+    def doubt_s(namespace: str) -> float:
+        """A pod that cannot be read looks absent and is not."""
+        return UNREADABLE_S if any(key.namespace == namespace for key in pods.unreadable) else 0.0
 
     def snapshot(key: Key, failure: Failure | None) -> VmiSnapshot:
         vmi = vmis.get(key)
@@ -45,7 +50,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
             launcher_image=launcher_image,
             claims={name: claim for name in wanted if (claim := claims.get(Key(key.namespace, name))) is not None},
             owner_exists=vm is not None and owner is not None and vm.metadata.uid == owner.uid,
-            settle_s=settling.left_s(),
+            settle_s=max(settling.left_s(), doubt_s(key.namespace)),
             failure=failure,
         )
 

@@ -102,6 +102,8 @@ def test_missing_claim_is_named_and_tells_what_to_do() -> None:
     assert event.type == "Warning" and "data" in event.note and "create it" in event.note
     assert decide(vmi_snapshot(result)) == NOTHING
     assert created(decide(vmi_snapshot(result, claims=("data",))))
+    found = after(result, decide(vmi_snapshot(result, pod(node="", age_s=3), claims=("data",))))
+    assert condition(found, "Synchronized") is None and condition(found, "PodScheduled") is None
 
 
 def test_image_trouble_shows_and_goes() -> None:
