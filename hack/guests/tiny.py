@@ -1,0 +1,139 @@
+"""The guest `tiny`: kernels and busybox from Debian, a few drivers and servers, our own start-up scripts.
+
+Two kernels are on its disk. The ordinary one has all drivers; the one for clouds is smaller, and with its tracing
+files left out (`lockdown=confidentiality`) it is the one that runs in 64 MB. GRUB takes it when the other is refused.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from hack.guests.disk import write_disk
+from hack.guests.flatkernel import flatten
+from hack.guests.initramfs import write_initramfs
+from hack.guests.packages import copy_modules, copy_programs, extract, find, kernel_version, place, run
+
+HERE = Path(__file__).resolve().parent
+SUITE = "bookworm"  # its kernels are the smallest that Debian supports
+PACKAGES = (
+    *("busybox-static", "dropbear-bin", "qemu-guest-agent", "wide-dhcpv6-client"),
+    *("linux-image-amd64", "linux-image-cloud-amd64", "grub-pc-bin", "grub-efi-amd64-bin"),
+)
+PROGRAMS = ("busybox", "dropbear", "dropbearkey", "dbclient", "qemu-ga", "dhcp6c")
+ROOT_MIB = 192
+
+DISK_DRIVERS = (
+    *("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ahci", "ata_piix", "nvme", "usb-storage", "uas"),
+    *("xhci_pci", "ehci_pci", "uhci_hcd", "ext4", "crc32c_generic", "crc32c-intel"),
+)
+DRIVERS = (
+    *DISK_DRIVERS,
+    *("virtio_net", "virtio_console", "virtio-rng", "virtio_balloon", "virtio_input", "virtio_mem", "virtiofs"),
+    *("9p", "9pnet_virtio", "vmw_vsock_virtio_transport", "e1000", "e1000e", "8139cp", "8139too", "failover"),
+    *("sr_mod", "isofs", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859-1", "nls_utf8", "loop", "overlay"),
+    *("usbhid", "hid-generic", "psmouse", "atkbd", "evdev", "button", "i6300esb", "softdog", "pvpanic-pci"),
+    *("tpm_tis", "tpm_crb", "8021q", "macvlan", "bridge", "veth", "dummy", "nf_tables", "tun"),
+)
+MEMORY_OF_ORDINARY_KERNEL = 80 << 20
+ARGUMENTS = "console=tty0 console=ttyS0,115200 quiet mitigations=off init_on_alloc=0"
+GRUB_CFG = f"""\
+serial --unit=0 --speed=115200
+terminal_input console serial
+terminal_output console serial
+if [ "$grub_platform" = efi ]; then
+    linux /boot/vmlinuz {ARGUMENTS}
+    initrd /boot/initrd
+    boot
+fi
+# Both commands fail where memory is small.
+if linux /boot/vmlinuz-flat {ARGUMENTS}; then
+    if initrd /boot/initrd; then
+        boot
+    fi
+fi
+linux /boot/vmlinuz-small {ARGUMENTS} lockdown=confidentiality
+initrd /boot/initrd-small
+boot
+"""
+
+
+def build(work: Path, disk: Path, vmlinuz: Path, initrd: Path) -> None:
+    """Make the disk image, and a kernel and initrd that boot the same system from memory.
+
+    `work` is an empty folder for the material; it may be removed afterwards.
+    """
+    packages, root, boot = work / "packages", work / "root", work / "boot"
+    extract(SUITE, PACKAGES, packages)
+    ordinary, small = (kernel_version(packages, cloud) for cloud in (False, True))
+    write_root(packages, root, ordinary)
+    boot.mkdir()
+    enter = assemble(work)
+    images = {version: (packages / "boot" / f"vmlinuz-{version}").read_bytes() for version in (ordinary, small)}
+    (boot / "vmlinuz").write_bytes(images[ordinary])
+    (boot / "vmlinuz-flat").write_bytes(flatten(images[ordinary], enter, MEMORY_OF_ORDINARY_KERNEL))
+    (boot / "vmlinuz-small").write_bytes(flatten(images[small], enter))
+    write_disk_initrd(packages, work / "initrd", ordinary, boot / "initrd")
+    write_disk_initrd(packages, work / "initrd-small", small, boot / "initrd-small")
+    (boot / "grub").mkdir()
+    (boot / "grub/grub.cfg").write_text(GRUB_CFG)
+
+    vmlinuz.write_bytes(images[ordinary])
+    write_initramfs(initrd, root)
+    copy_modules(packages, small, DRIVERS, root)
+    shutil.copytree(boot, root / "boot", dirs_exist_ok=True)
+    write_disk(disk, root, "tiny", packages / "usr/lib/grub", ROOT_MIB)
+
+
+def write_root(packages: Path, root: Path, kernel: str) -> None:
+    """Lay out the root file system, without /boot."""
+    skeleton(root)
+    copy_programs(packages, PROGRAMS, root)
+    busybox_links(root)
+    copy_modules(packages, kernel, DRIVERS, root)
+    shutil.copytree(HERE / "tiny", root, dirs_exist_ok=True)
+    (root / "etc/shadow").chmod(0o600)
+    (root / "etc/dropbear").mkdir()
+    (root / "etc/resolv.conf").symlink_to("/run/resolv.conf")
+    (root / "etc/mtab").symlink_to("/proc/self/mounts")
+    (root / "init").symlink_to("sbin/init")
+    home = root / "home/tiny"
+    home.mkdir(parents=True)
+    shutil.chown(home, 1000, 1000)
+
+
+def skeleton(root: Path) -> None:
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (root / "usr" / name).mkdir(parents=True)
+        (root / name).symlink_to(f"usr/{name}")
+    for name in ("boot", "dev", "etc", "mnt", "proc", "run", "sys", "var/lib", "var/log"):
+        (root / name).mkdir(parents=True)
+    (root / "root").mkdir(mode=0o700)
+    (root / "tmp").mkdir()
+    (root / "tmp").chmod(0o1777)
+    (root / "var/run").symlink_to("/run")
+
+
+def busybox_links(root: Path) -> None:
+    """Make the links by which busybox is called, where no program of that name is there."""
+    for applet in run(root / "usr/bin/busybox", "--list-full").split():
+        link = root / "usr" / applet.removeprefix("usr/")
+        if not link.exists() and link.name != "busybox":
+            link.symlink_to("/usr/bin/busybox")
+
+
+def write_disk_initrd(packages: Path, folder: Path, kernel: str, target: Path) -> None:
+    """Write the initrd that finds the root disk."""
+    skeleton(folder)
+    place(find(packages, "busybox"), folder / "usr/bin/busybox", 0o755)
+    busybox_links(folder)
+    copy_modules(packages, kernel, DISK_DRIVERS, folder)
+    place(HERE / "initramfs-init", folder / "init", 0o755)
+    write_initramfs(target, folder)
+
+
+def assemble(work: Path) -> bytes:
+    """The machine code of enter.S."""
+    run("as", "--32", HERE / "enter.S", "-o", work / "enter.o")
+    run("ld", "-m", "elf_i386", "-Ttext", "0", "--oformat", "binary", "-o", work / "enter.bin", work / "enter.o")
+    return (work / "enter.bin").read_bytes()
