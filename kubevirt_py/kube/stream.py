@@ -1,4 +1,4 @@
-"""Websockets through the API server, with the credentials of a client."""
+"""Websockets: through the API server with the credentials of a client, and as streams of bytes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,30 @@ import os
 from collections.abc import Mapping, Sequence
 
 import aiohttp
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from kubevirt_py.kube.client import CONNECT_S, REQUEST_S, Client
 from kubevirt_py.kube.errors import ApiError, Unauthorized, Unreachable, error_from_status
 
 HEARTBEAT_S = 30.0
+
+Websocket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
+
+
+async def read_bytes(socket: Websocket) -> bytes | int:
+    """The next message's bytes, or the code with which the stream ended: 1006 where it broke.
+
+    The socket's own `close_code` will not do: it becomes 1006 when the peer hangs up after its close frame.
+    """
+    message = await socket.receive()
+    if message.type is WSMsgType.BINARY:
+        data: bytes = message.data
+        return data
+    if message.type is WSMsgType.TEXT:
+        return str(message.data).encode()
+    if message.type is WSMsgType.CLOSE:
+        return int(message.data or WSCloseCode.OK)
+    return WSCloseCode.ABNORMAL_CLOSURE
 
 
 async def open_websocket(

@@ -11,12 +11,13 @@ import weakref
 import aiohttp
 import anyio
 import msgspec
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
 from anyio.abc import ConnectedUDPSocket, SocketStream
 
 from kubevirt_py.api import kinds
 from kubevirt_py.api.views import VirtualMachine
 from kubevirt_py.kube.api import Api
+from kubevirt_py.kube.stream import Websocket, read_bytes
 from kubevirt_py.plan import Key
 from kubevirt_py.virt_api import machines
 from kubevirt_py.virt_api.agents import HEARTBEAT_S, SUBPROTOCOL, Agents
@@ -26,7 +27,6 @@ DIAL_S = 10.0
 CLOSE_S = 5.0
 CHUNK_BYTES = 64 * 1024
 
-Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 Guest = SocketStream | ConnectedUDPSocket
 
 
@@ -110,25 +110,21 @@ class Streams:
 
 async def relay(client: web.WebSocketResponse, agent: aiohttp.ClientWebSocketResponse) -> None:
     """Pass messages both ways until either side ends, then close the client with a code that says how."""
-    ended: list[Socket] = []
+    ends: list[int] = []
 
-    async def pump(source: Socket, target: Socket, scope: anyio.CancelScope) -> None:
+    async def pump(source: Websocket, target: Websocket, scope: anyio.CancelScope) -> None:
         try:
-            async for message in source:
-                if message.type is WSMsgType.BINARY:
-                    await target.send_bytes(message.data)
-                elif message.type is WSMsgType.TEXT:
-                    await target.send_bytes(message.data.encode())
-            ended.append(source)
+            while not isinstance(data := await read_bytes(source), int):
+                await target.send_bytes(data)
+            ends.append(data if source is agent else WSCloseCode.OK)
         except ConnectionError:
-            ended.append(target)
+            ends.append(WSCloseCode.ABNORMAL_CLOSURE if target is agent else WSCloseCode.OK)
         scope.cancel()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pump, client, agent, tasks.cancel_scope)
         tasks.start_soon(pump, agent, client, tasks.cancel_scope)
-    clean = ended[0] is client or agent.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
-    if clean:
+    if ends[0] == WSCloseCode.OK:
         await _close(client, WSCloseCode.OK)
     else:
         await _close(client, WSCloseCode.INTERNAL_ERROR, "lost the connection to virt-handler")
@@ -140,11 +136,8 @@ async def carry(client: web.WebSocketResponse, guest: Guest) -> None:
 
     async def to_guest(scope: anyio.CancelScope) -> None:
         try:
-            async for message in client:
-                if message.type is WSMsgType.BINARY:
-                    await guest.send(message.data)
-                elif message.type is WSMsgType.TEXT:
-                    await guest.send(message.data.encode())
+            while not isinstance(data := await read_bytes(client), int):
+                await guest.send(data)
         except (anyio.BrokenResourceError, OSError):
             lost.append("the guest closed the connection")
         scope.cancel()

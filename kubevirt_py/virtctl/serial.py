@@ -8,12 +8,12 @@ from enum import Enum
 import aiohttp
 import anyio
 import msgspec
-from aiohttp import WSCloseCode, WSMsgType
+from aiohttp import WSCloseCode
 
 from kubevirt_py.api import kinds
 from kubevirt_py.api.views import VirtualMachineInstance
 from kubevirt_py.kube.errors import ApiError, NotFound, Unreachable
-from kubevirt_py.kube.stream import open_websocket
+from kubevirt_py.kube.stream import open_websocket, read_bytes
 from kubevirt_py.plan import Key
 from kubevirt_py.virtctl import terminal
 from kubevirt_py.virtctl.main import Failure
@@ -129,12 +129,9 @@ async def _hold(socket: aiohttp.ClientWebSocketResponse) -> End:
         scope.cancel()
 
     async def show(scope: anyio.CancelScope) -> None:
-        async for message in socket:
-            if message.type is WSMsgType.BINARY:
-                await terminal.write(screen, message.data)
-            elif message.type is WSMsgType.TEXT:
-                await terminal.write(screen, message.data.encode())
-        ends.append(End.CLOSED if socket.close_code == WSCloseCode.OK else End.BROKEN)
+        while not isinstance(data := await read_bytes(socket), int):
+            await terminal.write(screen, data)
+        ends.append(End.CLOSED if data == WSCloseCode.OK else End.BROKEN)
         scope.cancel()
 
     with terminal.raw_mode(keyboard):

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 
 import aiohttp
 import anyio
-from aiohttp import WSMsgType
 from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from kubevirt_py.kube.errors import ApiError
+from kubevirt_py.kube.stream import read_bytes
 from kubevirt_py.virtctl import terminal
 
 CLOSE_S = 2.0
@@ -36,11 +36,8 @@ async def join(socket: aiohttp.ClientWebSocketResponse, receive: Receive, send: 
 
     async def inward(scope: anyio.CancelScope) -> None:
         try:
-            async for message in socket:
-                if message.type is WSMsgType.BINARY:
-                    await send(message.data)
-                elif message.type is WSMsgType.TEXT:
-                    await send(message.data.encode())
+            while not isinstance(data := await read_bytes(socket), int):
+                await send(data)
         except (ConnectionError, anyio.BrokenResourceError):
             pass  # as above
         scope.cancel()
