@@ -25,7 +25,8 @@ _MAX_MESSAGE = 1500
 _MAX_OPTIONS = 64
 _MAX_DUID = 130
 _FOREVER = 0xFFFFFFFF
-_CLIENT_ID, _SERVER_ID, _IA_NA, _IA_ADDRESS, _STATUS, _RAPID_COMMIT, _DNS, _SEARCH = 1, 2, 3, 5, 13, 14, 23, 24
+_CLIENT_ID, _SERVER_ID, _IA_NA, _IA_ADDRESS, _PREFERENCE = 1, 2, 3, 5, 7
+_STATUS, _RAPID_COMMIT, _DNS, _SEARCH = 13, 14, 23, 24
 _SUCCESS, _NO_ADDRESS, _NOT_ON_LINK = 0, 2, 4
 
 Option = tuple[int, bytes]
@@ -98,8 +99,9 @@ def server_duid(lease: Lease6) -> bytes:
 
 
 def _solicited(request: Request6, lease: Lease6) -> tuple[int, list[Option]]:
-    rapid: list[Option] = [(_RAPID_COMMIT, b"")] if request.rapid_commit else []
-    return (REPLY if rapid else ADVERTISE), [*rapid, *_leased(request, lease), *_configuration(lease)]
+    """The highest preference tells the client that it need not wait for other servers' offers."""
+    kind, lead = (REPLY, (_RAPID_COMMIT, b"")) if request.rapid_commit else (ADVERTISE, (_PREFERENCE, b"\xff"))
+    return kind, [lead, *_leased(request, lease), *_configuration(lease)]
 
 
 def _bound(request: Request6, lease: Lease6) -> tuple[int, list[Option]]:

@@ -48,6 +48,7 @@ def addresses(packet: Any, index: int = 1) -> dict[str, int]:
 def test_solicit_is_advertised_the_address_and_resolver() -> None:
     packet = heard(wire.DHCP6_Solicit(trid=0xABCDEF) / CLIENT / association(), wire.DHCP6_Advertise)
     assert packet[wire.DHCP6OptIA_NA].iaid == 7
+    assert packet[wire.DHCP6OptPref].prefval == 255
     assert addresses(packet) == {"fd10:0:2::2": FOREVER}
     assert bytes(packet[wire.DHCP6OptClientId].duid) == bytes(CLIENT.duid)
     assert packet[wire.DHCP6OptDNSServers].dnsservers == ["fd00:10:96::a"]
