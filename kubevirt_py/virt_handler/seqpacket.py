@@ -15,6 +15,7 @@ MESSAGE_BYTES = 1 << 20
 MAX_RECEIVED = 16
 MAX_SENT = 100
 SEND_S = 10.0
+ERROR_CHARACTERS = 1024
 _SO_SNDBUFFORCE = 32
 
 _DECODER = msgspec.json.Decoder(dict[str, Any])
@@ -86,6 +87,14 @@ class Connection:
             return
         close_all(fds)
         raise ProtocolError(str(message.get("error") or "a message came out of turn"))
+
+    def last_words(self) -> str:
+        """The error that the other end sent before it died, if it is there already; empty if not."""
+        try:
+            message = _DECODER.decode(self.sock.recv(MESSAGE_BYTES))
+        except (OSError, msgspec.MsgspecError):
+            return ""
+        return str(message.get("error") or "")[:ERROR_CHARACTERS]
 
     def close(self) -> None:
         self.sock.close()

@@ -3,7 +3,7 @@
 
 It speaks JSON with descriptors over SOCK_SEQPACKET to the node agent, whose socket is mounted into the pod:
 
-    stub   {"hello": 1, "resolv": text}
+    stub   {"hello": 1, "resolv": text, "kvm": bool}
     agent  {"open": [step, ...]}              what to open or make, by name (render/pod_files.py)
     stub   {"opened": {name: facts}}          with the descriptors of the "secret" steps, in order
     agent  {"take": [name, ...]}              descriptors, as often as needed
@@ -127,7 +127,7 @@ def facts(fd: int, probe: bool) -> dict[str, object]:
 
 def make(step: dict, known: dict) -> None:  # type: ignore[type-arg]
     """Create what a step asks for before it is opened."""
-    target = f"{step['root']}/{step['path']}"
+    target = f"{step['root']}/{step.get('path')}"
     if step["do"] in ("qcow2", "copy"):
         os.makedirs(os.path.dirname(target), exist_ok=True)
     if step["do"] == "qcow2":
@@ -170,7 +170,7 @@ def perform(steps: list[dict], table: dict[str, int]) -> tuple[dict, list[int]]:
             if os.path.exists(device):
                 step = {**step, "do": "open", "root": os.path.dirname(device), "path": os.path.basename(device)}
         make(step, known)
-        path = step["path"] or only_file(step["root"])
+        path = step.get("path") or only_file(step["root"])
         fd = open_below(step["root"], path, os.O_RDONLY if step.get("read_only") else os.O_RDWR)
         table[step["name"]] = fd
         known[step["name"]] = facts(fd, step.get("probe", False))
@@ -206,7 +206,8 @@ def serve(conn: socket.socket) -> None:
     """One conversation with the agent; it ends in exec, or in ConnectionError when the agent goes away."""
     table: dict[str, int] = {}
     with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as resolv:
-        conn.send(json.dumps({"hello": 1, "resolv": resolv.read(16384)}).encode())
+        hello = {"hello": 1, "resolv": resolv.read(16384), "kvm": os.access("/dev/kvm", os.R_OK | os.W_OK)}
+    conn.send(json.dumps(hello).encode())
     try:
         while True:
             message, fds = receive(conn)
@@ -239,6 +240,7 @@ def main() -> int:
             serve(conn)
         except ConnectionError:
             say("the connection to virt-handler was lost")
+            time.sleep(RETRY_S[-2])
         except (Refused, OSError, KeyError) as error:
             say(str(error))
             conn.send(json.dumps({"error": str(error)}).encode())

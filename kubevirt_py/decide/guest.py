@@ -1,0 +1,106 @@
+"""What virt-handler tells the API server about one guest: (VMI, guest, now) -> Plan.
+
+Only evidence counts: a phase ends when QEMU said so, or its process is gone. A VMI without a guest here is none
+of this module's business.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kubevirt_py.api import kinds, names
+from kubevirt_py.api.views import Condition, HostedInstance, PhaseTransition
+from kubevirt_py.decide import conditions, phases
+from kubevirt_py.decide.clock import rfc3339
+from kubevirt_py.decide.guest_state import PRELAUNCH, VANISHED, GuestState, Outcome
+from kubevirt_py.decide.guest_status import guest_conditions, running_status
+from kubevirt_py.decide.patches import status_patch
+from kubevirt_py.decide.references import event, key_of, warning
+from kubevirt_py.plan import NOTHING, Document, Event, JsonPatch, Plan
+
+DEFINED = "VirtualMachineInstance defined."
+STARTED = "VirtualMachineInstance started."
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """`guest` is None when this node has no process for the VMI's pod; `refused` is why one could not start."""
+
+    vmi: HostedInstance
+    guest: GuestState | None
+    now: datetime
+    refused: str = ""
+
+
+def decide(s: Snapshot) -> Plan:
+    """At most one patch of the VMI, with the events that belong to it."""
+    if s.vmi.phase in phases.FINAL:
+        return NOTHING
+    if s.guest is None:
+        return _refused(s) if s.refused and s.vmi.phase == phases.SCHEDULED else NOTHING
+    outcome = s.guest.outcome or (VANISHED if s.guest.exited else None)
+    if outcome is not None:
+        return _ended(s, outcome)
+    spec = msgspec.json.decode(s.vmi.spec)
+    paused_from_the_start = s.guest.run_state == PRELAUNCH and spec.get("startStrategy") == "Paused"
+    if s.guest.alive or paused_from_the_start:
+        return _running(s, s.guest, spec)
+    return NOTHING
+
+
+def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
+    if s.vmi.phase not in (phases.SCHEDULED, phases.RUNNING):
+        return NOTHING
+    status = running_status(spec, s.vmi.status, guest)
+    changes = guest_conditions(spec, guest)
+    ready = conditions.find(_conditions(s.vmi), names.READY)
+    leaving = ready is not None and ready.reason == names.POD_TERMINATING
+    if leaving or s.vmi.metadata.deletion_timestamp:
+        changes.pop(names.READY, None)
+    synchronized = conditions.find(_conditions(s.vmi), names.SYNCHRONIZED)
+    if synchronized is not None and synchronized.reason == names.SYNC_FAILED:
+        changes[names.SYNCHRONIZED] = None
+    first = s.vmi.phase != phases.RUNNING
+    events = (
+        (event(kinds.HOSTED_VMI, s.vmi, names.CREATED, DEFINED), event(kinds.HOSTED_VMI, s.vmi, names.STARTED, STARTED))
+        if first
+        else ()
+    )
+    return _patch(s, status, changes, events)
+
+
+def _ended(s: Snapshot, outcome: Outcome) -> Plan:
+    text = "Guest VM is not reported as running"
+    not_ready = Condition(type=names.READY, status="False", reason=names.GUEST_NOT_RUNNING, message=text)
+    changes = {names.READY: not_ready, names.PAUSED: None, names.AGENT_CONNECTED: None}
+    make = event if outcome.clean else warning
+    told = make(kinds.HOSTED_VMI, s.vmi, names.STOPPED, outcome.text)
+    return _patch(s, {"phase": outcome.phase}, changes, (told,))
+
+
+def _refused(s: Snapshot) -> Plan:
+    """The launcher's pod fails with the same text; the controller ends the VMI when it sees that."""
+    failed = Condition(type=names.SYNCHRONIZED, status="False", reason=names.SYNC_FAILED, message=s.refused)
+    told = warning(kinds.HOSTED_VMI, s.vmi, names.SYNC_FAILED, s.refused)
+    return _patch(s, {}, {names.SYNCHRONIZED: failed}, (told,))
+
+
+def _patch(
+    s: Snapshot, status: dict[str, Any], changes: dict[str, Condition | None], events: tuple[Event, ...]
+) -> Plan:
+    """One guarded patch, empty when the VMI says all this already; then the events were sent already too."""
+    old, now = s.vmi.status, rfc3339(s.now)
+    merged = conditions.documents(conditions.merged(_conditions(s.vmi), changes, now))
+    if merged != conditions.documents(_conditions(s.vmi)):
+        status = {**status, "conditions": merged}
+    if "phase" in status and status["phase"] != s.vmi.phase:
+        reached = msgspec.convert(old.get("phaseTransitionTimestamps") or [], tuple[PhaseTransition, ...])
+        status = {**status, "phaseTransitionTimestamps": phases.transitions(reached, status["phase"], now)}
+    ops = status_patch(old, status, s.vmi.metadata.resource_version)
+    return Plan(do=(JsonPatch(kinds.HOSTED_VMI, key_of(s.vmi), ops),), events=events) if ops else NOTHING
+
+
+def _conditions(vmi: HostedInstance) -> tuple[Condition, ...]:
+    return msgspec.convert(vmi.status.get("conditions") or [], tuple[Condition, ...])

@@ -1,0 +1,95 @@
+"""What a node agent knows of one guest, as data, and what an end of QEMU means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from kubevirt_py.decide import phases
+from kubevirt_py.plan import Document
+from kubevirt_py.render.machine import Machine
+from kubevirt_py.render.network.model import NetworkPlan
+
+# States of QEMU (QMP RunState) that mean something here
+PRELAUNCH = "prelaunch"
+RUNNING = "running"
+PAUSED = "paused"
+IO_ERROR = "io-error"
+SHUTDOWN = "shutdown"
+SUSPENDED = "suspended"
+PANICKED = "guest-panicked"
+INTERNAL_ERROR = "internal-error"
+
+CRASHED_STATES = (PANICKED, INTERNAL_ERROR)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a guest ended: the VMI's final phase, and why, for people."""
+
+    phase: str
+    text: str
+
+    @property
+    def clean(self) -> bool:
+        return self.phase == phases.SUCCEEDED
+
+
+POWERED_OFF = Outcome(phases.SUCCEEDED, "The VirtualMachineInstance was shut down.")
+PANIC = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: the guest panicked.")
+BROKEN = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: QEMU met an internal error.")
+VANISHED = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: QEMU ended without a shutdown of the guest.")
+FORCED = Outcome(phases.FAILED, "The VirtualMachineInstance was destroyed: the guest did not shut down in time.")
+DESTROYED = Outcome(phases.SUCCEEDED, "The VirtualMachineInstance was stopped.")
+
+_GUEST_REASONS = ("guest-shutdown", "guest-reset", "subsystem-reset")
+
+
+def outcome_of_shutdown(data: Mapping[str, Any], quit_outcome: Outcome | None) -> Outcome:
+    """What QMP's SHUTDOWN event means. `quit_outcome` is ours when it was we who told QEMU to quit."""
+    reason = str(data.get("reason") or "")
+    if data.get("guest") and reason == "guest-panic":
+        return PANIC
+    if data.get("guest") or reason in _GUEST_REASONS:
+        return POWERED_OFF
+    if reason == "host-qmp-quit" and quit_outcome is not None:
+        return quit_outcome
+    return Outcome(
+        phases.FAILED, f"The VirtualMachineInstance crashed: QEMU was ended ({reason or 'no reason given'})."
+    )
+
+
+def outcome_of_state(run_state: str) -> Outcome | None:
+    """What a state of QEMU that stays until we act means, None for a guest that lives."""
+    return {SHUTDOWN: POWERED_OFF, PANICKED: PANIC, INTERNAL_ERROR: BROKEN}.get(run_state)
+
+
+class GuestInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent inside the guest says, cut to size: `os` as status.guestOSInfo, interfaces as QGA's."""
+
+    version: str = ""
+    commands: tuple[str, ...] = ()
+    hostname: str = ""
+    timezone: str = ""
+    os: Document = {}
+    interfaces: tuple[Document, ...] = ()
+
+
+class GuestState(msgspec.Struct, frozen=True, kw_only=True):
+    """One guest as its agent sees it now. `run_state` is empty until QEMU has told it once."""
+
+    pod_uid: str
+    machine: Machine
+    machine_type: str
+    network: NetworkPlan
+    run_state: str = ""
+    exited: bool = False
+    outcome: Outcome | None = None
+    agent_connected: bool = False
+    info: GuestInfo | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether QEMU has said that the guest runs, or stands still and could run on."""
+        return not self.exited and self.outcome is None and self.run_state not in ("", PRELAUNCH)

@@ -1,0 +1,142 @@
+"""The VMI status fields that virt-handler writes for a guest that runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubevirt_py.api import names
+from kubevirt_py.api.quantity import format_bytes
+from kubevirt_py.api.views import Condition
+from kubevirt_py.decide import phases
+from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, GuestInfo, GuestState
+from kubevirt_py.plan import Document
+from kubevirt_py.render.network.model import InterfacePlan
+
+MAX_GUEST_INTERFACES = 16
+"""Of interfaces that only the guest knows; VMs of container hosts have hundreds."""
+MAX_ADDRESSES = 16
+
+
+def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str, Any]:
+    """Top-level status fields, conditions apart."""
+    machine = guest.machine
+    size = format_bytes(machine.memory.size_kib << 10)
+    topology = {"cores": machine.cpu.cores, "sockets": machine.cpu.sockets, "threads": machine.cpu.threads}
+    return {
+        "phase": phases.RUNNING,
+        "interfaces": interfaces(guest),
+        "volumeStatus": volumes(spec, old.get("volumeStatus") or [], guest),
+        "machine": {"type": guest.machine_type},
+        "memory": {"guestAtBoot": size, "guestCurrent": size, "guestRequested": size},
+        "currentCPUTopology": topology,
+        "guestOSInfo": guest.info.os if guest.info and guest.agent_connected else {},
+        "migrationMethod": "BlockMigration" if _local_disks(spec) else "LiveMigration",
+        "selinuxContext": "none",
+    }
+
+
+def interfaces(guest: GuestState) -> list[Document]:
+    """One entry per interface of the spec, enriched by what the agent in the guest says of the same MAC."""
+    told = {str(item.get("mac")): item for item in (guest.info.interfaces if guest.info else ())}
+    entries = [_interface(plan, told.pop(plan.mac, None)) for plan in guest.network.interfaces]
+    if guest.agent_connected:
+        entries += [_guest_only(item) for item in list(told.values())[:MAX_GUEST_INTERFACES]]
+    return entries
+
+
+def _interface(plan: InterfacePlan, told: Document | None) -> Document:
+    addresses = list(plan.pod_addresses)
+    entry: Document = {
+        "name": plan.name,
+        "mac": plan.mac,
+        "podInterfaceName": plan.pod_link,
+        "infoSource": "domain, guest-agent" if told else "domain",
+        "linkState": "down" if plan.link_down else "up",
+        "queueCount": plan.queues,
+    }
+    if told:
+        entry["interfaceName"] = told["name"]
+    if addresses:
+        entry |= {"ipAddress": addresses[0], "ipAddresses": addresses}
+    return entry
+
+
+def _guest_only(told: Document) -> Document:
+    entry: Document = {"infoSource": "guest-agent", "interfaceName": told["name"], "mac": told["mac"]}
+    if addresses := list(told.get("addresses") or ())[:MAX_ADDRESSES]:
+        entry |= {"ipAddress": addresses[0], "ipAddresses": addresses}
+    return entry
+
+
+def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Document]:
+    """One entry per volume, sorted by name as upstream; fields of the controller are kept."""
+    targets = {disk.name: disk.target for disk in guest.machine.disks}
+    sizes = {disk.name: disk.file.size_bytes for disk in guest.machine.disks}
+    known = {entry.get("name"): entry for entry in old}
+    entries = []
+    for volume in sorted(spec.get("volumes") or (), key=lambda volume: str(volume["name"])):
+        name = volume["name"]
+        entry = {**known.get(name, {}), "name": name, "target": targets.get(name, "")}
+        if sizes.get(name) and any(kind.startswith("cloudInit") for kind in volume):
+            entry["size"] = sizes[name]
+        entries.append(entry)
+    return entries
+
+
+def guest_conditions(spec: Document, guest: GuestState) -> dict[str, Condition | None]:
+    """The agent's conditions of a running guest; None drops one."""
+    changes: dict[str, Condition | None] = {
+        names.PAUSED: _paused(guest),
+        names.AGENT_CONNECTED: Condition(type=names.AGENT_CONNECTED, status="True") if guest.agent_connected else None,
+        names.LIVE_MIGRATABLE: _migratable(spec),
+    }
+    if not spec.get("readinessProbe"):
+        changes[names.READY] = Condition(type=names.READY, status="True")
+    return changes
+
+
+def _paused(guest: GuestState) -> Condition | None:
+    if guest.run_state == IO_ERROR:
+        text = "VMI was paused, low-level IO error detected"
+        return Condition(type=names.PAUSED, status="True", reason=names.PAUSED_IO_ERROR, message=text)
+    if guest.run_state in (PAUSED, PRELAUNCH):
+        text = "VMI was paused by user"
+        return Condition(type=names.PAUSED, status="True", reason=names.PAUSED_BY_USER, message=text)
+    return None
+
+
+def _migratable(spec: Document) -> Condition:
+    """Whether the guest could move to another node: KubeVirt's rules for interfaces and disks."""
+    networks = {network["name"]: network for network in spec.get("networks") or ()}
+    for item in ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or ():
+        if "bridge" in item and "pod" in networks.get(item["name"], {}):
+            text = "cannot migrate VMI which does not use masquerade to connect to the pod network"
+            reason = names.INTERFACE_NOT_LIVE_MIGRATABLE
+            return Condition(type=names.LIVE_MIGRATABLE, status="False", reason=reason, message=text)
+    for volume in spec.get("volumes") or ():
+        if "persistentVolumeClaim" in volume or "dataVolume" in volume:
+            text = f"cannot migrate VMI: volume {volume['name']} is not known to be shared (ReadWriteMany)"
+            reason = names.DISKS_NOT_LIVE_MIGRATABLE
+            return Condition(type=names.LIVE_MIGRATABLE, status="False", reason=reason, message=text)
+    return Condition(type=names.LIVE_MIGRATABLE, status="True")
+
+
+def _local_disks(spec: Document) -> bool:
+    shared = ("persistentVolumeClaim", "dataVolume", "configMap", "secret")
+    return any(not any(kind in volume for kind in shared) for volume in spec.get("volumes") or ())
+
+
+def info_document(info: GuestInfo, users: list[Document], filesystems: list[Document]) -> Document:
+    """The answer of subresource guestosinfo."""
+    return {
+        "apiVersion": "subresources.kubevirt.io/v1",
+        "kind": "VirtualMachineInstanceGuestAgentInfo",
+        "metadata": {},
+        "guestAgentVersion": info.version,
+        "supportedCommands": [{"name": name, "enabled": True} for name in info.commands],
+        "hostname": info.hostname,
+        "os": info.os,
+        "timezone": info.timezone,
+        "userList": users,
+        "fsInfo": {"disks": filesystems},
+    }

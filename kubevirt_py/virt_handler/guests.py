@@ -1,0 +1,264 @@
+"""All guests of this node: started, found again after a restart, reported to the API server, and cleared away."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from kubevirt_py.api import kinds
+from kubevirt_py.api.views import HostedInstance, Pod
+from kubevirt_py.decide import phases, references
+from kubevirt_py.decide.guest import Snapshot
+from kubevirt_py.kube.api import Api
+from kubevirt_py.kube.errors import ApiError, NotFound
+from kubevirt_py.plan import Event, Failure, Key
+from kubevirt_py.reconcile.store import Store
+from kubevirt_py.virt_handler import peers
+from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
+from kubevirt_py.virt_handler.guest import Guest
+from kubevirt_py.virt_handler.launch import Hello, launch
+from kubevirt_py.virt_handler.peers import Peer
+from kubevirt_py.virt_handler.records import Folder, folders
+from kubevirt_py.virt_handler.seqpacket import Connection
+
+LOOK_S = 30.0
+"""How often a guest that has ended looks whether its VMI still needs it, if no change wakes it."""
+UID = "uid"
+
+log = logging.getLogger(__name__)
+
+
+class Office(Protocol):
+    """What the registry needs of the framework's Manager."""
+
+    api: Api
+
+    def now(self) -> datetime: ...
+
+    def emit(self, event: Event) -> None: ...
+
+
+def by_uid(view: Any) -> tuple[str]:
+    """Index function for stores: the object's UID."""
+    return (view.metadata.uid,)
+
+
+class Guests:
+    """The registry. `report` is called with a VMI's key when there is something new to say about it."""
+
+    def __init__(
+        self,
+        office: Office,
+        vmis: Store[HostedInstance],
+        pods: Store[Pod],
+        directory: Path,
+        devices: DeviceDirectories,
+    ) -> None:
+        self._office = office
+        self._vmis = vmis
+        self._pods = pods
+        self._directory = directory
+        self._devices = devices
+        self._guests: dict[str, Guest] = {}
+        self._refused: dict[str, str] = {}
+        self._tasks: TaskGroup | None = None
+        self._seen = anyio.Event()
+        self.report: Callable[[Key], None] = lambda _key: None
+        vmis.subscribe(self._on_vmi)
+        pods.subscribe(self._on_pod)
+
+    # Running
+
+    async def run(self) -> None:
+        """Find the guests of an earlier life and follow all guests, until cancelled. Guests outlive this task."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            for folder in folders(self._directory):
+                self._find_again(folder)
+            await anyio.sleep_forever()
+
+    def _find_again(self, folder: Folder) -> None:
+        record = folder.load()
+        if record is None:
+            folder.remove()
+            return
+        try:
+            pidfd = peers.reopen(record.pid, record.started)
+        except (ProcessLookupError, PermissionError):
+            pidfd = -1
+        if record.machine is None:
+            # The stub was not QEMU yet: if it lives it will call again, and finds this plan.
+            if pidfd >= 0:
+                os.close(pidfd)
+            else:
+                folder.remove()
+            return
+        log.info("found a guest again", extra={"vmi": str(record.key), "pid": record.pid, "alive": pidfd >= 0})
+        self._adopt(Guest(record, folder, pidfd, self))
+
+    def _adopt(self, guest: Guest) -> None:
+        assert self._tasks is not None
+        self._guests[guest.uid] = guest
+        self._tasks.start_soon(self._accompany, guest)
+        self.changed(guest)
+
+    async def _accompany(self, guest: Guest) -> None:
+        """One guest's life and what comes after it. A bug met with one guest must not touch the others."""
+        while not guest.exited:
+            try:
+                await guest.run()
+            except Exception:
+                log.exception("following a guest failed, trying again", extra={"vmi": str(guest.key)})
+                await anyio.sleep(1.0)
+        while not await self._is_told(guest):
+            seen = self._seen
+            with anyio.move_on_after(LOOK_S):
+                await seen.wait()
+        self._forget(guest)
+
+    async def _is_told(self, guest: Guest) -> bool:
+        """Whether the API server knows the end of this guest, or its VMI is no more."""
+        vmi = self.vmi(guest.key, guest.uid)
+        return vmi.phase in phases.FINAL if vmi is not None else await self.is_deleted(guest.key, guest.uid)
+
+    def _forget(self, guest: Guest) -> None:
+        guest.close()
+        guest.folder.remove()
+        self._devices.release(guest.record.device_id, guest.record.device_inode)
+        if self._guests.get(guest.uid) is guest:
+            del self._guests[guest.uid]
+        log.info("forgot a guest", extra={"vmi": str(guest.key)})
+
+    # Starting
+
+    async def start(self, connection: Connection, peer: Peer, hello: Hello, vmi: HostedInstance) -> None:
+        """Make the stub at the other end a guest. Takes the peer's pidfd. Raises as launch() does."""
+        uid = vmi.metadata.uid
+        old = self._guests.get(uid)
+        if old is not None and not old.exited:
+            raise OSError(f"the guest of {old.key} still runs as process {old.record.pid}")
+        folder = Folder(self._directory, uid)
+        record = await launch(connection, peer, hello, vmi, folder, self._office.now())
+        record.device_inode = self._devices.inode(record.device_id)
+        folder.save(record)
+        self._refused.pop(uid, None)
+        self._adopt(Guest(record, folder, peer.pidfd, self))
+
+    def refuse(self, vmi: HostedInstance, text: str) -> None:
+        """This VMI cannot start here: its status and an event say why."""
+        self._refused[vmi.metadata.uid] = text
+        Folder(self._directory, vmi.metadata.uid).remove()
+        self.report(Key(vmi.metadata.namespace, vmi.metadata.name))
+
+    # Finding
+
+    def of_pod(self, pod_uid: str) -> Guest | None:
+        """The living guest of a pod."""
+        guests = (guest for guest in self._guests.values() if guest.record.pod_uid == pod_uid)
+        return next((guest for guest in guests if not guest.exited), None)
+
+    def named(self, namespace: str, name: str) -> Guest | None:
+        """The living guest of a VMI."""
+        guests = (guest for guest in self._guests.values() if guest.key == Key(namespace, name))
+        return next((guest for guest in guests if not guest.exited), None)
+
+    def __len__(self) -> int:
+        return len(self._guests)
+
+    async def owner(self, pod_uid: str, deadline_s: float) -> HostedInstance | None:
+        """The VMI whose one pod this is, once the watches have told of both; None after the deadline.
+
+        The pod must be this node's own, controlled by the VMI by UID, and named by the VMI's activePods.
+        """
+        with anyio.move_on_after(deadline_s):
+            while True:
+                seen = self._seen
+                if (vmi := self._owner_now(pod_uid)) is not None:
+                    return vmi
+                await seen.wait()
+        return None
+
+    def _owner_now(self, pod_uid: str) -> HostedInstance | None:
+        for pod in self._pods.by(UID, pod_uid):
+            owner = pod.metadata.controller
+            if owner is None or owner.kind != kinds.VMI.kind:
+                continue
+            vmi = self._vmis.get(Key(pod.metadata.namespace, owner.name))
+            if vmi is not None and vmi.metadata.uid == owner.uid and pod_uid in (vmi.status.get("activePods") or {}):
+                return vmi
+        return None
+
+    # What guests ask (guest.Home)
+
+    def vmi(self, key: Key, uid: str) -> HostedInstance | None:
+        vmi = self._vmis.get(key)
+        return vmi if vmi is not None and vmi.metadata.uid == uid else None
+
+    def pod(self, uid: str) -> Pod | None:
+        return next(iter(self._pods.by(UID, uid)), None)
+
+    def changed(self, guest: Guest) -> None:
+        self.report(guest.key)
+
+    def tell(self, guest: Guest, reason: str, note: str, *, warning: bool = False) -> None:
+        vmi = self.vmi(guest.key, guest.uid)
+        if vmi is not None:
+            make = references.warning if warning else references.event
+            self._office.emit(make(kinds.HOSTED_VMI, vmi, reason, note))
+
+    async def is_deleted(self, key: Key, uid: str) -> bool:
+        """Ask the API server itself: that a watch does not show a VMI is no proof."""
+        if not self._vmis.synced:
+            return False
+        try:
+            found = msgspec.json.decode(await self._office.api.get(kinds.HOSTED_VMI, key), type=HostedInstance)
+        except NotFound:
+            return True
+        except ApiError as error:
+            log.info("cannot tell whether a VMI exists", extra={"vmi": str(key), "error": str(error)})
+            return False
+        return found.metadata.uid != uid
+
+    # What the report reads
+
+    def snapshot(self, key: Key, failure: Failure | None) -> Snapshot:
+        """For decide.guest: one consistent instant."""
+        vmi = self._vmis.get(key)
+        assert vmi is not None
+        guest = self._guests.get(vmi.metadata.uid)
+        return Snapshot(
+            vmi=vmi,
+            guest=guest.state if guest is not None else None,
+            now=self._office.now(),
+            refused=self._refused.get(vmi.metadata.uid, ""),
+        )
+
+    # Changes
+
+    def _on_vmi(self, old: HostedInstance | None, new: HostedInstance | None) -> None:
+        view = new or old
+        assert view is not None
+        if new is None:
+            self._refused.pop(view.metadata.uid, None)
+        if (guest := self._guests.get(view.metadata.uid)) is not None:
+            guest.poke()
+        self._wake()
+
+    def _on_pod(self, old: Pod | None, new: Pod | None) -> None:
+        view = new or old
+        assert view is not None
+        if (guest := self.of_pod(view.metadata.uid)) is not None:
+            guest.poke()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._seen.set()
+        self._seen = anyio.Event()

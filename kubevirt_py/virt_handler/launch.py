@@ -1,0 +1,270 @@
+"""Starts one guest: what the stub opened, the network and the sockets become a machine, and the stub its QEMU."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from kubevirt_py.api import names
+from kubevirt_py.api.views import HostedInstance
+from kubevirt_py.decide.clock import rfc3339
+from kubevirt_py.plan import Document
+from kubevirt_py.render.cloudinit import CloudInitImage, cloud_init_images
+from kubevirt_py.render.launcher_pod import guest_grace_s
+from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
+from kubevirt_py.render.machine.cpu import cpu_from_domain
+from kubevirt_py.render.machine.disks import is_read_only
+from kubevirt_py.render.network.binding import plan_links
+from kubevirt_py.render.network.model import NetworkPlan
+from kubevirt_py.render.network.resolv import parse_resolv
+from kubevirt_py.render.pod_files import pod_files
+from kubevirt_py.virt_handler.iso import make_iso
+from kubevirt_py.virt_handler.links import plumb, read_links
+from kubevirt_py.virt_handler.peers import Peer
+from kubevirt_py.virt_handler.records import Folder, Record
+from kubevirt_py.virt_handler.seqpacket import (
+    ERROR_CHARACTERS,
+    MAX_SENT,
+    Connection,
+    PeerGone,
+    ProtocolError,
+    close_all,
+)
+
+OPEN_S = 60.0
+"""For the stub to open and make files; a large disk on slow storage is only a sparse file."""
+EXEC_S = 60.0
+SECRET_BYTES = 3 << 20
+SOCKETS = ("qmp", "serial0", "agent")
+_VHOST = "/dev/vhost-net"
+
+
+class LaunchRefused(Exception):
+    """This VMI cannot run here; trying again is no use. The text is for its user."""
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """The stub's first words: its pod's resolv.conf, and whether it was given a KVM that it may open."""
+
+    resolv: str = ""
+    kvm: bool = False
+
+
+class _OpenedFile(msgspec.Struct, frozen=True):
+    format: str
+    size: int
+    direct: bool
+
+
+class Descriptors:
+    """Descriptors by name, to be handed to the stub; all are closed here at the end."""
+
+    def __init__(self) -> None:
+        self._fds: dict[str, int] = {}
+
+    def add(self, name: str, fd: int) -> None:
+        self._fds[name] = fd
+
+    def batches(self) -> Iterator[tuple[list[str], list[int]]]:
+        """As many as fit into one message at a time."""
+        entries = list(self._fds.items())
+        for start in range(0, len(entries), MAX_SENT):
+            part = entries[start : start + MAX_SENT]
+            yield [name for name, _ in part], [fd for _, fd in part]
+
+    def close(self) -> None:
+        close_all(list(self._fds.values()))
+        self._fds.clear()
+
+
+@contextmanager
+def _descriptors() -> Iterator[Descriptors]:
+    held = Descriptors()
+    try:
+        yield held
+    finally:
+        held.close()
+
+
+async def launch(
+    connection: Connection, peer: Peer, hello: Hello, vmi: HostedInstance, folder: Folder, now: datetime
+) -> Record:
+    """Returns when QEMU has replaced the stub (or the stub died: its pidfd tells).
+
+    Raises LaunchRefused for what another attempt cannot mend; OSError and others are worth another attempt, which
+    finds the network plan of this one in the folder.
+    """
+    spec: Document = msgspec.json.decode(vmi.spec)
+    try:
+        steps = pod_files(spec, tuple(vmi.status.get("volumeStatus") or ()))
+        vcpus = cpu_from_domain(spec.get("domain") or {}, Facts(kvm=hello.kvm)).count
+        await connection.send({"open": [msgspec.to_builtins(step) for step in steps]})
+        record = await _wired_record(peer, hello, vmi, spec, folder, vcpus)
+        with _descriptors() as held:
+            wires = await _wire(peer, record.network, held, vhost=hello.kvm)
+            files, secrets = await _opened(connection, [step.name for step in steps if step.do == "secret"])
+            images = cloud_init_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
+            copies = await _add_images(images, spec, files, held)
+            machine = _machine(vmi, spec, hello, files, wires, now)
+            _add_sockets(folder, held)
+            record.machine = machine
+            folder.save(record)
+            await _hand_over(connection, machine, copies, held)
+    except ValueError as error:
+        raise LaunchRefused(str(error)) from error
+    except (OSError, PeerGone) as error:
+        if words := connection.last_words():
+            raise LaunchRefused(words) from error
+        raise
+    return record
+
+
+async def _wired_record(
+    peer: Peer, hello: Hello, vmi: HostedInstance, spec: Document, folder: Folder, vcpus: int
+) -> Record:
+    """The record with its network plan. The plan is saved before the first change, and kept for a second attempt."""
+    meta = vmi.metadata
+    record = folder.load()
+    if record is None or record.pod_uid != peer.pod_uid or record.pid != peer.pid:
+        wanted = ((spec.get("domain") or {}).get("devices") or {}).get("interfaces")
+        links = await read_links(peer.pidfd) if wanted else ()
+        resolv = parse_resolv(hello.resolv)
+        record = Record(
+            namespace=meta.namespace,
+            name=meta.name,
+            uid=meta.uid,
+            pod_uid=peer.pod_uid,
+            pid=peer.pid,
+            started=peer.started,
+            device_id=peer.device_id,
+            network=plan_links(spec, links, resolv, name=meta.name, uid=meta.uid, vcpus=vcpus),
+            grace_s=float(guest_grace_s(spec)),
+            start_paused=spec.get("startStrategy") == "Paused",
+        )
+        folder.save(record)
+    return record
+
+
+async def _wire(peer: Peer, plan: NetworkPlan | None, held: Descriptors, *, vhost: bool) -> tuple[NicWire, ...]:
+    """Plumb the pod's network; its taps, and vhost descriptors where the host has them, join the others."""
+    if plan is None or not plan.interfaces:
+        return ()
+    taps = await plumb(peer.pidfd, plan)
+    for tap in taps:
+        for queue, fd in enumerate(tap.fds):
+            held.add(f"tap.{tap.name}.{queue}", fd)
+    accelerate = vhost and os.access(_VHOST, os.R_OK | os.W_OK)
+    if accelerate:
+        for tap in taps:
+            for queue in range(len(tap.fds)):
+                held.add(f"vhost.{tap.name}.{queue}", os.open(_VHOST, os.O_RDWR | os.O_CLOEXEC))
+    return tuple(
+        NicWire(name=one.name, mac=one.mac, mtu=one.mtu, queues=one.queues, vhost=accelerate) for one in plan.interfaces
+    )
+
+
+async def _opened(
+    connection: Connection, secret_names: list[str]
+) -> tuple[dict[str, _OpenedFile], dict[str, dict[str, bytes]]]:
+    """The stub's answer to "open": facts of its files, and the contents of the secrets it read."""
+    with anyio.fail_after(OPEN_S):
+        message, fds = await connection.receive()
+    try:
+        if "error" in message:
+            raise LaunchRefused(str(message["error"])[:ERROR_CHARACTERS])
+        files = msgspec.convert(message.get("opened"), dict[str, _OpenedFile])
+        if len(fds) != len(secret_names):
+            raise ProtocolError("the stub sent other secrets than it was asked for")
+        return files, {name: _secret(fd) for name, fd in zip(secret_names, fds, strict=True)}
+    except msgspec.ValidationError as error:
+        raise ProtocolError(f"the stub's answer makes no sense: {error}") from error
+    finally:
+        close_all(fds)
+
+
+def _secret(fd: int) -> dict[str, bytes]:
+    """The files of one secret. Raises ValueError when they are too large."""
+    data = os.pread(fd, SECRET_BYTES + 1, 0)
+    if len(data) > SECRET_BYTES:
+        raise ValueError(f"a secret for cloud-init is larger than {SECRET_BYTES >> 20} MiB")
+    texts = msgspec.json.decode(data, type=dict[str, str])
+    return {name: text.encode("latin-1") for name, text in texts.items()}
+
+
+async def _add_images(
+    images: tuple[CloudInitImage, ...], spec: Document, files: dict[str, _OpenedFile], held: Descriptors
+) -> list[Document]:
+    """Make the ISO images and say where the stub puts them."""
+    disks = {disk["name"]: disk for disk in ((spec.get("domain") or {}).get("devices") or {}).get("disks") or ()}
+    copies = []
+    for image in images:
+        if image.volume not in disks:
+            continue
+        fd = await anyio.to_thread.run_sync(make_iso, image.label, image.files)
+        held.add(f"iso.{image.volume}", fd)
+        files[f"disk.{image.volume}"] = _OpenedFile(format="raw", size=os.fstat(fd).st_size, direct=False)
+        copies.append(
+            {
+                "source": f"iso.{image.volume}",
+                "name": f"disk.{image.volume}",
+                "root": names.CLOUD_INIT_DIR,
+                "path": image.path,
+                "read_only": is_read_only(disks[image.volume]),
+            }
+        )
+    return copies
+
+
+def _machine(
+    vmi: HostedInstance,
+    spec: Document,
+    hello: Hello,
+    files: Mapping[str, _OpenedFile],
+    wires: tuple[NicWire, ...],
+    now: datetime,
+) -> Machine:
+    disks = {}
+    for name, file in files.items():
+        role, _, volume = name.partition(".")
+        if role == "disk":
+            base = files.get(f"base.{volume}")
+            facts: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
+            disks[volume] = msgspec.convert({**facts, "direct": file.direct, "size_bytes": file.size}, DiskFile)
+    attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files)
+    facts_now = Facts(kvm=hello.kvm, arch=spec.get("architecture") or "amd64", now=rfc3339(now))
+    meta = vmi.metadata
+    return machine_from_vmi(f"{meta.namespace}_{meta.name}", meta.uid, spec, facts_now, attachments)
+
+
+def _add_sockets(folder: Folder, held: Descriptors) -> None:
+    for name in SOCKETS:
+        held.add(name, listening(folder.socket(name)))
+
+
+def listening(path: str) -> int:
+    """A listening socket at a path of ours: the holder of the descriptor accepts there, we connect to the path."""
+    if os.path.lexists(path):
+        os.unlink(path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
+        sock.bind(path)
+        sock.listen(4)
+        return sock.detach()
+
+
+async def _hand_over(connection: Connection, machine: Machine, copies: list[Document], held: Descriptors) -> None:
+    for given, fds in held.batches():
+        await connection.send({"take": given}, fds)
+    await connection.send({"exec": list(argv(machine)), "copies": copies})
+    try:
+        with anyio.fail_after(EXEC_S):
+            await connection.ended()
+    except ProtocolError as error:
+        raise LaunchRefused(str(error)[:ERROR_CHARACTERS]) from error

@@ -1,0 +1,110 @@
+"""The socket that VM pods call: a stub that wants to become QEMU, or a preStop hook that wants its guest off."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from kubevirt_py.api import names
+from kubevirt_py.virt_handler.guests import Guests
+from kubevirt_py.virt_handler.launch import Hello, LaunchRefused
+from kubevirt_py.virt_handler.peers import Peer, StrangerError, identify
+from kubevirt_py.virt_handler.seqpacket import Connection, PeerGone, ProtocolError
+
+HELLO_S = 10.0
+OWNER_S = 60.0
+"""How long the watches may take to tell of a pod that already runs."""
+ATTEMPTS = 5
+"""Launches of one pod that may fail for reasons of the host before the pod is given up."""
+MAX_CALLERS = 1024
+
+log = logging.getLogger(__name__)
+
+
+class Launcher:
+    """Serves `sock` (listening, non-blocking)."""
+
+    def __init__(self, sock: socket.socket, guests: Guests, *, mount: str = names.AGENT_DIR) -> None:
+        self._sock = sock
+        self._guests = guests
+        self._mount = mount
+        self._room = anyio.Semaphore(MAX_CALLERS)
+        self._failures: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Accept until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                await anyio.wait_readable(self._sock)
+                try:
+                    caller, _ = self._sock.accept()
+                except BlockingIOError:
+                    continue
+                await self._admit(caller, tasks)
+
+    async def _admit(self, caller: socket.socket, tasks: TaskGroup) -> None:
+        await self._room.acquire()
+        tasks.start_soon(self._answer, Connection(caller))
+
+    async def _answer(self, connection: Connection) -> None:
+        """One caller, whatever happens: nothing it sends may hurt the others."""
+        kept = False
+        try:
+            peer = identify(connection.sock, self._mount)
+            taken = False
+            try:
+                with anyio.fail_after(HELLO_S):
+                    message, _ = await connection.receive()
+                if "shutdown" in message:
+                    kept = await self._shut_down(connection, peer)
+                elif "hello" in message:
+                    taken = await self._launch(connection, peer, msgspec.convert(message, Hello))
+            finally:
+                if not taken:
+                    os.close(peer.pidfd)
+        except (StrangerError, ProtocolError, PeerGone, TimeoutError, msgspec.ValidationError) as error:
+            log.info("a caller was turned away", extra={"error": f"{type(error).__name__}: {error}"})
+        except Exception:
+            log.exception("answering a launcher failed")
+        finally:
+            if not kept:
+                connection.close()
+            self._room.release()
+
+    async def _shut_down(self, connection: Connection, peer: Peer) -> bool:
+        """True when the guest keeps the connection until it is off."""
+        guest = self._guests.of_pod(peer.pod_uid)
+        if guest is None:
+            await connection.send({"done": 1})
+            return False
+        guest.stop_for(connection)
+        return True
+
+    async def _launch(self, connection: Connection, peer: Peer, hello: Hello) -> bool:
+        """True when a guest has taken the peer's pidfd."""
+        vmi = await self._guests.owner(peer.pod_uid, OWNER_S)
+        if vmi is None:
+            log.warning("no VMI claims this pod", extra={"pod": peer.pod_uid})
+            return False
+        try:
+            await self._guests.start(connection, peer, hello, vmi)
+        except LaunchRefused as error:
+            self._guests.refuse(vmi, str(error))
+            await connection.send({"error": str(error)})
+            return False
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            failures = self._failures[peer.pod_uid] = self._failures.get(peer.pod_uid, 0) + 1
+            log.exception("launching a guest failed", extra={"pod": peer.pod_uid, "attempt": failures})
+            if failures >= ATTEMPTS:
+                del self._failures[peer.pod_uid]
+                self._guests.refuse(vmi, f"the node could not prepare the guest: {error}")
+                await connection.send({"error": str(error)})
+            return False
+        self._failures.pop(peer.pod_uid, None)
+        return True

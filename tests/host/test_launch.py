@@ -1,0 +1,236 @@
+"""A guest's whole life on one node: stub, agent and a real QEMU, without Kubernetes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import pytest
+from anyio.abc import SocketStream
+
+from tests.host.agentlab import FakePod, Node, needs_qemu, node, place, vmi
+
+pytestmark = needs_qemu
+
+
+@pytest.fixture
+def lab() -> Iterator[Node]:
+    with node() as made:
+        yield made
+
+
+@pytest.fixture
+def pods() -> Iterator[list[FakePod]]:
+    made: list[FakePod] = []
+    yield made
+    for pod in made:
+        pod.stop()
+
+
+@contextlib.asynccontextmanager
+async def _console(lab: Node, uid: str) -> AsyncIterator[SocketStream]:
+    """The serial console of a guest that has booted: firmware swallows what comes early, so ask until it echoes."""
+    heard = b""
+    async with await anyio.connect_unix(str(lab.root / "vms" / uid / "serial0.sock")) as console:
+        with anyio.fail_after(30):
+            while b"yes" not in heard:
+                await console.send(b"yes")
+                with anyio.move_on_after(0.5):
+                    heard += await console.receive()
+        yield console
+
+
+async def test_guest_runs_reports_and_powers_off(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("one")
+    key, pod = place(lab, document)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        status = lab.status(key)
+        assert status["machine"]["type"].startswith("pc-q35-")
+        assert status["memory"]["guestAtBoot"] == "64Mi"
+        assert status["currentCPUTopology"] == {"cores": 1, "sockets": 1, "threads": 1}
+        assert {"name": "root", "target": "vda"} in status["volumeStatus"]
+        assert {c["type"]: c["status"] for c in status["conditions"]} == {"Ready": "True", "LiveMigratable": "True"}
+        assert [e.note for e in lab.office.events] == [
+            "VirtualMachineInstance defined.",
+            "VirtualMachineInstance started.",
+        ]
+        uid = document["metadata"]["uid"]
+        assert os.stat(f"/proc/{lab.guests.of_pod(pod.uid).record.pid}").st_uid == 107  # type: ignore[union-attr]
+        async with _console(lab, uid) as console:
+            await console.send(b"p")
+            await lab.until_phase(key, "Succeeded")
+        assert await pod.exit_code() == 0
+        assert lab.office.events[-1].reason == "Stopped"
+        await lab.until(lambda: not (lab.root / "vms" / uid).exists(), "the guest's folder to be removed")
+        assert not os.path.exists(pod.directory)
+
+
+async def test_guest_outlives_its_agents(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("two")
+    key, pod = place(lab, document)
+    pods.append(pod)
+    uid = document["metadata"]["uid"]
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        pid = lab.guests.of_pod(pod.uid).record.pid  # type: ignore[union-attr]
+    for _ in range(2):
+        async with lab.agent():
+            await lab.until(lambda: lab.guests.of_pod(pod.uid) is not None, "the guest to be found again")
+            assert lab.guests.of_pod(pod.uid).record.pid == pid  # type: ignore[union-attr]
+            async with _console(lab, uid):
+                assert lab.status(key)["phase"] == "Running"
+    # It ends while nobody looks, and the next agent still learns how.
+    async with _console(lab, uid) as console:
+        await console.send(b"p")
+        async with lab.agent():
+            await lab.until_phase(key, "Succeeded")
+            assert await pod.exit_code() == 0
+
+
+async def test_stub_waits_for_an_agent(lab: Node, pods: list[FakePod]) -> None:
+    key, pod = place(lab, vmi("patient"))
+    pods.append(pod)
+    pod.start()
+    await lab.until(lambda: b"waiting" in pod.errors.read_bytes(), "the stub to find nobody")
+    async with lab.agent():
+        await lab.until_phase(key, "Running")
+
+
+async def test_deleted_guest_is_powered_down(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("three")
+    key, pod = place(lab, document)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        async with _console(lab, document["metadata"]["uid"]):
+            pass
+        lab.put_vmi(
+            {
+                **document,
+                "metadata": {**document["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"},
+                "status": lab.status(key),
+            }
+        )
+        await lab.until_phase(key, "Succeeded")
+        assert await pod.exit_code() == 0
+        assert "ShuttingDown" in [event.reason for event in lab.office.events]
+
+
+async def test_hook_returns_when_the_guest_is_off(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("four")
+    key, pod = place(lab, document)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        async with _console(lab, document["metadata"]["uid"]):
+            pass
+        hook = pod.command("shutdown")
+        await lab.until(lambda: hook.poll() is not None, "the hook to return")
+        assert hook.returncode == 0
+        assert pod.process is not None
+        pod.process.send_signal(signal.SIGTERM)  # as the kubelet does after the hook
+        await lab.until_phase(key, "Succeeded")
+        assert await pod.exit_code() == 0
+
+
+async def test_guest_that_ignores_the_button_is_forced(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("five", grace_s=2)
+    key, pod = place(lab, document)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        guest = lab.guests.named("default", "five")
+        assert guest is not None
+        await guest.pause()
+        await lab.until(lambda: guest.run_state == "paused", "the guest to be paused")
+        paused = [c for c in lab.status(key)["conditions"] if c["type"] == "Paused"]
+        assert [c["reason"] for c in paused] == ["PausedByUser"]
+        await guest.unpause()
+        await lab.until(lambda: guest.run_state == "running", "the guest to run on")
+        async with _console(lab, document["metadata"]["uid"]):
+            pass
+        os.kill(guest.record.pid, signal.SIGTERM)  # blocked: seen as a wish
+        await lab.until_phase(key, "Succeeded")
+
+
+async def test_killed_qemu_is_a_failure(lab: Node, pods: list[FakePod]) -> None:
+    key, pod = place(lab, vmi("six"))
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        assert pod.process is not None
+        pod.process.kill()
+        await lab.until_phase(key, "Failed")
+        assert lab.office.events[-1].type == "Warning"
+
+
+async def test_panic_is_a_failure(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("seven")
+    key, pod = place(lab, document)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        async with _console(lab, document["metadata"]["uid"]) as console:
+            await console.send(b"x")
+            await lab.until_phase(key, "Failed")
+        assert "panicked" in lab.office.events[-1].note
+
+
+async def test_impossible_spec_ends_the_pod_with_words(lab: Node, pods: list[FakePod]) -> None:
+    key, pod = place(lab, vmi("eight", devices={"disks": [{"name": "root", "disk": {"bus": "floppy"}}]}))
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        assert await pod.exit_code() == 1
+        assert b"bus 'floppy' is unknown" in pod.errors.read_bytes()
+        condition = next(c for c in lab.status(key)["conditions"] if c["type"] == "Synchronized")
+        assert condition["status"] == "False" and "floppy" in condition["message"]
+
+
+async def test_stranger_is_not_served(lab: Node, pods: list[FakePod]) -> None:
+    """A pod that no VMI names gets nothing, though it has the socket."""
+    document = vmi("nine")
+    key, pod = place(lab, document)
+    pods.append(pod)
+    lab.put_vmi({**document, "status": {"phase": "Scheduled", "activePods": {"another": "node"}}})
+    async with lab.agent():
+        pod.start()
+        with anyio.move_on_after(2):
+            await pod.exit_code()
+        assert lab.guests.of_pod(pod.uid) is None
+        assert lab.status(key)["phase"] == "Scheduled"
+
+
+async def test_network_and_cloud_init(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi(
+        "ten",
+        devices={
+            "disks": [{"name": "root", "disk": {"bus": "virtio"}}, {"name": "ci", "disk": {"bus": "virtio"}}],
+            "interfaces": [{"name": "default", "masquerade": {}}],
+        },
+        networks=[{"name": "default", "pod": {}}],
+        volumes=[{"name": "ci", "cloudInitNoCloud": {"userData": "#!/bin/sh\necho hi\n"}}],
+    )
+    key, pod = place(lab, document, network=True)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        interface = lab.status(key)["interfaces"][0]
+        assert interface["ipAddress"] == "10.244.9.2" and interface["name"] == "default"
+        iso = pod.folder / "ephemeral/cloud-init-data/default/ten/noCloud.iso"
+        assert iso.stat().st_size % 4096 == 0
+        assert b"#!/bin/sh\necho hi\n" in iso.read_bytes()
+        assert b"cidata" in iso.read_bytes()[32768 : 32768 + 2048]
