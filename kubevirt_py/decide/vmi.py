@@ -29,6 +29,7 @@ from kubevirt_py.decide.vmi_status import (
     scheduling,
 )
 from kubevirt_py.plan import NOTHING, Delete, Event, Plan
+from kubevirt_py.render.launcher_pod import GRACE_MARGIN_S, guest_grace_s
 
 QUIET_S = 2.0
 """How long a pod may look for a node before the VMI says Scheduling: a write saved on the usual path."""
@@ -65,9 +66,10 @@ def decide(s: VmiSnapshot) -> Plan:
 
 def _finish(s: VmiSnapshot) -> Plan:
     """Deletion: first the pods, then (for want of a report) the phase, then the finalizers."""
-    alive = [pod for pod in s.pods if not pod.metadata.deletion_timestamp]
+    grace_s = guest_grace_s(s.spec) + GRACE_MARGIN_S
+    alive = [pod for pod in s.pods if _has_longer(pod, grace_s)]
     if alive:
-        deleted = tuple(Delete(kinds.POD, key_of(pod), pod.metadata.uid) for pod in alive)
+        deleted = tuple(Delete(kinds.POD, key_of(pod), pod.metadata.uid, grace_s) for pod in alive)
         note = f"Deleted virtual machine pod {alive[0].metadata.name}"
         return Plan(do=deleted, events=(event(kinds.VMI, s.vmi, names.SUCCESSFUL_DELETE, note),))
     if s.pods:
@@ -82,6 +84,12 @@ def _finish(s: VmiSnapshot) -> Plan:
     change = Change() if s.vmi.status.phase in phases.FINAL else failed(s, "")
     drop = {names.VMI_FINALIZER, names.LEGACY_VMI_FINALIZER} | (set() if s.owner_exists else {names.VM_FINALIZER})
     return patch(s, change, drop_finalizers=drop)
+
+
+def _has_longer(pod: Pod, grace_s: int) -> bool:
+    """The pod is not being deleted, or has more time than the VMI (whose grace period may shrink) allows by now."""
+    left_s = pod.metadata.deletion_grace_period_seconds
+    return pod.metadata.deletion_timestamp is None or (left_s is not None and left_s > grace_s)
 
 
 def _create(s: VmiSnapshot, _: Pod | None) -> Plan:

@@ -11,7 +11,7 @@ import pytest
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.pods import Fate, fate
 from kubevirt_py.decide.vmi import TABLE, Stand, decide
-from kubevirt_py.plan import NOTHING
+from kubevirt_py.plan import NOTHING, Delete
 from tests.unit.decide.scene import (
     NOW,
     POD,
@@ -240,6 +240,15 @@ def test_deletion_takes_pods_first_then_finalizers() -> None:
     gone = after(leaving, decide(vmi_snapshot(leaving)))
     assert gone["metadata"]["finalizers"] == ["kubevirt.io/virtualMachineControllerFinalize"]
     assert gone["status"]["phase"] == "Failed"
+
+
+def test_a_grace_period_made_shorter_reaches_a_pod_that_is_going() -> None:
+    machine = vmi("Running", meta={"deletionTimestamp": ago(1)}, spec={"terminationGracePeriodSeconds": 0})
+    going = {"deletionTimestamp": ago(1), "deletionGracePeriodSeconds": 45}
+    (action,) = decide(vmi_snapshot(machine, pod("Running", container=RUNNING, meta=going))).do
+    assert isinstance(action, Delete) and action.grace_s == 15
+    shorter = going | {"deletionGracePeriodSeconds": 15}
+    assert not deleted(decide(vmi_snapshot(machine, pod("Running", container=RUNNING, meta=shorter))))
 
 
 def test_reported_end_survives_deletion_and_an_orphan_needs_no_vm() -> None:
