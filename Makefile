@@ -1,6 +1,6 @@
 # Every target is a short script in hack/ that installs what it needs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup check unit integration host e2e bench generate goldens images guests deploy \
+.PHONY: help demo test setup check unit integration host e2e bench lock generate goldens images guests deploy \
 	cluster-up cluster-down cluster-status cluster-load
 
 help: ## show this help
@@ -24,6 +24,8 @@ e2e: setup ## tests against the cluster with real guests
 	@hack/e2e
 bench: setup ## print the tables of figures
 	@hack/bench
+lock: ## compile requirements/ from pyproject.toml
+	@hack/lock
 generate: setup ## write manifests/ from the models
 	@hack/generate
 goldens: setup ## rewrite golden files; review the diff
