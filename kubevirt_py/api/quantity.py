@@ -27,6 +27,15 @@ def parse_quantity(text: str | int | float) -> Fraction:
     return value * Fraction(10) ** _DECIMAL[suffix] if suffix else value
 
 
+def is_quantity(text: str | int | float) -> bool:
+    """Whether Kubernetes would take `text` for a quantity."""
+    try:
+        parse_quantity(text)
+    except ValueError:
+        return False
+    return True
+
+
 def quantity_bytes(text: str | int | float) -> int:
     """A size in whole bytes, rounded up as Kubernetes does."""
     value = parse_quantity(text)

@@ -78,7 +78,9 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "emulated_machines": _words(amd64.get("emulatedMachines") or conf.get("emulatedMachines")),
             "default_architecture": arch.get("defaultArchitecture"),
             "image_pull_policy": conf.get("imagePullPolicy") or spec.get("imagePullPolicy"),
-            "image_pull_secrets": tuple(item["name"] for item in spec.get("imagePullSecrets") or ()),
+            "image_pull_secrets": tuple(
+                item["name"] for item in spec.get("imagePullSecrets") or () if item.get("name")
+            ),
             "default_network_interface": net.get("defaultNetworkInterface"),
             "permit_bridge_on_pod_network": net.get("permitBridgeInterfaceOnPodNetwork"),
             "eviction_strategy": conf.get("evictionStrategy"),

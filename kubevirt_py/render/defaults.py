@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from kubevirt_py.api import names
-from kubevirt_py.api.quantity import parse_quantity
+from kubevirt_py.api.quantity import is_quantity, parse_quantity
 from kubevirt_py.api.v1.vm import VirtualMachine
 from kubevirt_py.api.v1.vmi import VirtualMachineInstance
 from kubevirt_py.plan import Document
@@ -30,7 +30,7 @@ def default_vm(document: Document, config: ClusterConfig, new_uuid: Callable[[],
     The template keeps its other gaps: they are filled when a VMI is made from it.
     """
     vm = default_vm_update(document, config)
-    if parse_causes(VirtualMachine, vm):
+    if vm is document:
         return document
     _add_finalizer(vm, names.VM_FINALIZER)
     firmware = vm["spec"]["template"]["spec"]["domain"].setdefault("firmware", {})
@@ -41,7 +41,7 @@ def default_vm(document: Document, config: ClusterConfig, new_uuid: Callable[[],
 
 def default_vm_update(document: Document, config: ClusterConfig) -> Document:
     """A VM as it is stored when changed. Never adds a finalizer, so it never stands in the way of deletion."""
-    if parse_causes(VirtualMachine, document):
+    if parse_causes(VirtualMachine, document) or not document["spec"]["template"].get("spec"):
         return document
     vm: Document = document | {"spec": without_nulls(document["spec"])}
     for key, kind in (
@@ -55,8 +55,9 @@ def default_vm_update(document: Document, config: ClusterConfig) -> Document:
     architecture = spec.setdefault("architecture", config.default_architecture)
     _machine_type(spec["domain"], architecture, config)
     if spec["domain"]["machine"]["type"].startswith(("q35", "pc-q35", "virt")):
-        metadata = template.setdefault("metadata", {})
-        metadata.setdefault("annotations", {}).setdefault(names.PCI_TOPOLOGY_ANNOTATION, PCI_TOPOLOGY)
+        annotations = template.setdefault("metadata", {}).setdefault("annotations", {})
+        if isinstance(annotations, dict):
+            annotations.setdefault(names.PCI_TOPOLOGY_ANNOTATION, PCI_TOPOLOGY)
     return vm
 
 
@@ -130,7 +131,7 @@ def _guest_memory(domain: Document) -> None:
         (resources.get("limits") or {}).get("memory"),
         (memory.get("hugepages") or {}).get("pageSize"),
     ):
-        if amount is not None:
+        if amount is not None and is_quantity(amount):
             memory.setdefault("guest", amount)
 
 

@@ -30,7 +30,7 @@ def parse_causes(model: type[Model], document: Document) -> list[Cause]:
     try:
         model.model_validate(document)
     except ValidationError as error:
-        found = {}
+        found: dict[str, Cause] = {}
         for detail in error.errors(include_url=False, include_context=True):
             cause = _cause(detail)
             found.setdefault(cause.field, cause)

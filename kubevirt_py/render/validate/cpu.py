@@ -22,7 +22,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     yield from _resources(spec["domain"].get("resources") or {}, f"{path}.domain.resources")
     if not cpu.get("dedicatedCpuPlacement"):
         for key in ("isolateEmulatorThread", "realtime", "numa"):
-            if cpu.get(key):
+            if cpu.get(key) not in (None, False):
                 yield Cause(f"{base}.{key}", INVALID, f"{key} needs {base}.dedicatedCpuPlacement to be true")
 
 

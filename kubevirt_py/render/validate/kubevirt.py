@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -108,10 +109,16 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
     live = conf.get("liveUpdateConfiguration") or {}
     for key in ("maxHotplugRatio", "maxCpuSockets"):
         yield from at_least(f"{base}.liveUpdateConfiguration.{key}", live.get(key), 1)
+    yield from _ratio(conf.get("additionalGuestMemoryOverheadRatio"), f"{base}.additionalGuestMemoryOverheadRatio")
     tls = conf.get("tlsConfiguration") or {}
     if tls.get("ciphers") and tls.get("minTLSVersion") == "VersionTLS13":
         yield Cause(f"{base}.tlsConfiguration.ciphers", INVALID, "TLS 1.3 has no ciphers to choose; remove the list")
     yield from _developer(conf.get("developerConfiguration") or {}, f"{base}.developerConfiguration")
+
+
+def _ratio(given: str | None, field: str) -> Iterator[Cause]:
+    if given and not re.fullmatch(r"[1-9]\d*(\.\d+)?", given):
+        yield Cause(field, INVALID, f"{given!r} must be a factor of at least 1, such as 1.2")
 
 
 def _developer(dev: Document, base: str) -> Iterator[Cause]:

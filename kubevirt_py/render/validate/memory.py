@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from kubevirt_py.api.quantity import parse_quantity
+from kubevirt_py.api.quantity import is_quantity, parse_quantity
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause
 from kubevirt_py.render.config import ClusterConfig
@@ -53,14 +53,10 @@ def _hugepages(sizes: dict[str, Fraction], memory: Document, base: str) -> Itera
     if given is None:
         yield Cause(field, REQUIRED, f"set the size of a page, one of: {', '.join(PAGE_SIZES)}")
         return
-    try:
-        page = parse_quantity(given)
-    except ValueError as error:
-        yield Cause(field, INVALID, str(error))
+    if not is_quantity(given) or parse_quantity(given) <= 0:
+        yield Cause(field, INVALID, f"{given!r} is not the size of a page; use one of: {', '.join(PAGE_SIZES)}")
         return
-    if page <= 0:
-        yield Cause(field, INVALID, f"must be more than 0, not {given}")
-        return
+    page = parse_quantity(given)
     for name, size in sizes.items():
         if not name.endswith("limits.memory") and size % page:
             yield Cause(name, INVALID, f"must be a multiple of the page size {given}")

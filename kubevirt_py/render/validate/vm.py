@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kubevirt_py.api.v1.vm import VirtualMachine
 from kubevirt_py.plan import Document
-from kubevirt_py.render.causes import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, Cause, one_of, unique
+from kubevirt_py.render.causes import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, Cause, one_of
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.defaults import with_vmi_defaults
 from kubevirt_py.render.parse import parse_causes, without_nulls
@@ -25,7 +25,9 @@ def validate_vm_create(document: Document, config: ClusterConfig) -> list[Cause]
         return causes
     vm = without_nulls(document)
     spec = vm["spec"]
-    causes = list(_spec(spec, config))
+    causes = list(_spec(spec))
+    if "spec" not in spec["template"]:
+        return [*causes, Cause("spec.template.spec", REQUIRED, "describes the virtual machine")]
     if any(key in spec for key in unsupported.VM_FIELDS):
         return causes
     template = with_vmi_defaults(spec["template"]["spec"], config)
@@ -44,7 +46,7 @@ def validate_vm_update(new: Document, old: Document, config: ClusterConfig) -> l
     return causes
 
 
-def _spec(spec: Document, config: ClusterConfig) -> Iterator[Cause]:
+def _spec(spec: Document) -> Iterator[Cause]:
     strategy = spec.get("runStrategy")
     if "running" in spec and strategy:
         yield Cause("spec.running", INVALID, "running and runStrategy exclude each other; use runStrategy")
@@ -56,13 +58,18 @@ def _spec(spec: Document, config: ClusterConfig) -> Iterator[Cause]:
         yield from one_of("spec.runStrategy", strategy, RUN_STRATEGIES)
     yield from one_of("spec.updateVolumesStrategy", spec.get("updateVolumesStrategy"), UPDATE_STRATEGIES)
     yield from unsupported.fields(spec, "spec", unsupported.VM_FIELDS)
-    templates = spec.get("dataVolumeTemplates") or []
-    yield from unique(
-        (
-            (f"spec.dataVolumeTemplates[{index}].metadata.name", (item.get("metadata") or {}).get("name"))
-            for index, item in enumerate(templates)
-        ),
-        "data volume",
-    )
-    for key, value in ((spec["template"].get("metadata") or {}).get("labels") or {}).items():
-        yield from label_value(f"spec.template.metadata.labels[{key}]", str(value))
+    yield from _template_metadata(spec["template"].get("metadata") or {}, "spec.template.metadata")
+
+
+def _template_metadata(metadata: Document, path: str) -> Iterator[Cause]:
+    """The schema leaves the template's metadata open, so its types are checked here."""
+    for part in ("labels", "annotations"):
+        given = metadata.get(part) or {}
+        if not isinstance(given, dict):
+            yield Cause(f"{path}.{part}", INVALID, f"must map names to strings, not {given!r}")
+            continue
+        for key, value in given.items():
+            if not isinstance(value, str):
+                yield Cause(f"{path}.{part}[{key}]", INVALID, f"must be a string, not {value!r}")
+            elif part == "labels":
+                yield from label_value(f"{path}.{part}[{key}]", value)

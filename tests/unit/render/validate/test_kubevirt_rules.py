@@ -1,0 +1,105 @@
+"""Rules of the KubeVirt resource."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render import causes
+from kubevirt_py.render.validate import validate_kubevirt
+from tests.unit.render.validate.machines import edited
+
+KUBEVIRT: Document = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "KubeVirt",
+    "metadata": {"name": "kubevirt", "namespace": "kubevirt"},
+    "spec": {
+        "certificateRotateStrategy": {"selfSigned": {"ca": {"duration": "48h", "renewBefore": "12h"}}},
+        "configuration": {"developerConfiguration": {"useEmulation": True, "logVerbosity": {"virtHandler": 4}}},
+        "workloadUpdateStrategy": {"workloadUpdateMethods": ["Evict"], "batchEvictionInterval": "1m"},
+    },
+}
+SIGNED = "spec.certificateRotateStrategy.selfSigned"
+CONF = "spec.configuration"
+
+REFUSED: dict[str, tuple[Document, str, str]] = {
+    "no such pull policy": ({"spec.imagePullPolicy": "Maybe"}, "spec.imagePullPolicy", causes.NOT_SUPPORTED),
+    "no such uninstall strategy": ({"spec.uninstallStrategy": "X"}, "spec.uninstallStrategy", causes.NOT_SUPPORTED),
+    "no such update method": (
+        {"spec.workloadUpdateStrategy.workloadUpdateMethods": ["Evict", "Pray"]},
+        "spec.workloadUpdateStrategy.workloadUpdateMethods[1]",
+        causes.NOT_SUPPORTED,
+    ),
+    "a bad duration": ({f"{SIGNED}.ca.duration": "2 days"}, f"{SIGNED}.ca.duration", causes.INVALID),
+    "renewed before it is issued": ({f"{SIGNED}.ca.renewBefore": "48h"}, f"{SIGNED}.ca.renewBefore", causes.INVALID),
+    "a server that outlives its authority": (
+        {f"{SIGNED}.server.duration": "72h"},
+        f"{SIGNED}.server.duration",
+        causes.INVALID,
+    ),
+    "old and new spelling": ({f"{SIGNED}.caRotateInterval": "24h"}, f"{SIGNED}.caRotateInterval", causes.INVALID),
+    "a patch that is not JSON": (
+        {
+            "spec.customizeComponents.patches": [
+                {"resourceName": "virt-api", "resourceType": "Deployment", "type": "json", "patch": "{"}
+            ]
+        },
+        "spec.customizeComponents.patches[0].patch",
+        causes.INVALID,
+    ),
+    "verbosity beyond 9": (
+        {f"{CONF}.developerConfiguration.logVerbosity.virtAPI": 10},
+        f"{CONF}.developerConfiguration.logVerbosity.virtAPI",
+        causes.INVALID,
+    ),
+    "a gate both on and off": (
+        {
+            f"{CONF}.developerConfiguration.featureGates": ["Snapshot"],
+            f"{CONF}.developerConfiguration.disabledFeatureGates": ["Snapshot"],
+        },
+        f"{CONF}.developerConfiguration.featureGates[0]",
+        causes.DUPLICATE,
+    ),
+    "no such binding": (
+        {f"{CONF}.network.defaultNetworkInterface": "slirp"},
+        f"{CONF}.network.defaultNetworkInterface",
+        causes.NOT_SUPPORTED,
+    ),
+    "ciphers of TLS 1.3": (
+        {f"{CONF}.tlsConfiguration": {"minTLSVersion": "VersionTLS13", "ciphers": ["X"]}},
+        f"{CONF}.tlsConfiguration.ciphers",
+        causes.INVALID,
+    ),
+    "no such TLS version": (
+        {f"{CONF}.tlsConfiguration.minTLSVersion": "SSLv3"},
+        f"{CONF}.tlsConfiguration.minTLSVersion",
+        causes.NOT_SUPPORTED,
+    ),
+    "a bad ratio": (
+        {f"{CONF}.additionalGuestMemoryOverheadRatio": "much"},
+        f"{CONF}.additionalGuestMemoryOverheadRatio",
+        causes.INVALID,
+    ),
+    "memory shrunk": (
+        {f"{CONF}.developerConfiguration.memoryOvercommit": 5},
+        f"{CONF}.developerConfiguration.memoryOvercommit",
+        causes.INVALID,
+    ),
+}
+
+
+def test_accepts_a_usual_configuration_and_an_empty_one() -> None:
+    assert validate_kubevirt(KUBEVIRT) == []
+    assert validate_kubevirt(edited(KUBEVIRT, {"spec": {}})) == []
+
+
+@pytest.mark.parametrize(("edits", "field", "reason"), REFUSED.values(), ids=REFUSED)
+def test_refuses(edits: Document, field: str, reason: str) -> None:
+    found = validate_kubevirt(edited(KUBEVIRT, edits))
+    assert (field, reason) in [(cause.field, cause.reason) for cause in found], found
+
+
+def test_an_unchanged_spec_and_a_deletion_are_never_refused() -> None:
+    bad = edited(KUBEVIRT, {"spec.uninstallStrategy": "X"})
+    assert validate_kubevirt(edited(bad, {"metadata.labels": {"a": "b"}}), bad) == []
+    assert validate_kubevirt(edited(bad, {"metadata.deletionTimestamp": "2030-01-01T00:00:00Z"}), KUBEVIRT) == []

@@ -1,0 +1,440 @@
+"""Each rule of a VMI's spec: one edit, the field that is named, and words the user needs."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubevirt_py.api.crd import root_schema
+from kubevirt_py.api.v1.vmi import VirtualMachineInstance
+from kubevirt_py.plan import Document
+from kubevirt_py.render import causes
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.defaults import default_vmi
+from kubevirt_py.render.validate import unsupported, validate_vmi_create
+from kubevirt_py.render.validate.unsupported import VMI_FIELDS
+from tests.unit.render.validate.machines import CONFIG, NOW, REMOVE, UUID, edited, vmi
+
+DISK = "domain.devices.disks[0]"
+NIC = "domain.devices.interfaces[0]"
+
+ACCEPTED: dict[str, Document] = {
+    "as it is": {},
+    "BIOS on the serial console": {"domain.firmware.bootloader.bios.useSerial": True},
+    "UEFI without secure boot": {"domain.firmware.bootloader.efi.secureBoot": False},
+    "secure boot with SMM": {"domain.firmware.bootloader.efi": {}, "domain.features.smm": {}},
+    "a claim": {"volumes[0]": {"name": "root", "persistentVolumeClaim": {"claimName": "disk"}}},
+    "an ephemeral claim": {"volumes[0]": {"name": "root", "ephemeral": {"persistentVolumeClaim": {"claimName": "d"}}}},
+    "an empty disk": {"volumes[2]": {"name": "empty", "emptyDisk": {"capacity": "1Gi"}}},
+    "a data volume": {"volumes[0]": {"name": "root", "dataVolume": {"name": "disk"}}},
+    "a config drive": {"volumes[1]": {"name": "seed", "cloudInitConfigDrive": {"secretRef": {"name": "x"}}}},
+    "direct kernel boot": {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/boot/vmlinuz"}}},
+    "a CD-ROM": {DISK: {"name": "root", "cdrom": {"bus": "sata"}}},
+    "USB": {f"{DISK}.disk.bus": "usb"},
+    "a topology": {"domain.cpu": {"sockets": 2, "cores": 2, "threads": 2}},
+    "bridge": {NIC: {"name": "default", "bridge": {}}},
+    "a readiness probe": {"readinessProbe": {"httpGet": {"port": 80}}},
+    "a watchdog": {"domain.devices.watchdog": {"name": "dog", "i6300esb": {"action": "poweroff"}}},
+    "a tablet": {"domain.devices.inputs": [{"name": "tablet", "type": "tablet", "bus": "virtio"}]},
+    "no network at all": {
+        "domain.devices.autoattachPodInterface": False,
+        "domain.devices.interfaces": REMOVE,
+        "networks": REMOVE,
+    },
+    "nulls": {"domain.cpu": None, "hostname": None, "domain.devices.watchdog": None},
+}
+
+REFUSED: dict[str, tuple[Document, str, str, str]] = {
+    "no such bus": (
+        {f"{DISK}.disk.bus": "virtoi"},
+        f"{DISK}.disk.bus",
+        causes.NOT_SUPPORTED,
+        "virtio, sata, scsi, usb",
+    ),
+    "a CD-ROM on virtio": (
+        {DISK: {"name": "root", "cdrom": {"bus": "virtio"}}},
+        f"{DISK}.cdrom.bus",
+        causes.NOT_SUPPORTED,
+        "sata, scsi, usb",
+    ),
+    "a disk that is also a LUN": ({f"{DISK}.lun": {}}, DISK, causes.INVALID, "only one of"),
+    "a disk without volume": ({f"{DISK}.name": "boot"}, f"{DISK}.name", causes.NOT_FOUND, "root, seed"),
+    "a disk without name": ({f"{DISK}.name": ""}, f"{DISK}.name", causes.REQUIRED, "name a volume"),
+    "two disks of one volume": (
+        {"domain.devices.disks[1].name": "root"},
+        "domain.devices.disks[1].name",
+        causes.DUPLICATE,
+        "root",
+    ),
+    "two boot orders alike": (
+        {f"{DISK}.bootOrder": 1, f"{NIC}.bootOrder": 1},
+        f"{NIC}.bootOrder",
+        causes.DUPLICATE,
+        "disks[0].bootOrder",
+    ),
+    "boot order zero": ({f"{DISK}.bootOrder": 0}, f"{DISK}.bootOrder", causes.INVALID, "at least 1"),
+    "no such cache": ({f"{DISK}.cache": "directsync"}, f"{DISK}.cache", causes.NOT_SUPPORTED, "writethrough"),
+    "no such I/O mode": ({f"{DISK}.io": "uring"}, f"{DISK}.io", causes.NOT_SUPPORTED, "native"),
+    "no such error policy": ({f"{DISK}.errorPolicy": "panic"}, f"{DISK}.errorPolicy", causes.NOT_SUPPORTED, "stop"),
+    "a serial with blanks": ({f"{DISK}.serial": "a b"}, f"{DISK}.serial", causes.INVALID, "letters"),
+    "an I/O thread on SATA": (
+        {f"{DISK}.disk.bus": "sata", f"{DISK}.dedicatedIOThread": True},
+        f"{DISK}.dedicatedIOThread",
+        causes.NOT_SUPPORTED,
+        "virtio",
+    ),
+    "an odd block size": (
+        {f"{DISK}.blockSize.custom": {"logical": 1000, "physical": 4096}},
+        f"{DISK}.blockSize.custom.logical",
+        causes.INVALID,
+        "power of 2",
+    ),
+    "a logical block larger than the physical": (
+        {f"{DISK}.blockSize.custom": {"logical": 4096, "physical": 512}},
+        f"{DISK}.blockSize.custom.logical",
+        causes.INVALID,
+        "physical",
+    ),
+    "half a block size": (
+        {f"{DISK}.blockSize.custom": {"logical": 512}},
+        f"{DISK}.blockSize.custom.physical",
+        causes.REQUIRED,
+        "both",
+    ),
+    "a volume without source": ({"volumes[0]": {"name": "root"}}, "volumes[0]", causes.REQUIRED, "containerDisk"),
+    "a volume of two sources": ({"volumes[0].emptyDisk.capacity": "1Gi"}, "volumes[0]", causes.INVALID, "only one"),
+    "two volumes of one name": ({"volumes[1].name": "root"}, "volumes[1].name", causes.DUPLICATE, "root"),
+    "a volume name in capitals": (
+        {"volumes[0].name": "Root", f"{DISK}.name": "Root"},
+        "volumes[0].name",
+        causes.INVALID,
+        "lower-case",
+    ),
+    "an image without name": (
+        {"volumes[0].containerDisk.image": ""},
+        "volumes[0].containerDisk.image",
+        causes.REQUIRED,
+        "image",
+    ),
+    "a relative path in an image": (
+        {"volumes[0].containerDisk.path": "disk/x"},
+        "volumes[0].containerDisk.path",
+        causes.INVALID,
+        "absolute",
+    ),
+    "a path that leaves the image": (
+        {"volumes[0].containerDisk.path": "/disk/../../etc/shadow"},
+        "volumes[0].containerDisk.path",
+        causes.INVALID,
+        "'..'",
+    ),
+    "a claim without name": (
+        {"volumes[0]": {"name": "root", "persistentVolumeClaim": {"claimName": ""}}},
+        "volumes[0].persistentVolumeClaim.claimName",
+        causes.REQUIRED,
+        "must name",
+    ),
+    "an empty disk of nothing": (
+        {"volumes[0]": {"name": "root", "emptyDisk": {"capacity": "0"}}},
+        "volumes[0].emptyDisk.capacity",
+        causes.INVALID,
+        "more than 0",
+    ),
+    "two cloud-init volumes": (
+        {"volumes[0]": {"name": "root", "cloudInitConfigDrive": {"userData": "x"}}},
+        "volumes[1].cloudInitNoCloud",
+        causes.DUPLICATE,
+        "only one",
+    ),
+    "cloud-init without data": (
+        {"volumes[1].cloudInitNoCloud": {}},
+        "volumes[1].cloudInitNoCloud.userData",
+        causes.REQUIRED,
+        "secretRef",
+    ),
+    "cloud-init from two places": (
+        {"volumes[1].cloudInitNoCloud.secretRef.name": "x"},
+        "volumes[1].cloudInitNoCloud.secretRef",
+        causes.INVALID,
+        "only one",
+    ),
+    "cloud-init data that is too long": (
+        {"volumes[1].cloudInitNoCloud.userData": "x" * 2049},
+        "volumes[1].cloudInitNoCloud.userData",
+        causes.INVALID,
+        "secretRef",
+    ),
+    "cloud-init data that is not base64": (
+        {"volumes[1].cloudInitNoCloud": {"userDataBase64": "%%%"}},
+        "volumes[1].cloudInitNoCloud.userDataBase64",
+        causes.INVALID,
+        "base64",
+    ),
+    "zero cores": ({"domain.cpu.cores": 0}, "domain.cpu.cores", causes.INVALID, "at least 1"),
+    "zero sockets": ({"domain.cpu.sockets": 0}, "domain.cpu.sockets", causes.INVALID, "at least 1"),
+    "too many CPUs": ({"domain.cpu": {"sockets": 64, "cores": 64}}, "domain.cpu", causes.INVALID, "512"),
+    "no such CPU flag policy": (
+        {"domain.cpu.features": [{"name": "vmx", "policy": "maybe"}]},
+        "domain.cpu.features[0].policy",
+        causes.NOT_SUPPORTED,
+        "require",
+    ),
+    "a request of no CPU": (
+        {"domain.resources.requests.cpu": "0"},
+        "domain.resources.requests.cpu",
+        causes.INVALID,
+        "more than 0",
+    ),
+    "a CPU request above the limit": (
+        {"domain.resources.requests.cpu": "2", "domain.resources.limits.cpu": 1},
+        "domain.resources.requests.cpu",
+        causes.INVALID,
+        "limit",
+    ),
+    "realtime without dedicated CPUs": (
+        {"domain.cpu.realtime": {}},
+        "domain.cpu.realtime",
+        causes.INVALID,
+        "dedicatedCpuPlacement",
+    ),
+    "a bad quantity": (
+        {"domain.resources.requests.memory": "64 MB"},
+        "domain.resources.requests.memory",
+        causes.INVALID,
+        "1.5Gi",
+    ),
+    "no memory": ({"domain.resources": REMOVE}, "domain.memory.guest", causes.REQUIRED, "memory.guest"),
+    "memory in bytes by mistake": ({"domain.memory.guest": 64}, "domain.memory.guest", causes.INVALID, "Mi"),
+    "negative memory": ({"domain.memory.guest": "-1Gi"}, "domain.memory.guest", causes.INVALID, "at least 1Mi"),
+    "more memory than the limit": (
+        {"domain.memory.guest": "2Gi", "domain.resources.limits.memory": "1Gi"},
+        "domain.memory.guest",
+        causes.INVALID,
+        "limit",
+    ),
+    "memory that is no multiple of a page": (
+        {"domain.memory": {"guest": "65Mi", "hugepages": {"pageSize": "2Mi"}}},
+        "domain.memory.guest",
+        causes.INVALID,
+        "multiple",
+    ),
+    "an interface without network": ({f"{NIC}.name": "blue"}, f"{NIC}.name", causes.NOT_FOUND, "default"),
+    "a network without interface": ({"networks[0].name": "blue"}, "networks[0].name", causes.INVALID, "interface"),
+    "an interface without binding": ({NIC: {"name": "default"}}, NIC, causes.REQUIRED, "masquerade"),
+    "two bindings": ({f"{NIC}.bridge": {}}, NIC, causes.INVALID, "only one"),
+    "slirp": ({NIC: {"name": "default", "slirp": {}}}, f"{NIC}.slirp", causes.NOT_SUPPORTED, "masquerade"),
+    "no such model": ({f"{NIC}.model": "ne1000"}, f"{NIC}.model", causes.NOT_SUPPORTED, "e1000e"),
+    "a short MAC address": ({f"{NIC}.macAddress": "02:00"}, f"{NIC}.macAddress", causes.INVALID, "02:00:00:12:34:56"),
+    "a multicast MAC address": (
+        {f"{NIC}.macAddress": "01:00:00:00:00:01"},
+        f"{NIC}.macAddress",
+        causes.INVALID,
+        "multicast",
+    ),
+    "masquerade on a second network": (
+        {"networks[0]": {"name": "default", "multus": {"networkName": "blue"}}},
+        f"{NIC}.masquerade",
+        causes.INVALID,
+        "pod network",
+    ),
+    "a network of two kinds": ({"networks[0].multus.networkName": "x"}, "networks[0]", causes.INVALID, "only one"),
+    "two pod networks": (
+        {"networks[1]": {"name": "two", "pod": {}}, "domain.devices.interfaces[1]": {"name": "two", "bridge": {}}},
+        "networks[1]",
+        causes.DUPLICATE,
+        "only one",
+    ),
+    "port zero": ({f"{NIC}.ports": [{"port": 0}]}, f"{NIC}.ports[0].port", causes.INVALID, "65535"),
+    "one port twice": (
+        {f"{NIC}.ports": [{"port": 80}, {"port": 80}]},
+        f"{NIC}.ports[1].port",
+        causes.DUPLICATE,
+        "80/TCP",
+    ),
+    "no such protocol": (
+        {f"{NIC}.ports": [{"port": 80, "protocol": "SCTP"}]},
+        f"{NIC}.ports[0].protocol",
+        causes.NOT_SUPPORTED,
+        "UDP",
+    ),
+    "a DHCP option of the standard": (
+        {f"{NIC}.dhcpOptions.privateOptions": [{"option": 3, "value": "x"}]},
+        f"{NIC}.dhcpOptions.privateOptions[0].option",
+        causes.INVALID,
+        "224",
+    ),
+    "a time server by name": (
+        {f"{NIC}.dhcpOptions.ntpServers": ["pool.ntp.test"]},
+        f"{NIC}.dhcpOptions.ntpServers[0]",
+        causes.INVALID,
+        "IPv4",
+    ),
+    "an address range of one": (
+        {"networks[0].pod.vmNetworkCIDR": "10.0.2.1/32"},
+        "networks[0].pod.vmNetworkCIDR",
+        causes.INVALID,
+        "10.0.2.0/24",
+    ),
+    "IPv4 where IPv6 belongs": (
+        {"networks[0].pod.vmIPv6NetworkCIDR": "10.0.2.0/24"},
+        "networks[0].pod.vmIPv6NetworkCIDR",
+        causes.INVALID,
+        "IPv6",
+    ),
+    "secure boot without SMM": (
+        {"domain.firmware.bootloader.efi": {}},
+        "domain.firmware.bootloader.efi.secureBoot",
+        causes.INVALID,
+        "smm",
+    ),
+    "BIOS and UEFI": (
+        {"domain.firmware.bootloader": {"bios": {}, "efi": {"secureBoot": False}}},
+        "domain.firmware.bootloader.efi",
+        causes.INVALID,
+        "either",
+    ),
+    "kernel arguments without kernel": (
+        {"domain.firmware.kernelBoot.kernelArgs": "quiet"},
+        "domain.firmware.kernelBoot.container",
+        causes.REQUIRED,
+        "image",
+    ),
+    "a kernel image without paths": (
+        {"domain.firmware.kernelBoot.container.image": "k"},
+        "domain.firmware.kernelBoot.container.kernelPath",
+        causes.REQUIRED,
+        "initrdPath",
+    ),
+    "no UUID": ({"domain.firmware.uuid": "tiny"}, "domain.firmware.uuid", causes.INVALID, "UUID"),
+    "no such machine": ({"domain.machine.type": "isapc"}, "domain.machine.type", causes.NOT_SUPPORTED, "q35*"),
+    "no such watchdog action": (
+        {"domain.devices.watchdog": {"name": "dog", "i6300esb": {"action": "bark"}}},
+        "domain.devices.watchdog.i6300esb.action",
+        causes.NOT_SUPPORTED,
+        "poweroff",
+    ),
+    "no such input": (
+        {"domain.devices.inputs": [{"name": "x", "type": "wheel"}]},
+        "domain.devices.inputs[0].type",
+        causes.NOT_SUPPORTED,
+        "tablet",
+    ),
+    "no such video": ({"domain.devices.video.type": "ega"}, "domain.devices.video.type", causes.NOT_SUPPORTED, "vga"),
+    "no such sound card": (
+        {"domain.devices.sound": {"name": "x", "model": "sb16"}},
+        "domain.devices.sound.model",
+        causes.NOT_SUPPORTED,
+        "ich9",
+    ),
+    "too few spinlocks": (
+        {"domain.features.hyperv.spinlocks.spinlocks": 1},
+        "domain.features.hyperv.spinlocks.spinlocks",
+        causes.INVALID,
+        "4096",
+    ),
+    "a probe of two kinds": (
+        {"livenessProbe": {"httpGet": {"port": 80}, "tcpSocket": {"port": 80}}},
+        "livenessProbe",
+        causes.INVALID,
+        "only one",
+    ),
+    "a probe of nothing": ({"livenessProbe": {"periodSeconds": 1}}, "livenessProbe", causes.REQUIRED, "httpGet"),
+    "a probe of port 0": (
+        {"readinessProbe.tcpSocket.port": 0},
+        "readinessProbe.tcpSocket.port",
+        causes.INVALID,
+        "65535",
+    ),
+    "a liveness probe that must succeed twice": (
+        {"livenessProbe": {"tcpSocket": {"port": 22}, "successThreshold": 2}},
+        "livenessProbe.successThreshold",
+        causes.INVALID,
+        "1",
+    ),
+    "a host name with dots": ({"hostname": "a.b"}, "hostname", causes.INVALID, "DNS label"),
+    "a subdomain in capitals": ({"subdomain": "Web"}, "subdomain", causes.INVALID, "DNS label"),
+    "no such DNS policy": ({"dnsPolicy": "Mine"}, "dnsPolicy", causes.NOT_SUPPORTED, "ClusterFirst"),
+    "no name server at all": ({"dnsPolicy": "None"}, "dnsConfig.nameservers", causes.REQUIRED, "name server"),
+    "a name server by name": (
+        {"dnsConfig.nameservers": ["dns.test"]},
+        "dnsConfig.nameservers[0]",
+        causes.INVALID,
+        "IP address",
+    ),
+    "a negative grace period": (
+        {"terminationGracePeriodSeconds": -1},
+        "terminationGracePeriodSeconds",
+        causes.INVALID,
+        "at least 0",
+    ),
+    "no such eviction strategy": ({"evictionStrategy": "Run"}, "evictionStrategy", causes.NOT_SUPPORTED, "LiveMigrate"),
+    "a bad node label": ({"nodeSelector": {"zone": "a b"}}, "nodeSelector[zone]", causes.INVALID, "label value"),
+    "a toleration without key": (
+        {"tolerations": [{"operator": "Equal"}]},
+        "tolerations[0].operator",
+        causes.INVALID,
+        "Exists",
+    ),
+    "a list that is a number": ({"domain.devices.disks": 5}, "domain.devices.disks", causes.INVALID, "list"),
+    "a number that is a string": ({"domain.cpu.cores": "2"}, "domain.cpu.cores", causes.INVALID, "whole number"),
+    "an enum of the schema": (
+        {"domain.rebootPolicy": "Explode"},
+        "domain.rebootPolicy",
+        causes.NOT_SUPPORTED,
+        "Terminate",
+    ),
+    "a missing name": (
+        {"volumes[0]": {"containerDisk": {"image": "x"}}},
+        "volumes[0].name",
+        causes.REQUIRED,
+        "required",
+    ),
+    "another architecture": ({"architecture": "arm64"}, "architecture", causes.NOT_SUPPORTED, "amd64"),
+}
+
+
+def judged(edits: Document, config: ClusterConfig = CONFIG) -> list[causes.Cause]:
+    """What admission says after it filled in the defaults."""
+    defaulted = default_vmi(vmi(edits), config, NOW, lambda: UUID)
+    return validate_vmi_create(defaulted, config)
+
+
+@pytest.mark.parametrize("edits", ACCEPTED.values(), ids=ACCEPTED)
+def test_accepts(edits: Document) -> None:
+    assert judged(edits) == []
+
+
+@pytest.mark.parametrize(("edits", "field", "reason", "words"), REFUSED.values(), ids=REFUSED)
+def test_refuses_and_names_field_reason_and_what_is_allowed(
+    edits: Document, field: str, reason: str, words: str
+) -> None:
+    found = judged(edits)
+    assert (f"spec.{field}", reason) in [(cause.field, cause.reason) for cause in found], found
+    assert any(cause.field == f"spec.{field}" and words in cause.message for cause in found), found
+
+
+@pytest.mark.parametrize("path", VMI_FIELDS)
+def test_refuses_by_name_what_this_release_does_not_do(path: str) -> None:
+    field = path.replace("[]", "[0]")
+    found = list(unsupported.check(edited({}, {field: {"x": 1}}), "spec", CONFIG))
+    assert [(cause.field, cause.reason) for cause in found] == [(f"spec.{field}", causes.NOT_SUPPORTED)]
+    assert "not supported yet by this release" in found[0].message
+
+
+@pytest.mark.parametrize("path", VMI_FIELDS)
+def test_what_is_not_supported_is_a_field_of_the_api(path: str) -> None:
+    schema = root_schema(VirtualMachineInstance)["properties"]["spec"]
+    for part in path.split("."):
+        schema = schema["properties"][part.removesuffix("[]")]
+        schema = schema["items"] if part.endswith("[]") else schema
+
+
+def test_bridge_on_the_pod_network_needs_permission() -> None:
+    config = ClusterConfig(permit_bridge_on_pod_network=False)
+    found = judged({NIC: {"name": "default", "bridge": {}}}, config)
+    assert [cause.field for cause in found] == [f"spec.{NIC}.bridge"]
+    assert "permitBridgeInterfaceOnPodNetwork" in found[0].message
+
+
+def test_an_obsolete_cpu_model_is_refused() -> None:
+    found = judged({"domain.cpu.model": "pentium"}, ClusterConfig(obsolete_cpu_models=("pentium",)))
+    assert [cause.field for cause in found] == ["spec.domain.cpu.model"]
