@@ -10,7 +10,7 @@ if __name__ == "__main__":
     # Also runs as `python3 hack/cluster`, from anywhere.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hack.cluster import cluster, standalone
+from hack.cluster import cluster, standalone, status
 from hack.cluster.plan import DEFAULT_NAME
 from hack.cluster.progress import ClusterError
 
@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> int:
     verb = verbs.add_parser("up", help="bring up the cluster, or what of it is not up")
     verb.add_argument("--nodes", type=int, help="number of nodes (default: 2, or as many as it has)")
     verbs.add_parser("down", help="end the cluster and remove everything of it")
+    verbs.add_parser("status", help="show nodes, components and paths")
     verb = verbs.add_parser("load", help="import image archives into every node")
     verb.add_argument("archive", nargs="+", type=Path, help="OCI or docker image archive (.tar)")
     verb = verbs.add_parser("apiserver", help="run an API server with etcd and no nodes, in the foreground, for tests")
@@ -35,6 +36,8 @@ def main(arguments: list[str]) -> int:
                 cluster.up(chosen.name, chosen.nodes)
             case "down":
                 cluster.down(chosen.name)
+            case "status":
+                return status.show(chosen.name)
             case "load":
                 cluster.load(chosen.name, chosen.archive)
             case "apiserver":

@@ -17,9 +17,10 @@ from hack.cluster.api import Api, wait_until
 from hack.cluster.pki import write_if_changed
 from hack.cluster.plan import DEFAULT_NAME, PIN_ROOT, SLOTS, STATE_ROOT, Cluster
 from hack.cluster.processes import Supervisor
-from hack.cluster.progress import ClusterError, elapsed_s, say, step
+from hack.cluster.progress import ClusterError, say, step
 
 DEFAULT_NODES = 2
+HALF_DOWN = "half-down"
 
 
 def kubeconfig_path(name: str) -> Path:
@@ -59,6 +60,8 @@ def up(name: str, nodes: int | None) -> None:
         with step("built programs"):
             programs = node.Programs(kube=build.ensure(build.KUBE), containerd=build.ensure(build.CONTAINERD))
             extras = addons.ensure_programs()
+        if (STATE_ROOT / name / HALF_DOWN).exists():
+            _remove(name)
         cluster = _claim(name, nodes)
         supervisor = supervisor_of(cluster)
         _start(cluster, supervisor, programs, extras)
@@ -159,21 +162,28 @@ def _complaints(cluster: Cluster, api: Api) -> str:
 def down(name: str) -> None:
     """End a cluster and remove everything of it; also what a broken `up` left, and with nothing there it does nothing."""
     with exclusive(name):
-        cluster = stored(name) or _found(name)
-        supervisor = supervisor_of(cluster)
-        with step(f"cluster {name}: nodes"):
-            supervisor.stop([addons.PROVISIONER])
-            node.remove(list(cluster.nodes), supervisor)
-        with step(f"cluster {name}: control plane, volumes, network"):
-            supervisor.stop(controlplane.NAMES[1:])
-            supervisor.stop(supervisor.names())
-            storage.release(cluster)
-            network.remove_host(cluster)
-            node.remove_pins(cluster)
-            if cluster.state.exists():
-                shutil.rmtree(cluster.state)
-        kubeconfig_path(name).unlink(missing_ok=True)
-        say(f"cluster {name} is down ({elapsed_s():.1f} s)")
+        _remove(name)
+        say(f"cluster {name} is down")
+
+
+def _remove(name: str) -> None:
+    cluster = stored(name) or _found(name)
+    supervisor = supervisor_of(cluster)
+    if cluster.state.exists():
+        # An `up` after an interrupted `down` must not meet objects whose volumes and pods are gone.
+        (cluster.state / HALF_DOWN).touch()
+    with step(f"cluster {name}: end the nodes"):
+        supervisor.stop([addons.PROVISIONER])
+        node.remove(list(cluster.nodes), supervisor)
+    with step(f"cluster {name}: end the control plane, remove volumes and network"):
+        supervisor.stop(controlplane.NAMES[1:])
+        supervisor.stop(supervisor.names())
+        storage.release(cluster)
+        network.remove_host(cluster)
+        node.remove_pins(cluster)
+        if cluster.state.exists():
+            shutil.rmtree(cluster.state)
+    kubeconfig_path(name).unlink(missing_ok=True)
 
 
 def _found(name: str) -> Cluster:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster.plan import Cluster
 from hack.cluster.processes import run
+from hack.cluster.progress import ClusterError
 
 LOOP_DEVICES = 64
 
@@ -24,21 +28,47 @@ def ensure_loop_devices() -> None:
 
 
 def release(cluster: Cluster) -> None:
-    """Detach every loop device on a file of this cluster, and the ones stacked on those."""
-    while mine := _attached(cluster.state):
+    """Detach every loop device on a file of this cluster, and the ones the kubelets stacked on those."""
+    deadline = time.monotonic() + 10
+    while mine := of_folder(loop_devices(), cluster.state):
         for device in reversed(mine):
-            run(["losetup", "--detach", device])
+            run(["losetup", "--detach", device], check=False)
+        if time.monotonic() > deadline:
+            raise ClusterError(f"loop devices {', '.join(mine)} are still in use: see `losetup --list`")
 
 
-def _attached(folder: Path) -> list[str]:
-    listed = run(["losetup", "--list", "--json", "--output", "NAME,BACK-FILE"])
-    devices = json.loads(listed)["loopdevices"] if listed.strip() else []
+@dataclass(frozen=True)
+class LoopDevice:
+    """An attached loop device: its file, and what identifies the file it stands on."""
+
+    path: str
+    identity: str
+    backing_path: str
+    backing_identity: str
+
+
+def loop_devices() -> tuple[LoopDevice, ...]:
+    """All attached loop devices of this machine."""
+    listed = run(["losetup", "--list", "--json", "--output", "NAME,BACK-FILE,BACK-INO,BACK-MAJ:MIN"])
+    found = []
+    for device in json.loads(listed)["loopdevices"] if listed.strip() else ():
+        status = os.stat(device["name"])
+        identity = f"{os.major(status.st_dev)}:{os.minor(status.st_dev)} {status.st_ino}"
+        backing_identity = f"{device['back-maj:min'].strip()} {device['back-ino']}"
+        found.append(LoopDevice(device["name"], identity, device["back-file"] or "", backing_identity))
+    return tuple(found)
+
+
+def of_folder(devices: Sequence[LoopDevice], folder: Path) -> list[str]:
+    """Paths of the loop devices on files below `folder`, lowest first, each followed by those on top of it. Pure.
+
+    A kubelet attaches a further loop device to every block volume, through a path that exists in its node only: it is
+    recognised by device and inode number.
+    """
+    bases = [device for device in devices if device.backing_path.startswith(f"{folder}/")]
     found: list[str] = []
-    before = -1
-    while before != len(found):
-        before = len(found)
-        for device in devices:
-            backing = (device["back-file"] or "").removesuffix(" (deleted)")
-            if device["name"] not in found and (backing.startswith(f"{folder}/") or backing in found):
-                found.append(device["name"])
+    while bases:
+        base = bases.pop()
+        found.append(base.path)
+        bases += [device for device in devices if device.backing_identity == base.identity]
     return found
