@@ -11,6 +11,7 @@ from pathlib import Path
 
 TOOLS = {
     "as": "binutils",
+    "cc": "gcc",
     "depmod": "kmod",
     "grub-mkimage": "grub-common",
     "lz4": "lz4",
@@ -93,18 +94,24 @@ def kernel_version(tree: Path, cloud: bool) -> str:
     return version
 
 
-def copy_modules(tree: Path, version: str, names: Iterable[str], root: Path) -> None:
-    """Copy kernel modules and those they need into `root`; a name this kernel does not have is passed over."""
+def module_files(tree: Path, version: str, names: Iterable[str]) -> list[Path]:
+    """Files of kernel modules and of those they need, in the order to load them; a name not there is passed over."""
     source = tree / "lib/modules" / version
     if not (source / "modules.dep").exists():
         run("depmod", "-b", tree, version)
     needs = dict(line.split(":") for line in (source / "modules.dep").read_text().splitlines())
-    by_name = {Path(path).name.split(".")[0].replace("-", "_"): path for path in needs}
-    target = root / "usr/lib/modules" / version
+    by_name = {Path(path).stem.replace("-", "_"): path for path in needs}
+    files: dict[Path, None] = {}
     for name in names:
         if path := by_name.get(name.replace("-", "_")):
-            for item in (path, *needs[path].split()):
-                place(source / item, target / item, 0o644)
-    for index in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
-        place(source / index, target / index, 0o644)
+            files |= dict.fromkeys(source / item for item in (*reversed(needs[path].split()), path))
+    return list(files)
+
+
+def copy_modules(tree: Path, version: str, names: Iterable[str], root: Path) -> None:
+    """Copy kernel modules and those they need into `root`, with the indexes that modprobe reads."""
+    source, target = tree / "lib/modules" / version, root / "usr/lib/modules" / version
+    indexes = [source / index for index in ("modules.order", "modules.builtin", "modules.builtin.modinfo")]
+    for item in (*module_files(tree, version, names), *indexes):
+        place(item, target / item.relative_to(source), 0o644)
     run("depmod", "-b", root, version)

@@ -12,7 +12,7 @@ from pathlib import Path
 from hack.guests.disk import write_disk
 from hack.guests.flatkernel import flatten
 from hack.guests.initramfs import write_initramfs
-from hack.guests.packages import copy_modules, copy_programs, extract, find, kernel_version, place, run
+from hack.guests.packages import copy_modules, copy_programs, extract, kernel_version, module_files, place, run
 
 HERE = Path(__file__).resolve().parent
 SUITE = "bookworm"  # its kernels are the smallest that Debian supports
@@ -24,11 +24,12 @@ PROGRAMS = ("busybox", "dropbear", "dropbearkey", "dbclient", "qemu-ga", "dhcp6c
 ROOT_MIB = 192
 
 DISK_DRIVERS = (
-    *("virtio_pci", "virtio_blk", "virtio_scsi", "sd_mod", "ahci", "ata_piix", "nvme", "usb-storage", "uas"),
-    *("xhci_pci", "ehci_pci", "uhci_hcd", "ext4", "crc32c_generic", "crc32c-intel"),
+    *("crc32c_generic", "virtio_pci", "virtio_blk", "virtio_scsi", "ahci", "nvme", "xhci_pci", "ehci_pci", "uhci_hcd"),
+    *("usb-storage", "uas", "sd_mod", "ext4"),
 )
 DRIVERS = (
     *DISK_DRIVERS,
+    *("crc32c-intel", "ata_piix"),
     *("virtio_net", "virtio_console", "virtio-rng", "virtio_balloon", "virtio_input", "virtio_mem", "virtiofs"),
     *("9p", "9pnet_virtio", "vmw_vsock_virtio_transport", "e1000", "e1000e", "8139cp", "8139too", "failover"),
     *("sr_mod", "isofs", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859-1", "nls_utf8", "loop", "overlay"),
@@ -73,8 +74,9 @@ def build(work: Path, disk: Path, vmlinuz: Path, initrd: Path) -> None:
     (boot / "vmlinuz").write_bytes(images[ordinary])
     (boot / "vmlinuz-flat").write_bytes(flatten(images[ordinary], enter, MEMORY_OF_ORDINARY_KERNEL))
     (boot / "vmlinuz-small").write_bytes(flatten(images[small], enter))
-    write_disk_initrd(packages, work / "initrd", ordinary, boot / "initrd")
-    write_disk_initrd(packages, work / "initrd-small", small, boot / "initrd-small")
+    init = compile_init(work)
+    write_disk_initrd(packages, init, ordinary, work / "initrd", boot / "initrd")
+    write_disk_initrd(packages, init, small, work / "initrd-small", boot / "initrd-small")
     (boot / "grub").mkdir()
     (boot / "grub/grub.cfg").write_text(GRUB_CFG)
 
@@ -122,14 +124,24 @@ def busybox_links(root: Path) -> None:
             link.symlink_to("/usr/bin/busybox")
 
 
-def write_disk_initrd(packages: Path, folder: Path, kernel: str, target: Path) -> None:
-    """Write the initrd that finds the root disk."""
-    skeleton(folder)
-    place(find(packages, "busybox"), folder / "usr/bin/busybox", 0o755)
-    busybox_links(folder)
-    copy_modules(packages, kernel, DISK_DRIVERS, folder)
-    place(HERE / "initramfs-init", folder / "init", 0o755)
+def write_disk_initrd(packages: Path, init: Path, kernel: str, folder: Path, target: Path) -> None:
+    """Write the initrd that finds the root disk: one program and the drivers of disks."""
+    place(init, folder / "init", 0o755)
+    for name in ("dev", "proc", "root", "modules"):
+        (folder / name).mkdir()
+    drivers = module_files(packages, kernel, DISK_DRIVERS)
+    for driver in drivers:
+        place(driver, folder / "modules" / driver.name, 0o644)
+    (folder / "modules/order").write_text("\n".join(driver.name for driver in drivers))
     write_initramfs(target, folder)
+
+
+def compile_init(work: Path) -> Path:
+    """Compile init.c, which needs no C library to run."""
+    program = work / "init"
+    flags = ("-Os", "-s", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-no-pie", "-fno-pie")
+    run("cc", *flags, "-Wall", "-Wextra", "-Werror", "-o", program, HERE / "init.c")
+    return program
 
 
 def assemble(work: Path) -> bytes:
