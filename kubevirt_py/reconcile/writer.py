@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import msgspec
 
 from kubevirt_py.kube.api import Api
@@ -75,6 +76,7 @@ class Writer:
         """
         sent = 0
         for action in plan.do:
+            await anyio.lowlevel.checkpoint_if_cancelled()
             if await self._one(root, action):
                 sent += 1
         return sent
