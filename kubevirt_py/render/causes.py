@@ -59,3 +59,13 @@ def exactly_one(field: str, present: Iterable[str], allowed: Iterable[str], what
         yield Cause(field, REQUIRED, f"{what} is missing; set one of: {', '.join(choices)}")
     elif len(given) > 1:
         yield Cause(field, INVALID, f"only one {what} may be set, not {' and '.join(given)}")
+
+
+def needs_gate(field: str, gate: str) -> Cause:
+    """`field` is set and its feature gate is off."""
+    return Cause(
+        field,
+        NOT_SUPPORTED,
+        f"needs feature gate {gate}; add it to spec.configuration.developerConfiguration.featureGates "
+        "of the KubeVirt resource",
+    )

@@ -10,7 +10,8 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
 
-MAX_VCPUS = 512
+MAX_VCPUS = 255
+"""More need an IOMMU that remaps interrupts."""
 POLICIES = ("force", "require", "optional", "disable", "forbid")
 
 

@@ -15,6 +15,7 @@ from kubevirt_py.render.causes import (
     at_least,
     between,
     exactly_one,
+    needs_gate,
     one_of,
     unique,
 )
@@ -26,6 +27,7 @@ BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "
 MODELS = ("virtio", "e1000", "e1000e", "ne2k_pci", "pcnet", "rtl8139")
 PROTOCOLS = ("TCP", "UDP")
 STATES = ("up", "down", "absent")
+PORT_RANGES_GATE = "PortRangesSpec"
 PRIVATE_OPTIONS = (224, 254)
 """DHCP options that RFC 2132 leaves to the site."""
 _MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
@@ -52,6 +54,10 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     macs = ((f"{base}[{i}].macAddress", _normal_mac(item)) for i, item in enumerate(interfaces))
     yield from unique(macs, "MAC address")
     yield from _ports(interfaces, base)
+    if not config.gate(PORT_RANGES_GATE):
+        for index, interface in enumerate(interfaces):
+            if interface.get("portRanges"):
+                yield needs_gate(f"{base}[{index}].portRanges", PORT_RANGES_GATE)
 
 
 def _normal_mac(interface: Document) -> str:

@@ -12,6 +12,7 @@ from kubevirt_py.api.v1.kubevirt import KubeVirt
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, Cause, at_least, between, one_of
 from kubevirt_py.render.parse import parse_causes, without_nulls
+from kubevirt_py.render.validate import unsupported
 from kubevirt_py.render.validate.scheduling import EVICTION_STRATEGIES
 from kubevirt_py.render.validate.volumes import PULL_POLICIES
 
@@ -96,6 +97,7 @@ def _certificates(signed: Document) -> Iterator[Cause]:
 def _configuration(conf: Document, base: str) -> Iterator[Cause]:
     yield from one_of(f"{base}.imagePullPolicy", conf.get("imagePullPolicy"), PULL_POLICIES)
     yield from one_of(f"{base}.evictionStrategy", conf.get("evictionStrategy"), EVICTION_STRATEGIES)
+    yield from unsupported.values(conf, base, {"evictionStrategy": unsupported.VMI_VALUES["evictionStrategy"]})
     interface = (conf.get("network") or {}).get("defaultNetworkInterface")
     if interface in LATER_INTERFACES:
         yield Cause(

@@ -15,6 +15,7 @@ from kubevirt_py.render.config import ClusterConfig
 
 VMI_FIELDS = {
     "accessCredentials": "access credentials",
+    "domain.clock.timer.rtc.track": "a clock that tracks something else than the host's time",
     "domain.cpu.dedicatedCpuPlacement": "dedicated CPUs",
     "domain.cpu.isolateEmulatorThread": "isolated emulator threads",
     "domain.cpu.maxSockets": "CPU hotplug",
@@ -22,10 +23,12 @@ VMI_FIELDS = {
     "domain.cpu.realtime": "real-time guests",
     "domain.devices.autoattachVSOCK": "VSOCK",
     "domain.devices.clientPassthrough": "USB redirection",
+    "domain.devices.disks[].blockSize.custom.discardGranularity": "a discard granularity of choice",
     "domain.devices.disks[].blockSize.matchVolume": "block sizes taken from the volume",
     "domain.devices.disks[].changedBlockTracking": "changed block tracking",
     "domain.devices.disks[].disk.pciAddress": "fixed PCI addresses",
     "domain.devices.disks[].lun.reservation": "SCSI persistent reservations",
+    "domain.devices.disks[].tag": "device tags",
     "domain.devices.downwardMetrics": "downward metrics",
     "domain.devices.filesystems": "virtiofs",
     "domain.devices.gpus": "GPUs",
@@ -36,9 +39,11 @@ VMI_FIELDS = {
     "domain.devices.interfaces[].passtBinding": "passt",
     "domain.devices.interfaces[].pciAddress": "fixed PCI addresses",
     "domain.devices.interfaces[].sriov": "SR-IOV",
+    "domain.devices.interfaces[].tag": "device tags",
     "domain.devices.panicDevices": "panic devices of choice (a pvpanic device is always there)",
     "domain.devices.tpm": "TPM",
     "domain.devices.watchdog.diag288": "the s390x watchdog",
+    "domain.features.apic.endOfInterrupt": "paravirtual end-of-interrupt",
     "domain.firmware.acpi": "ACPI tables from volumes",
     "domain.firmware.bootloader.efi.persistent": "persistent EFI variables",
     "domain.ioThreads": "I/O thread pools",
@@ -54,6 +59,7 @@ VMI_FIELDS = {
     "readinessProbe.exec": "probes run inside the guest",
     "readinessProbe.guestAgentPing": "probes by guest agent",
     "resourceClaims": "dynamic resource allocation",
+    "serviceAccountName": "service accounts of guests",
     "utilityVolumes": "utility volumes",
     "volumes[].configMap": "configMap volumes",
     "volumes[].containerPath": "containerPath volumes",
@@ -67,6 +73,14 @@ VMI_FIELDS = {
     "volumes[].serviceAccount": "serviceAccount volumes",
     "volumes[].sysprep": "sysprep",
 }
+VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
+    "domain.devices.disks[].cdrom.tray": (("open",), "a tray that is open at start"),
+    "domain.features.apic.enabled": ((False,), "machines without APIC"),
+    "domain.rebootPolicy": (("Terminate",), "ending the run at a reboot"),
+    "evictionStrategy": (("LiveMigrate", "External"), "live migration at eviction; use LiveMigrateIfPossible or None"),
+}
+"""Fields of which only some values are refused."""
+
 VM_FIELDS = {
     "instancetype": "instance types",
     "preference": "preferences",
@@ -78,12 +92,9 @@ ARCHITECTURES = ("amd64",)
 def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     """Fields of a VMI's spec that are set and have no effect yet."""
     yield from fields(spec, path, VMI_FIELDS)
+    yield from values(spec, path, VMI_VALUES)
     if (given := spec.get("architecture")) and given not in ARCHITECTURES:
-        yield Cause(
-            f"{path}.architecture",
-            NOT_SUPPORTED,
-            f"not supported yet by this release: architecture {given}; use {', '.join(ARCHITECTURES)}",
-        )
+        yield _cause(f"{path}.architecture", f"architecture {given}; use {', '.join(ARCHITECTURES)}")
 
 
 def fields(spec: Document, path: str, table: dict[str, str]) -> Iterator[Cause]:
@@ -91,7 +102,19 @@ def fields(spec: Document, path: str, table: dict[str, str]) -> Iterator[Cause]:
     for field, what in table.items():
         for place, value in _places(spec, field.split("."), path):
             if value not in (False, [], ""):
-                yield Cause(place, NOT_SUPPORTED, f"not supported yet by this release: {what}")
+                yield _cause(place, what)
+
+
+def values(spec: Document, path: str, table: dict[str, tuple[tuple[Any, ...], str]]) -> Iterator[Cause]:
+    """Fields of `table` that `spec` sets to a value refused there."""
+    for field, (refused, what) in table.items():
+        for place, value in _places(spec, field.split("."), path):
+            if value in refused:
+                yield _cause(place, what)
+
+
+def _cause(field: str, what: str) -> Cause:
+    return Cause(field, NOT_SUPPORTED, f"not supported yet by this release: {what}")
 
 
 def _places(value: Any, parts: list[str], path: str) -> Iterator[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from kubevirt_py.render.validate import (
     disks,
     firmware,
     interfaces,
+    machine,
     memory,
     networks,
     probes,
@@ -38,7 +39,8 @@ RESERVED_LABELS = (
 
 def spec_causes(spec: Document, path: str, config: ClusterConfig) -> list[Cause]:
     """What is wrong in a defaulted VMI spec whose types are right. `path` is where the spec stands in its object."""
-    return [cause for area in AREAS for cause in area.check(spec, path, config)]
+    causes = [cause for area in AREAS for cause in area.check(spec, path, config)]
+    return causes or list(machine.check(spec, path))
 
 
 def validate_vmi_create(document: Document, config: ClusterConfig, *, by_kubevirt: bool = False) -> list[Cause]:

@@ -136,13 +136,13 @@ def test_only_images_whose_tag_can_move_are_pulled_always(image: str, policy: st
 
 def test_cluster_settings_fill_the_gaps() -> None:
     config = ClusterConfig(
-        machine_type="pc-q35-9.0", cpu_model="Haswell", eviction_strategy="LiveMigrate", cpu_request="250m"
+        machine_type="pc-q35-9.0", cpu_model="Haswell", eviction_strategy="LiveMigrateIfPossible", cpu_request="250m"
     )
     spec = defaulted_vmi(config=config)["spec"]
     assert spec["domain"]["machine"] == {"type": "pc-q35-9.0"}
     assert spec["domain"]["cpu"]["model"] == "Haswell"
     assert spec["domain"]["resources"]["requests"]["cpu"] == "250m"
-    assert spec["evictionStrategy"] == "LiveMigrate"
+    assert spec["evictionStrategy"] == "LiveMigrateIfPossible"
 
 
 def test_a_users_status_is_put_back() -> None:

@@ -60,6 +60,7 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
         f"{CONF}.developerConfiguration.featureGates[0]",
         causes.DUPLICATE,
     ),
+    "live migration": ({f"{CONF}.evictionStrategy": "LiveMigrate"}, f"{CONF}.evictionStrategy", causes.NOT_SUPPORTED),
     "no such binding": (
         {f"{CONF}.network.defaultNetworkInterface": "slirp"},
         f"{CONF}.network.defaultNetworkInterface",

@@ -11,7 +11,7 @@ from kubevirt_py.render import causes
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.defaults import default_vmi
 from kubevirt_py.render.validate import unsupported, validate_vmi_create
-from kubevirt_py.render.validate.unsupported import VMI_FIELDS
+from kubevirt_py.render.validate.unsupported import VMI_FIELDS, VMI_VALUES
 from tests.unit.render.validate.machines import CONFIG, NOW, REMOVE, UUID, edited, vmi
 
 DISK = "domain.devices.disks[0]"
@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "zero cores": ({"domain.cpu.cores": 0}, "domain.cpu.cores", causes.INVALID, "at least 1"),
     "zero sockets": ({"domain.cpu.sockets": 0}, "domain.cpu.sockets", causes.INVALID, "at least 1"),
-    "too many CPUs": ({"domain.cpu": {"sockets": 64, "cores": 64}}, "domain.cpu", causes.INVALID, "512"),
+    "too many CPUs": ({"domain.cpu": {"sockets": 64, "cores": 64}}, "domain.cpu", causes.INVALID, "255"),
     "no such CPU flag policy": (
         {"domain.cpu.features": [{"name": "vmx", "policy": "maybe"}]},
         "domain.cpu.features[0].policy",
@@ -306,6 +306,13 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "no UUID": ({"domain.firmware.uuid": "tiny"}, "domain.firmware.uuid", causes.INVALID, "UUID"),
     "no such machine": ({"domain.machine.type": "isapc"}, "domain.machine.type", causes.NOT_SUPPORTED, "q35*"),
+    "no such time zone": ({"domain.clock.timezone": "Mars/Olympus"}, "domain", causes.INVALID, "Mars/Olympus"),
+    "a NUL in a string": (
+        {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/k"}, "kernelArgs": "a\0b"}},
+        "domain",
+        causes.INVALID,
+        "NUL",
+    ),
     "no such watchdog action": (
         {"domain.devices.watchdog": {"name": "dog", "i6300esb": {"action": "bark"}}},
         "domain.devices.watchdog.i6300esb.action",
@@ -420,7 +427,16 @@ def test_refuses_by_name_what_this_release_does_not_do(path: str) -> None:
     assert "not supported yet by this release" in found[0].message
 
 
-@pytest.mark.parametrize("path", VMI_FIELDS)
+@pytest.mark.parametrize("path", VMI_VALUES)
+def test_refuses_values_this_release_does_not_do(path: str) -> None:
+    field, (values, _) = path.replace("[]", "[0]"), VMI_VALUES[path]
+    for value in values:
+        found = list(unsupported.check(edited({}, {field: value}), "spec", CONFIG))
+        assert [(cause.field, cause.reason) for cause in found] == [(f"spec.{field}", causes.NOT_SUPPORTED)]
+    assert list(unsupported.check(edited({}, {field: "other"}), "spec", CONFIG)) == []
+
+
+@pytest.mark.parametrize("path", [*VMI_FIELDS, *VMI_VALUES])
 def test_what_is_not_supported_is_a_field_of_the_api(path: str) -> None:
     schema = root_schema(VirtualMachineInstance)["properties"]["spec"]
     for part in path.split("."):
@@ -433,6 +449,23 @@ def test_bridge_on_the_pod_network_needs_permission() -> None:
     found = judged({NIC: {"name": "default", "bridge": {}}}, config)
     assert [cause.field for cause in found] == [f"spec.{NIC}.bridge"]
     assert "permitBridgeInterfaceOnPodNetwork" in found[0].message
+
+
+def test_more_disks_than_the_machine_has_room_for_are_refused() -> None:
+    names = [f"d{index}" for index in range(80)]
+    edits = {
+        "volumes": [{"name": name, "emptyDisk": {"capacity": "1Gi"}} for name in names],
+        "domain.devices.disks": [{"name": name, "disk": {"bus": "virtio"}} for name in names],
+    }
+    found = judged(edits)
+    assert [cause.field for cause in found] == ["spec.domain"]
+    assert "room for 64" in found[0].message
+
+
+def test_port_ranges_need_their_feature_gate() -> None:
+    edits = {f"{NIC}.portRanges": [{"start": 8000, "end": 8010, "protocol": "TCP"}]}
+    assert "PortRangesSpec" in judged(edits)[0].message
+    assert judged(edits, ClusterConfig(feature_gates=frozenset({"PortRangesSpec"}))) == []
 
 
 def test_an_obsolete_cpu_model_is_refused() -> None:
