@@ -140,11 +140,12 @@ class Node:
 
     async def until(self, fact: Callable[[], bool], what: str) -> None:
         with anyio.move_on_after(DEADLINE_S):
-            while not fact():
+            while not fact():  # noqa: ASYNC110
                 await anyio.sleep(0.02)
             return
         said = [path.read_text() for path in self.root.glob("pods/*/stderr")]
-        raise AssertionError(f"not within {DEADLINE_S} s: {what}; pods said {said}")
+        states = [(guest.run_state, guest.monitor) for guest in self.guests._guests.values()]
+        raise AssertionError(f"not within {DEADLINE_S} s: {what}; guests are {states}, pods said {said}")
 
     async def until_phase(self, key: Key, phase: str) -> None:
         await self.until(lambda: self.status(key)["phase"] == phase, f"phase {phase}, it is {self.status(key)}")

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from tests.host.agentlab import FakePod, Node, needs_qemu, node, place, vmi
+from tests.host.agentlab import DEVICE, FakePod, Node, needs_qemu, node, place, vmi
 
 pytestmark = needs_qemu
 
@@ -68,7 +68,7 @@ async def test_guest_runs_reports_and_powers_off(lab: Node, pods: list[FakePod])
         assert await pod.exit_code() == 0
         assert lab.office.events[-1].reason == "Stopped"
         await lab.until(lambda: not (lab.root / "vms" / uid).exists(), "the guest's folder to be removed")
-        assert not os.path.exists(pod.directory)
+        assert not lab.devices.inode(DEVICE)
 
 
 async def test_guest_outlives_its_agents(lab: Node, pods: list[FakePod]) -> None:

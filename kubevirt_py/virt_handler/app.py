@@ -1,0 +1,142 @@
+"""The virt-handler process: flags, host facts, and everything that runs while the node has guests."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+
+from kubevirt_py import telemetry
+from kubevirt_py.api import kinds, names
+from kubevirt_py.api.views import KubeVirt
+from kubevirt_py.decide.guest import decide
+from kubevirt_py.kube.client import Client
+from kubevirt_py.kube.incluster import incluster_client
+from kubevirt_py.kube.tls import ReloadingServerContext, keep_fresh
+from kubevirt_py.plan import Key
+from kubevirt_py.reconcile.http import Listen, serving
+from kubevirt_py.reconcile.manager import Manager
+from kubevirt_py.reconcile.source import USER
+from kubevirt_py.reconcile.store import Store
+from kubevirt_py.virt_handler import deviceplugin
+from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
+from kubevirt_py.virt_handler.guests import UID, Guests, by_uid
+from kubevirt_py.virt_handler.heartbeat import beat
+from kubevirt_py.virt_handler.hostfacts import HostFacts, node_facts, read_host
+from kubevirt_py.virt_handler.launcher import Launcher
+from kubevirt_py.virt_handler.server import Server
+
+CERTIFICATES = Path("/etc/virt-handler/servercertificates")
+CA_BUNDLE = Path("/etc/kubevirt/ca/ca-bundle")
+PLUGIN_DIR = Path("/var/lib/kubelet/device-plugins")
+MAX_DEVICES = 1000
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything this process is told by flags and environment."""
+
+    node: str
+    namespace: str
+    port: int
+    server_port: int
+    max_devices: int
+    directory: Path
+    plugin_directory: Path
+    certificates: Path | None
+    client_ca: Path
+
+
+def main(argv: list[str]) -> int:
+    """Run virt-handler until SIGTERM. Guests outlive it."""
+    parser = argparse.ArgumentParser(prog=names.VIRT_HANDLER, description="Run the guests of one node.")
+    parser.add_argument("--port", type=int, default=8443, help="port of /metrics, /healthz and /readyz")
+    parser.add_argument("--max-devices", type=int, default=MAX_DEVICES, help="guests this node may have")
+    parser.add_argument("--agent-dir", default=names.AGENT_DIR, help="directory for sockets and state, on the host too")
+    parser.add_argument("--device-plugin-dir", default=str(PLUGIN_DIR), help="the kubelet's directory for plugins")
+    parser.add_argument("-v", "--verbosity", type=int, default=2)
+    options = parser.parse_args(argv)
+    telemetry.setup(names.VIRT_HANDLER, options.verbosity)
+    settings = Settings(
+        node=os.environ["NODE_NAME"],
+        namespace=os.environ.get("POD_NAMESPACE", names.NAMESPACE),
+        port=options.port,
+        server_port=int(os.environ.get("VIRT_HANDLER_PORT", "8186")),
+        max_devices=options.max_devices,
+        directory=Path(options.agent_dir),
+        plugin_directory=Path(options.device_plugin_dir),
+        certificates=CERTIFICATES if CERTIFICATES.exists() else None,
+        client_ca=CA_BUNDLE,
+    )
+    # Probing KVM starts a process: before gRPC has threads.
+    host = read_host()
+    anyio.run(_run, settings, host)
+    return 0
+
+
+async def _run(settings: Settings, host: HostFacts) -> None:
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(_connect())
+        tasks = await stack.enter_async_context(anyio.create_task_group())
+        manager, guests, devices = build(api, settings)
+        tls = None
+        if settings.certificates is not None:
+            outer = ReloadingServerContext(settings.certificates, settings.client_ca, True)
+            inner = ReloadingServerContext(settings.certificates, None, False)
+            tasks.start_soon(keep_fresh, outer, inner)
+            listen = Listen("", settings.server_port, outer.context)
+            await stack.enter_async_context(serving(Server(guests).application(), listen))
+            tls = inner.context
+        sock = devices.listen()
+        stack.callback(sock.close)
+        tasks.start_soon(guests.run)
+        tasks.start_soon(Launcher(sock, guests).run)
+        tasks.start_soon(deviceplugin.serve, _plugins(devices, host, settings.max_devices), settings.plugin_directory)
+        tasks.start_soon(beat, api, settings.node, settings.namespace, node_facts(host), manager.now)
+        await manager.run(http=("", settings.port, tls))
+        tasks.cancel_scope.cancel()
+
+
+def build(api: Client, settings: Settings) -> tuple[Manager, Guests, DeviceDirectories]:
+    """The manager with the one controller that reports guests, and the registry it reads."""
+    manager = Manager(api, name=names.VIRT_HANDLER, health=lambda: _health(config))
+    config = manager.store(kinds.KUBEVIRT)
+    vmis = manager.store(kinds.HOSTED_VMI, labels=f"{names.NODE_NAME_LABEL}={settings.node}")
+    pods = manager.store(
+        kinds.POD,
+        labels=f"{names.APP_LABEL}={names.VIRT_LAUNCHER}",
+        fields=f"spec.nodeName={settings.node}",
+        indexes={UID: by_uid},
+    )
+    devices = DeviceDirectories(settings.directory)
+    guests = Guests(manager, vmis, pods, settings.directory / "vms", devices)
+    controller = manager.add("guest", root=vmis, decide=decide, snapshot=guests.snapshot)
+
+    def report(key: Key) -> None:
+        controller.wake(key, 0.0, USER, "guest")
+
+    guests.report = report
+    return manager, guests, devices
+
+
+def _plugins(devices: DeviceDirectories, host: HostFacts, count: int) -> list[deviceplugin.Plugin]:
+    return [
+        deviceplugin.tun(devices.make, count if host.tun else 0),
+        deviceplugin.kvm(host.kvm, count),
+        deviceplugin.vhost_net(host.vhost_net, count),
+    ]
+
+
+def _health(config: Store[KubeVirt]) -> Mapping[str, Any]:
+    """`config-resource-version`: clients wait for it after a change of the KubeVirt CR."""
+    cr = next(iter(config.all()), None)
+    return {"config-resource-version": cr.metadata.resource_version if cr is not None else "0"}
+
+
+def _connect() -> AbstractAsyncContextManager[Client]:
+    return incluster_client()

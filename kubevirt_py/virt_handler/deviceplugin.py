@@ -1,0 +1,155 @@
+"""The kubelet's device plugins: kvm, tun and vhost-net. The only importer of grpc.
+
+A pod that gets a tun device gets the agent's socket with it: Allocate mounts the device's directory read-only.
+The kubelet forgets its plugins when it restarts; it then makes its own socket anew, and we register again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import grpc
+import grpc.aio
+
+from kubevirt_py.api import names
+from kubevirt_py.virt_handler.deviceplugin_pb import deviceplugin_pb2 as pb
+
+VERSION = "v1beta1"
+KUBELET_SOCKET = "kubelet.sock"
+WATCH_S = 1.0
+REGISTER_S = 10.0
+STOP_S = 2.0
+HEALTHY = "Healthy"
+_SERVICE = "v1beta1.DevicePlugin"
+_REGISTER = "/v1beta1.Registration/Register"
+
+Allocate = Callable[[Sequence[str]], pb.ContainerAllocateResponse]
+
+log = logging.getLogger(__name__)
+
+
+class Plugin:
+    """One resource: `count` devices that are all alike, and what a container gets with some of them."""
+
+    def __init__(self, resource: str, count: int, allocate: Allocate) -> None:
+        self.resource = resource
+        self.socket = f"kubevirt-{resource.rpartition('/')[2]}.sock"
+        self._allocate = allocate
+        short = resource.rpartition("/")[2]
+        self._devices = [pb.Device(id=f"{short}{index}", health=HEALTHY) for index in range(count)]
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The gRPC service of this plugin."""
+
+        def unary(method: Callable[[Any, Any], Awaitable[Any]], request: Any) -> grpc.RpcMethodHandler:
+            return grpc.unary_unary_rpc_method_handler(
+                method, request_deserializer=request.FromString, response_serializer=_serialize
+            )
+
+        methods = {
+            "GetDevicePluginOptions": unary(self._options, pb.Empty),
+            "Allocate": unary(self._answer, pb.AllocateRequest),
+            "ListAndWatch": grpc.unary_stream_rpc_method_handler(
+                self._list, request_deserializer=pb.Empty.FromString, response_serializer=_serialize
+            ),
+        }
+        return grpc.method_handlers_generic_handler(_SERVICE, methods)
+
+    async def _options(self, _request: pb.Empty, _context: Any) -> pb.DevicePluginOptions:
+        return pb.DevicePluginOptions()
+
+    async def _list(self, _request: pb.Empty, _context: Any) -> AsyncIterator[pb.ListAndWatchResponse]:
+        """The list never changes while this process lives; the open stream says that it does."""
+        yield pb.ListAndWatchResponse(devices=self._devices)
+        await anyio.sleep_forever()
+
+    async def _answer(self, request: pb.AllocateRequest, context: Any) -> pb.AllocateResponse:
+        try:
+            answers = [self._allocate(list(one.devices_ids)) for one in request.container_requests]
+        except OSError as error:
+            log.exception("allocating a device failed", extra={"resource": self.resource})
+            await context.abort(grpc.StatusCode.INTERNAL, f"{self.resource}: {error}")
+        return pb.AllocateResponse(container_responses=answers)
+
+
+def _serialize(message: Any) -> bytes:
+    data: bytes = message.SerializeToString()
+    return data
+
+
+async def serve(plugins: Sequence[Plugin], directory: Path) -> None:
+    """Serve and register the plugins until cancelled, again whenever the kubelet's socket is a new one."""
+    while True:
+        kubelet = await _inode(directory / KUBELET_SOCKET)
+        if kubelet is None:
+            await anyio.sleep(WATCH_S)
+            continue
+        servers = [await _start(plugin, directory) for plugin in plugins]
+        try:
+            await _register(plugins, directory)
+            while await _inode(directory / KUBELET_SOCKET) == kubelet:  # noqa: ASYNC110
+                await anyio.sleep(WATCH_S)
+            log.info("the kubelet has restarted, registering again")
+        except (grpc.aio.AioRpcError, TimeoutError) as error:
+            log.warning("the kubelet did not take the device plugins", extra={"error": str(error)})
+            await anyio.sleep(WATCH_S)
+        finally:
+            with anyio.move_on_after(STOP_S * len(servers), shield=True):
+                for server in servers:
+                    await server.stop(None)
+
+
+async def _start(plugin: Plugin, directory: Path) -> Any:
+    path = directory / plugin.socket
+    await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((plugin.handler(),))
+    server.add_insecure_port(f"unix:{path}")
+    await server.start()
+    return server
+
+
+async def _register(plugins: Sequence[Plugin], directory: Path) -> None:
+    async with grpc.aio.insecure_channel(f"unix:{directory / KUBELET_SOCKET}") as channel:
+        register = channel.unary_unary(
+            _REGISTER, request_serializer=_serialize, response_deserializer=pb.Empty.FromString
+        )
+        for plugin in plugins:
+            request = pb.RegisterRequest(version=VERSION, endpoint=plugin.socket, resource_name=plugin.resource)
+            await register(request, timeout=REGISTER_S)
+            log.info("device plugin registered", extra={"resource": plugin.resource})
+
+
+async def _inode(path: Path) -> int | None:
+    try:
+        return (await anyio.to_thread.run_sync(path.stat)).st_ino
+    except FileNotFoundError:
+        return None
+
+
+def tun(make_directory: Callable[[str], str], count: int) -> Plugin:
+    """Each tun device is a directory with the launcher's socket; the tap itself is made by the agent."""
+
+    def allocate(ids: Sequence[str]) -> pb.ContainerAllocateResponse:
+        # A VM pod has one; were there more, the first one's directory is the one that is mounted.
+        path = make_directory(ids[0])
+        mount = pb.Mount(container_path=names.AGENT_DIR, host_path=path, read_only=True)
+        return pb.ContainerAllocateResponse(mounts=[mount])
+
+    return Plugin(names.TUN_DEVICE, count, allocate)
+
+
+def kvm(works: bool, count: int) -> Plugin:
+    """KVM's device node. A host where KVM does not work offers none."""
+    node = pb.DeviceSpec(container_path="/dev/kvm", host_path="/dev/kvm", permissions="rw")
+    return Plugin(names.KVM_DEVICE, count if works else 0, lambda _ids: pb.ContainerAllocateResponse(devices=[node]))
+
+
+def vhost_net(works: bool, count: int) -> Plugin:
+    """Only a promise that the host has vhost-net: the agent opens it and hands it over."""
+    return Plugin(names.VHOST_NET_DEVICE, count if works else 0, lambda _ids: pb.ContainerAllocateResponse())

@@ -1,0 +1,1 @@
+"""Messages of the kubelet's device plugin API, generated from deviceplugin.proto."""

@@ -1,0 +1,119 @@
+"""What this host can do, for its device plugins and for the labels of its node."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from kubevirt_py.render.nodelabels import NodeFacts
+
+PROBE_S = 10.0
+_VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD"}
+_QEMU_VERSIONS = ("7.2", "8.0", "8.1", "8.2", "9.0", "9.1", "9.2", "10.0")
+MACHINE_TYPES = (
+    "q35",
+    "pc",
+    *(f"pc-{board}-{version}" for board in ("q35", "i440fx") for version in _QEMU_VERSIONS),
+)
+"""Boards that every QEMU of the launcher image has."""
+EMULATED_MODELS = (
+    "qemu64",
+    "kvm64",
+    "Conroe",
+    "Penryn",
+    "Nehalem",
+    "Westmere",
+    "SandyBridge",
+    "IvyBridge",
+    "Haswell",
+    "Broadwell",
+    "Skylake-Client",
+    "Skylake-Server",
+    "Cascadelake-Server",
+    "Icelake-Server",
+    "Opteron_G1",
+    "Opteron_G2",
+    "Opteron_G3",
+    "EPYC",
+    "EPYC-Rome",
+    "EPYC-Milan",
+)
+"""Models that emulation takes; what it cannot emulate of one it leaves out."""
+
+log = logging.getLogger(__name__)
+
+
+class HostFacts(msgspec.Struct, frozen=True):
+    kvm: bool
+    tun: bool
+    vhost_net: bool
+    cpu_vendor: str = ""
+    cpu_features: tuple[str, ...] = ()
+
+
+def read_host() -> HostFacts:
+    """Look at the host once, at the start. May take some seconds where KVM is broken."""
+    vendor, features = cpu_of(Path("/proc/cpuinfo").read_text())
+    return HostFacts(
+        kvm=kvm_works(features),
+        tun=_opens("/dev/net/tun"),
+        vhost_net=_opens("/dev/vhost-net"),
+        cpu_vendor=vendor,
+        cpu_features=features,
+    )
+
+
+def kvm_works(cpu_features: Collection[str]) -> bool:
+    """Whether a virtual CPU runs; a probe that never ends counts as no.
+
+    Kernels that offer KVM without help of the processor run a simple probe and then hang in real guests.
+    """
+    if not os.path.exists("/dev/kvm"):
+        return False
+    if not {"vmx", "svm"}.intersection(cpu_features):
+        log.warning("KVM does not work here", extra={"error": "the processor has neither vmx nor svm"})
+        return False
+    command = [sys.executable, "-m", "kubevirt_py.virt_handler.kvmprobe"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PROBE_S, check=False)
+    except subprocess.TimeoutExpired:
+        log.warning("KVM does not work here", extra={"error": f"no answer within {PROBE_S:g} s"})
+        return False
+    if done.returncode:
+        log.warning("KVM does not work here", extra={"error": done.stderr.decode(errors="replace").strip()})
+    return done.returncode == 0
+
+
+def cpu_of(cpuinfo: str) -> tuple[str, tuple[str, ...]]:
+    """Vendor (Intel, AMD or as the CPU says) and sorted feature flags, from the text of /proc/cpuinfo."""
+    lines = dict(line.split(":", 1) for line in cpuinfo.split("\n\n", 1)[0].splitlines() if ":" in line)
+    fields = {key.strip(): value.strip() for key, value in lines.items()}
+    vendor = fields.get("vendor_id", "")
+    return _VENDORS.get(vendor, vendor), tuple(sorted(fields.get("flags", "").split()))
+
+
+def node_facts(host: HostFacts) -> NodeFacts:
+    """What virt-controller makes labels of."""
+    return NodeFacts(
+        schedulable=host.tun,
+        kvm=host.kvm,
+        cpu_models=EMULATED_MODELS if not host.kvm else (),
+        cpu_features=host.cpu_features if host.kvm else (),
+        cpu_vendor=host.cpu_vendor,
+        machine_types=MACHINE_TYPES if platform.machine() == "x86_64" else (),
+    )
+
+
+def _opens(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True

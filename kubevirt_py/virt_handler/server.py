@@ -1,0 +1,161 @@
+"""HTTPS for virt-api alone: streams of guests, and what users ask of a running guest.
+
+Paths are /v1/namespaces/{ns}/virtualmachineinstances/{name}/{verb}. Only a client certificate with virt-api's
+role for this purpose is let in; whether the user may do this was virt-api's question.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from aiohttp import web
+
+from kubevirt_py.decide.guest_status import info_document
+from kubevirt_py.kube.tls import peer_common_name
+from kubevirt_py.plan import Document
+from kubevirt_py.virt_handler import qmp
+from kubevirt_py.virt_handler.consoles import Consoles
+from kubevirt_py.virt_handler.guest import Guest
+from kubevirt_py.virt_handler.guestagent import AgentSilent
+from kubevirt_py.virt_handler.guests import Guests
+
+CLIENT = "kubevirt.io:system:client:virt-handler"
+PROTOCOL = "plain.kubevirt.io"
+MESSAGE_BYTES = 1 << 20
+HEARTBEAT_S = 60.0
+BODY_BYTES = 1 << 20
+ROOT = "/v1/namespaces/{namespace}/virtualmachineinstances/{name}"
+
+log = logging.getLogger(__name__)
+
+Verb = Callable[[Guest], Awaitable[None]]
+
+
+class Server:
+    """The handlers; `application()` wires them."""
+
+    def __init__(self, guests: Guests, *, client: str = CLIENT) -> None:
+        self._guests = guests
+        self._consoles = Consoles()
+        self._client = client
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard], client_max_size=BODY_BYTES)
+        for verb, socket in (("console", "serial0"), ("vnc", "vnc")):
+            app.router.add_get(f"{ROOT}/{verb}", self._stream(socket))
+        for verb, action in _ACTIONS.items():
+            app.router.add_put(f"{ROOT}/{verb}", self._action(action))
+        for verb, question in _QUESTIONS.items():
+            app.router.add_get(f"{ROOT}/{verb}", self._question(question))
+        return app
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        peer = peer_common_name(request.transport.get_extra_info("ssl_object") if request.transport else None)
+        if peer != self._client:
+            log.warning("a caller was refused", extra={"peer": peer[:128], "path": request.path[:256]})
+            raise web.HTTPForbidden(text="only virt-api may call virt-handler")
+        try:
+            return await handler(request)
+        except qmp.MonitorError as error:
+            raise web.HTTPConflict(text=f"QEMU refused: {error}") from error
+        except qmp.MonitorGone as error:
+            raise web.HTTPServiceUnavailable(text=f"QEMU does not answer: {error}") from error
+        except AgentSilent as error:
+            raise web.HTTPServiceUnavailable(text=f"the guest agent does not answer: {error}") from error
+
+    def _guest(self, request: web.Request) -> Guest:
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        guest = self._guests.named(namespace, name)
+        if guest is None:
+            raise web.HTTPNotFound(text=f"VirtualMachineInstance {namespace}/{name} does not run on this node")
+        return guest
+
+    def _stream(self, socket: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            guest = self._guest(request)
+            machine = guest.machine
+            if machine is None or (machine.graphics is None if socket == "vnc" else not machine.devices.serial):
+                wanted = "graphics device" if socket == "vnc" else "serial console"
+                raise web.HTTPBadRequest(text=f"the guest has no {wanted}")
+            path = guest.folder.socket(socket)
+            if request.query.get("preserveSession") == "true" and self._consoles.busy(path):
+                raise web.HTTPServiceUnavailable(text="another session is active; it was asked to be preserved")
+            websocket = web.WebSocketResponse(
+                protocols=(PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES, compress=False
+            )
+            await websocket.prepare(request)
+            try:
+                await self._consoles.relay(websocket, path)
+            except (OSError, TimeoutError) as error:
+                log.info("a stream failed", extra={"vmi": str(guest.key), "socket": socket, "error": str(error)})
+                await websocket.close(code=1011, message=b"the guest's socket cannot be reached")
+            return websocket
+
+        return handle
+
+    def _action(self, action: Verb) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            guest = self._guest(request)
+            await action(guest)
+            guest.poke()
+            return web.Response()
+
+        return handle
+
+    def _question(
+        self, question: Callable[[Guest], Awaitable[Document]]
+    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            guest = self._guest(request)
+            if not guest.agent_connected:
+                raise web.HTTPConflict(text="VMI does not have guest agent connected")
+            return web.Response(body=msgspec.json.encode(await question(guest)), content_type="application/json")
+
+        return handle
+
+
+_ACTIONS: dict[str, Verb] = {
+    "pause": Guest.pause,
+    "unpause": Guest.unpause,
+    "softreboot": Guest.soft_reboot,
+    "reset": Guest.reset,
+}
+
+
+async def _guest_os_info(guest: Guest) -> Document:
+    info = await guest.agent.inform()
+    if info is None:
+        raise AgentSilent("no answer in time")
+    return info_document(info, await _or_none(guest.agent.users), await _or_none(guest.agent.filesystems))
+
+
+async def _or_none(question: Callable[[], Awaitable[list[Document]]]) -> list[Document]:
+    """A part of an answer that an old agent may not know."""
+    try:
+        return await question()
+    except AgentSilent:
+        return []
+
+
+async def _user_list(guest: Guest) -> Document:
+    return _list("VirtualMachineInstanceGuestOSUserList", await guest.agent.users())
+
+
+async def _filesystem_list(guest: Guest) -> Document:
+    return _list("VirtualMachineInstanceFileSystemList", await guest.agent.filesystems())
+
+
+def _list(kind: str, items: list[Document]) -> Document:
+    return {"apiVersion": "subresources.kubevirt.io/v1", "kind": kind, "metadata": {}, "items": items}
+
+
+_QUESTIONS: dict[str, Callable[[Guest], Awaitable[Document]]] = {
+    "guestosinfo": _guest_os_info,
+    "userlist": _user_list,
+    "filesystemlist": _filesystem_list,
+}
