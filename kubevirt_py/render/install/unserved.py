@@ -1,0 +1,68 @@
+"""Kinds that are defined, so that clients find them, but that no controller of this release acts on yet.
+
+The API server refuses to create them, rather than letting them lie there without effect. Remove a row when its
+controller arrives. Instance types and preferences are not here: machines that name them are refused.
+"""
+
+from __future__ import annotations
+
+from kubevirt_py.api.crd_kinds import KINDS
+from kubevirt_py.plan import Document
+
+POLICY = "kubevirt-unserved-kinds"
+ADMISSION = "admissionregistration.k8s.io/v1"
+UNSERVED = {
+    "VirtualMachineInstanceReplicaSet": "replica sets",
+    "VirtualMachineInstancePreset": "presets",
+    "VirtualMachineInstanceMigration": "live migration",
+    "VirtualMachinePool": "pools",
+    "VirtualMachineSnapshot": "snapshots",
+    "VirtualMachineSnapshotContent": "snapshots",
+    "VirtualMachineRestore": "snapshots",
+    "VirtualMachineExport": "exports",
+    "MigrationPolicy": "live migration",
+    "VirtualMachineClone": "clones",
+    "VirtualMachineBackup": "backups",
+    "VirtualMachineBackupTracker": "backups",
+    "Plugin": "plugins",
+}
+
+
+def unserved_policy() -> tuple[Document, Document]:
+    """The policy that refuses to create these kinds, and its binding."""
+    unserved = [kind for kind in KINDS if kind.kind in UNSERVED]
+    texts = ", ".join(f"'{kind.kind}': '{UNSERVED[kind.kind]}'" for kind in unserved)
+    policy: Document = {
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": POLICY},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": [kind.group],
+                        "apiVersions": ["*"],
+                        "operations": ["CREATE"],
+                        "resources": [kind.plural],
+                    }
+                    for kind in unserved
+                ]
+            },
+            "validations": [
+                {
+                    "expression": "false",
+                    "message": "not supported yet by this release",
+                    "messageExpression": f"'not supported yet by this release: ' + {{{texts}}}[request.kind.kind]",
+                    "reason": "Invalid",
+                }
+            ],
+        },
+    }
+    binding: Document = {
+        "apiVersion": ADMISSION,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": POLICY},
+        "spec": {"policyName": POLICY, "validationActions": ["Deny"]},
+    }
+    return policy, binding
