@@ -18,6 +18,7 @@ from kubevirt_py.plan import (
 from kubevirt_py.reconcile.controller import Controller, Terminal
 from kubevirt_py.reconcile.lease import LeaseLost, LeaseSpec
 from kubevirt_py.reconcile.manager import Manager
+from kubevirt_py.reconcile.meta import Meta
 from kubevirt_py.reconcile.source import EVERYTHING, Source, Ticker, mapped, owns, ticker
 from kubevirt_py.reconcile.store import Store
 
@@ -36,6 +37,7 @@ __all__ = [
     "LeaseSpec",
     "Manager",
     "MergePatch",
+    "Meta",
     "Plan",
     "Source",
     "Store",

@@ -205,8 +205,9 @@ class Decider(Generic[S]):
             raise
         if self.metrics is not None:
             self.metrics.writes.observe(sent)
-        for event in plan.events:
-            self._emit(event)
+        if sent or not plan.do:  # what changed nothing is not worth telling again
+            for event in plan.events:
+                self._emit(event)
         return plan.again_s
 
     def _think(self, key: Key) -> Plan:

@@ -65,6 +65,10 @@ class Store(Generic[V]):
         """The object, or None if there is none (as far as is known)."""
         return self._views.get(key)
 
+    def __getitem__(self, key: Key) -> V:
+        """The object, which must be there: a root in its own snapshot always is. Raises KeyError."""
+        return self._views[key]
+
     def by(self, index: str, value: str) -> tuple[V, ...]:
         """The objects for which the index function gave `value`, ordered by key."""
         return tuple(self._views[key] for key in sorted(self._indexes[index].get(value, ())))
