@@ -53,19 +53,28 @@ class BackupVolumeInfo(Model):
     """A volume in a backup, and where to read it."""
 
     volume_name: str
+    """Name of the volume."""
     data_endpoint: str | None = None
+    """Where to read data."""
     map_endpoint: str | None = None
+    """Where to read which blocks are in use."""
 
 
 class VirtualMachineBackupStatus(Model):
     """How far a backup is."""
 
     checkpoint_name: str | None = None
+    """Checkpoint it made."""
     conditions: Annotated[list[StandardCondition], map_keys("type")] | None = None
+    """What holds of the backup now."""
     endpoint_cert: str | None = None
+    """Certificate to trust when reading."""
     export_uid: str | None = Field(None, alias="exportUID")
+    """UID of the export it is read through."""
     included_volumes: AtomicList[BackupVolumeInfo] | None = None
+    """Volumes in it."""
     type: str | None = None
+    """Full or Incremental."""
 
 
 class VirtualMachineBackup(Resource):
@@ -88,15 +97,20 @@ class BackupCheckpoint(Model):
     """A point in time that later backups start from."""
 
     creation_time: Time | None = None
+    """When it was made."""
     name: str | None = None
+    """Name of the checkpoint."""
     volumes: AtomicList[BackupVolumeInfo] | None = None
+    """Volumes it covers."""
 
 
 class VirtualMachineBackupTrackerStatus(Model):
     """The last checkpoint."""
 
     checkpoint_redefinition_required: bool | None = None
+    """The checkpoint must be told to the guest's QEMU again."""
     latest_checkpoint: BackupCheckpoint | None = None
+    """The last checkpoint."""
 
 
 class VirtualMachineBackupTracker(Resource):

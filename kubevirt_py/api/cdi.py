@@ -15,71 +15,102 @@ class DataVolumeCheckpoint(Model):
     """A stage of a warm import."""
 
     current: str
+    """Identifier of this checkpoint."""
     previous: str
+    """Identifier of the one before."""
 
 
 class GCSSource(Model):
     """A Google Cloud Storage bucket."""
 
     url: str
+    """Address to read."""
     secret_ref: str | None = None
+    """Secret with credentials."""
 
 
 class HTTPSource(Model):
     """A web server."""
 
     url: str
+    """Address to read."""
     cert_config_map: str | None = None
+    """ConfigMap with certificates to trust."""
     extra_headers: list[str] | None = None
+    """Headers to send."""
     secret_extra_headers: list[str] | None = None
+    """Secrets with headers to send."""
     secret_ref: str | None = None
+    """Secret with credentials."""
 
 
 class ImageIOSource(Model):
     """An oVirt image service."""
 
     disk_id: str
+    """Identifier of the disk."""
     url: str
+    """Address of the engine."""
     cert_config_map: str | None = None
+    """ConfigMap with certificates to trust."""
     insecure_skip_verify: bool | None = None
+    """Do not check the server's certificate."""
     secret_ref: str | None = None
+    """Secret with credentials."""
 
 
 class RegistryPlatform(Model):
     """Platform of an image."""
 
     architecture: str | None = None
+    """CPU architecture of the image."""
 
 
 class RegistrySource(Model):
     """A container registry."""
 
     cert_config_map: str | None = None
+    """ConfigMap with certificates to trust."""
     image_stream: str | None = None
+    """ImageStream to read."""
     platform: RegistryPlatform | None = None
+    """Platform of the image."""
     pull_method: str | None = None
+    """pod or node."""
     secret_ref: str | None = None
+    """Secret with credentials."""
     url: str | None = None
+    """Image, with docker:// or oci-archive:// in front."""
 
 
 class S3Source(Model):
     """An S3 bucket."""
 
     url: str
+    """Address to read."""
     cert_config_map: str | None = None
+    """ConfigMap with certificates to trust."""
     secret_ref: str | None = None
+    """Secret with credentials."""
 
 
 class VDDKSource(Model):
     """A vSphere disk."""
 
     backing_file: str | None = None
+    """Path of the disk in vSphere."""
     extra_args: str | None = None
+    """ConfigMap with further arguments."""
     init_image_url: str | None = Field(None, alias="initImageURL")
+    """Image with the VDDK library."""
     secret_ref: str | None = None
+    """Secret with credentials."""
     thumbprint: str | None = None
+    """Thumbprint of the server's certificate."""
     url: str | None = None
+    """Address of vCenter or ESXi."""
     uuid: str | None = None
+    """UUID of the machine."""
 
 
 class DataVolumeSource(Model):
@@ -111,21 +142,32 @@ class DataVolumeSourceRef(Model):
     """A DataSource."""
 
     kind: str
+    """DataSource."""
     name: str
+    """Name of the object."""
     namespace: str | None = None
+    """Its namespace; the same unless set."""
 
 
 class StorageSpec(Model):
     """A claim with gaps filled for its storage class."""
 
     access_modes: list[str] | None = None
+    """ReadWriteOnce, ReadWriteMany and others."""
     data_source: TypedLocalObjectReference | None = None
+    """Claim or snapshot it is filled from."""
     data_source_ref: TypedObjectReference | None = None
+    """Object of any kind it is filled from."""
     resources: ResourceRequirements | None = None
+    """Its size."""
     selector: LabelSelector | None = None
+    """Volumes it may bind to."""
     storage_class_name: str | None = None
+    """Storage class."""
     volume_mode: str | None = None
+    """Filesystem or Block."""
     volume_name: str | None = None
+    """Volume it is bound to."""
 
 
 class DataVolumeSpec(Model):
@@ -157,7 +199,9 @@ class DataVolumeTemplate(Model):
     spec: DataVolumeSpec
     """What it holds."""
     api_version: str | None = None
+    """Version of the data volume's API."""
     kind: str | None = None
+    """DataVolume."""
     metadata: NullOr[AnyObject] = None
     """Name, labels and annotations of the data volume."""
     status: NullOr[Empty] = None

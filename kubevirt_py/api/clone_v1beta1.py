@@ -14,7 +14,9 @@ class CloneTemplateFilters(Model):
     """Which labels and annotations of the template are kept."""
 
     annotation_filters: AtomicList[str] | None = None
+    """Annotations to keep, with * and !."""
     label_filters: AtomicList[str] | None = None
+    """Labels to keep, with * and !."""
 
 
 class VirtualMachineCloneSpec(Model):
@@ -44,11 +46,17 @@ class VirtualMachineCloneStatus(Model):
     """How far a clone is."""
 
     conditions: AtomicList[Condition] | None = None
+    """What holds of the clone now."""
     creation_time: NullOr[Time] = None
+    """When the target was made."""
     phase: str | None = None
+    """How far it is."""
     restore_name: NullOr[str] = None
+    """Restore it uses."""
     snapshot_name: NullOr[str] = None
+    """Snapshot it uses."""
     target_name: NullOr[str] = None
+    """Name of the new machine."""
 
 
 class VirtualMachineClone(Resource):

@@ -19,11 +19,17 @@ class CPUInstancetype(Model):
     guest: Int32
     """Number of virtual CPUs."""
     dedicated_cpu_placement: bool | None = Field(None, alias="dedicatedCPUPlacement")
+    """Pin each virtual CPU to a physical one."""
     isolate_emulator_thread: bool | None = None
+    """Give QEMU's own threads a CPU besides those of the guest."""
     max_sockets: Int32 | None = None
+    """Sockets up to which CPUs can be added while running."""
     model: str | None = None
+    """CPU model."""
     numa: NUMA | None = None
+    """Mirror the host's NUMA cells."""
     realtime: Realtime | None = None
+    """Tune the host for real-time guests."""
 
 
 class MemoryInstancetype(Model):
@@ -32,7 +38,9 @@ class MemoryInstancetype(Model):
     guest: Quantity
     """Memory the guest sees."""
     hugepages: Hugepages | None = None
+    """Back guest memory with huge pages."""
     max_guest: Quantity | None = None
+    """Size up to which memory can be added while running."""
     overcommit_percent: Annotated[int, Ge(0), Le(100)] | None = None
     """How much less the pod requests, in percent."""
 

@@ -19,14 +19,23 @@ class PersistentVolumeClaimSpec(Model):
     """A claim as Kubernetes has it."""
 
     access_modes: AtomicList[str] | None = None
+    """ReadWriteOnce, ReadWriteMany and others."""
     data_source: TypedLocalObjectReference | None = None
+    """Claim or snapshot it is filled from."""
     data_source_ref: TypedObjectReference | None = None
+    """Object of any kind it is filled from."""
     resources: ResourceRequirements | None = None
+    """Its size."""
     selector: LabelSelector | None = None
+    """Volumes it may bind to."""
     storage_class_name: str | None = None
+    """Storage class."""
     volume_attributes_class_name: str | None = None
+    """Class of attributes of the volume."""
     volume_mode: str | None = None
+    """Filesystem or Block."""
     volume_name: str | None = None
+    """Volume it is bound to."""
 
 
 class NodeSelectorTerm(AtomicModel):

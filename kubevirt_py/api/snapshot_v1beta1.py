@@ -16,9 +16,13 @@ class VolumeRestoreOverride(Model):
     """Another name, label or annotation for a restored claim."""
 
     annotations: dict[str, str] | None = None
+    """Annotations of the claim."""
     labels: dict[str, str] | None = None
+    """Labels of the claim."""
     restore_name: str | None = None
+    """Name of the claim."""
     volume_name: str | None = None
+    """Volume that is meant."""
 
 
 class VirtualMachineRestoreSpec(Model):
@@ -46,19 +50,28 @@ class VolumeRestore(Model):
     """How a volume is restored."""
 
     persistent_volume_claim: str
+    """Claim that is made."""
     volume_name: str
+    """Name of the volume."""
     volume_snapshot_name: str
+    """Snapshot it is made from."""
     data_volume_name: str | None = None
+    """Data volume that is restored."""
 
 
 class VirtualMachineRestoreStatus(Model):
     """How far a restore is."""
 
     complete: bool | None = None
+    """The restore has ended."""
     conditions: AtomicList[Condition] | None = None
+    """What holds of the restore now."""
     deleted_data_volumes: SetList[str] | None = None
+    """Data volumes that were replaced."""
     restore_time: Time | None = None
+    """When it ended."""
     restores: AtomicList[VolumeRestore] | None = None
+    """Volumes restored."""
 
 
 class VirtualMachineRestore(Resource):
@@ -85,36 +98,52 @@ class SnapshotError(Model):
     """The last error."""
 
     message: str | None = None
+    """Details for people."""
     time: Time | None = None
+    """When it happened."""
 
 
 class SnapshotVolumes(Model):
     """Volumes that are in the snapshot, and those left out."""
 
     excluded_volumes: SetList[str] | None = None
+    """Volumes left out."""
     included_volumes: SetList[str] | None = None
+    """Volumes in the snapshot."""
 
 
 class SourceIndication(Model):
     """Something to know of the source when the snapshot was taken."""
 
     indication: str
+    """One word for programs."""
     message: str
+    """Details for people."""
 
 
 class VirtualMachineSnapshotStatus(Model):
     """How far a snapshot is."""
 
     conditions: AtomicList[Condition] | None = None
+    """What holds of the snapshot now."""
     creation_time: NullOr[Time] = None
+    """When it was taken."""
     error: SnapshotError | None = None
+    """The last error."""
     indications: SetList[str] | None = None
+    """What to know of the guest when it was taken."""
     phase: str | None = None
+    """InProgress, Succeeded, Failed and others."""
     ready_to_use: bool | None = None
+    """It can be restored."""
     snapshot_volumes: SnapshotVolumes | None = None
+    """Volumes in it, and those left out."""
     source_indications: AtomicList[SourceIndication] | None = None
+    """What to know of the source, with explanations."""
     source_uid: str | None = Field(None, alias="sourceUID")
+    """UID of the machine."""
     virtual_machine_snapshot_content_name: str | None = None
+    """Object that holds the content."""
 
 
 class VirtualMachineSnapshot(Resource):
@@ -141,6 +170,7 @@ class SnapshotContentSource(Model):
     """What was snapshotted."""
 
     virtual_machine: SnapshottedVirtualMachine | None = None
+    """The machine as it was."""
 
 
 class ClaimBackup(Model):
@@ -156,34 +186,48 @@ class VolumeBackup(Model):
     """One volume of a snapshot."""
 
     persistent_volume_claim: ClaimBackup
+    """The claim as it was."""
     volume_name: str
+    """Name of the volume."""
     volume_snapshot_name: str | None = None
+    """Name of the VolumeSnapshot."""
 
 
 class VirtualMachineSnapshotContentSpec(Model):
     """The machine and its volumes."""
 
     source: SnapshotContentSource
+    """What was snapshotted."""
     virtual_machine_snapshot_name: str | None = None
+    """Snapshot it belongs to."""
     volume_backups: AtomicList[VolumeBackup] | None = None
+    """Its volumes."""
 
 
 class ContentVolumeSnapshotStatus(Model):
     """State of one volume's snapshot."""
 
     volume_snapshot_name: str
+    """Name of the VolumeSnapshot."""
     creation_time: NullOr[Time] = None
+    """When it was taken."""
     error: SnapshotError | None = None
+    """The last error."""
     ready_to_use: bool | None = None
+    """It can be restored."""
 
 
 class VirtualMachineSnapshotContentStatus(Model):
     """How far the volumes are."""
 
     creation_time: NullOr[Time] = None
+    """When the snapshot was taken."""
     error: SnapshotError | None = None
+    """The last error."""
     ready_to_use: bool | None = None
+    """It can be restored."""
     volume_snapshot_status: AtomicList[ContentVolumeSnapshotStatus] | None = None
+    """State of each volume's snapshot."""
 
 
 class VirtualMachineSnapshotContent(Resource):

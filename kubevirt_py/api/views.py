@@ -96,7 +96,7 @@ class VirtualMachine(Tree):
 
 class PhaseTransition(View):
     phase: str = ""
-    phase_transition_timestamp: str = ""
+    phase_transition_timestamp: str | None = None
 
 
 class VirtualMachineInstanceStatus(Tree):
@@ -136,11 +136,11 @@ class ContainerStateTerminated(View):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
-    finished_at: str = ""
+    finished_at: str | None = None
 
 
 class ContainerStateRunning(View):
-    started_at: str = ""
+    started_at: str | None = None
 
 
 class ContainerStateWaiting(View):

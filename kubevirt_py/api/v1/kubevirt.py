@@ -150,11 +150,17 @@ class GenerationStatus(Model):
     """The generation of one object as last applied."""
 
     group: str
+    """API group."""
     last_generation: Int64
+    """Generation as last applied."""
     name: str
+    """Name of the object."""
     resource: str
+    """Resource, in the plural."""
     hash: str | None = None
+    """Hash of an object without generation."""
     namespace: str | None = None
+    """Its namespace."""
 
 
 class KubeVirtStatus(Model):

@@ -13,13 +13,16 @@ class MigrationReceive(Model):
     """The receiving end of a migration between clusters."""
 
     migration_id: str = Field(alias="migrationID")
+    """Name both ends share."""
 
 
 class MigrationSendTo(Model):
     """The sending end of a migration between clusters."""
 
     connect_url: str = Field(alias="connectURL")
+    """Address of the receiving cluster."""
     migration_id: str = Field(alias="migrationID")
+    """Name both ends share."""
 
 
 class VirtualMachineInstanceMigrationSpec(Model):
@@ -41,10 +44,15 @@ class VirtualMachineInstanceMigrationStatus(Model):
     """How far the migration is."""
 
     conditions: list[Condition] | None = None
+    """What holds of the migration now."""
     migration_state: MigrationState | None = None
+    """Where it stands, from both ends."""
     phase: str | None = None
+    """Pending, Scheduling, Running, Succeeded, Failed and others."""
     phase_transition_timestamps: AtomicList[PhaseTransition] | None = None
+    """When each phase was entered."""
     synchronization_addresses: AtomicList[str] | None = None
+    """Addresses for migrations between clusters."""
 
 
 class VirtualMachineInstanceMigration(Resource):

@@ -61,13 +61,21 @@ class StallDetector(Model):
     """How a migration without progress is detected."""
 
     completion_timeout_factor: Quantity | None = None
+    """Factor on the time limit for completion."""
     ewma_alpha: Quantity | None = None
+    """Weight of new samples in the moving average."""
     patience_window_decay_factor: Quantity | None = None
+    """How fast patience shrinks."""
     precopy_possible_factor: Quantity | None = None
+    """Least ratio of transfer to change for pre-copy to go on."""
     search_local_minima: bool | None = None
+    """Switch over at a local minimum of remaining data."""
     stall_margin: Annotated[Int64, Ge(0), Le(100)] | None = None
+    """Percent of change that does not count as progress."""
     stall_progress_timeout: Annotated[Int64, Ge(0)] | None = None
+    """Seconds without progress that count as a stall."""
     switchover_timeout: Annotated[Int64, Ge(0)] | None = None
+    """Seconds to wait for a good moment to switch over."""
 
 
 class ExperimentalMigrationOptions(Model):

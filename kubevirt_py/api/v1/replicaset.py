@@ -24,9 +24,13 @@ class VirtualMachineInstanceReplicaSetStatus(Model):
     """How many instances there are."""
 
     conditions: list[Condition] | None = None
+    """What holds of the set now."""
     label_selector: str | None = None
+    """The selector as text, for scaling."""
     ready_replicas: Int32 | None = None
+    """Instances that are ready."""
     replicas: Int32 | None = None
+    """Instances that exist."""
 
 
 class VirtualMachineInstanceReplicaSet(Resource):

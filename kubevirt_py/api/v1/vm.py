@@ -58,22 +58,34 @@ class InstancetypeStatusRef(Model):
     """An instance type or preference in use."""
 
     controller_revision_ref: ControllerRevisionRef | None = None
+    """Revision that holds the content in use."""
     infer_from_volume: str | None = None
+    """Volume the name was taken from."""
     infer_from_volume_failure_policy: str | None = None
+    """What to do when nothing can be inferred."""
     kind: str | None = None
+    """Kind of the object."""
     name: str | None = None
+    """Name of the object."""
 
 
 class MemoryDumpRequest(Model):
     """A dump of guest memory into a claim."""
 
     claim_name: str
+    """Claim that receives the dump."""
     phase: str
+    """How far it is."""
     end_timestamp: Time | None = None
+    """When it ended."""
     file_name: str | None = None
+    """File inside the claim."""
     message: str | None = None
+    """Details for people."""
     remove: bool | None = None
+    """The claim shall be detached."""
     start_timestamp: Time | None = None
+    """When it began."""
 
 
 class StartFailure(Model):
@@ -102,50 +114,65 @@ class HotplugVolumeSource(Model):
     """Where an added volume's content comes from."""
 
     data_volume: DataVolumeVolume | None = None
+    """A data volume's claim."""
     persistent_volume_claim: PersistentVolumeClaimVolume | None = None
+    """A claim."""
 
 
 class AddVolumeOptions(Model):
     """The volume and disk to add to a running guest."""
 
     disk: Disk
+    """The disk to add."""
     name: str
+    """Name of disk and volume."""
     volume_source: HotplugVolumeSource
+    """Where the content comes from."""
     dry_run: AtomicList[str] | None = None
+    """Only check."""
 
 
 class RemoveVolumeOptions(Model):
     """The volume to remove from a running guest."""
 
     name: str
+    """Name of the volume."""
     dry_run: AtomicList[str] | None = None
+    """Only check."""
 
 
 class VolumeRequest(Model):
     """A volume to add or to remove."""
 
     add_volume_options: AddVolumeOptions | None = None
+    """A volume to add."""
     remove_volume_options: RemoveVolumeOptions | None = None
+    """A volume to remove."""
 
 
 class VolumeSnapshotStatus(Model):
     """Whether a volume can be snapshotted."""
 
     enabled: bool
+    """It can be snapshotted."""
     name: str
+    """Name of the volume."""
     reason: str | None = None
+    """Why not."""
 
 
 class VolumeMigrationState(Model):
     """Volumes whose data moves to other claims."""
 
     migrated_volumes: AtomicList[MigratedVolume] | None = None
+    """Volumes whose data moves."""
 
 
 class VolumeUpdateState(Model):
     """How a change of volumes proceeds."""
 
     volume_migration_state: VolumeMigrationState | None = None
+    """Volumes whose data moves."""
 
 
 class VirtualMachineStatus(Model):

@@ -15,21 +15,32 @@ class CPUTopology(Model):
     """Virtual CPUs as the guest has them."""
 
     cores: Int32 | None = None
+    """Cores per socket."""
     sockets: Int32 | None = None
+    """Sockets."""
     threads: Int32 | None = None
+    """Threads per core."""
 
 
 class GuestOSInfo(Model):
     """What the guest agent says of the operating system."""
 
     id: str | None = None
+    """Identifier such as debian."""
     kernel_release: str | None = None
+    """Kernel release."""
     kernel_version: str | None = None
+    """Kernel version."""
     machine: str | None = None
+    """CPU architecture."""
     name: str | None = None
+    """Name of the system."""
     pretty_name: str | None = None
+    """Name and version for people."""
     version: str | None = None
+    """Version."""
     version_id: str | None = None
+    """Version for programs."""
 
 
 class InterfaceStatus(Model):
@@ -59,13 +70,16 @@ class ImageChecksum(Model):
     """Checksum of an image, so that a migration finds the same."""
 
     checksum: UInt32 | None = None
+    """CRC32 of the image."""
 
 
 class KernelBootStatus(Model):
     """A directly booted kernel."""
 
     initrd_info: ImageChecksum | None = None
+    """The initrd."""
     kernel_info: ImageChecksum | None = None
+    """The kernel."""
 
 
 class MemoryStatus(Model):
@@ -92,33 +106,47 @@ class HotplugVolumeStatus(Model):
     """The pod that brings a volume to a running guest."""
 
     attach_pod_name: str | None = None
+    """Name of the pod."""
     attach_pod_uid: str | None = Field(None, alias="attachPodUID")
+    """UID of the pod."""
 
 
 class MemoryDumpVolume(Model):
     """A dump of guest memory."""
 
     claim_name: str | None = None
+    """Claim that holds the dump."""
     end_timestamp: Time | None = None
+    """When it ended."""
     start_timestamp: Time | None = None
+    """When it began."""
     target_file_name: str | None = None
+    """File inside the claim."""
 
 
 class VolumeStatus(Model):
     """State of a volume."""
 
     name: str
+    """Name of the volume."""
     target: str
     """Name of the disk's target device, such as vda."""
     container_disk_volume: ImageChecksum | None = None
+    """Checksum of a container disk."""
     hotplug_volume: HotplugVolumeStatus | None = None
+    """The pod that brings it to the guest."""
     memory_dump_volume: MemoryDumpVolume | None = None
+    """The dump it holds."""
     message: str | None = None
+    """Details for people."""
     persistent_volume_claim_info: PersistentVolumeClaimInfo | None = None
+    """The claim behind it."""
     phase: str | None = None
     """Phase of a volume that is attached or detached while running."""
     reason: str | None = None
+    """One word for programs."""
     size: Int64 | None = None
+    """Size in bytes."""
 
 
 class VirtualMachineInstanceStatus(Model):

@@ -91,24 +91,33 @@ class ObjectFieldSelector(AtomicModel):
     """A field of an object."""
 
     field_path: str
+    """Path of the field."""
     api_version: str | None = None
+    """Version of the API the path is of."""
 
 
 class ResourceFieldSelector(AtomicModel):
     """A resource request or limit."""
 
     resource: str
+    """Resource, such as limits.cpu."""
     container_name: str | None = None
+    """Container whose resources are meant."""
     divisor: Quantity | None = None
+    """Unit of the value."""
 
 
 class DownwardAPIField(Model):
     """One file and the field it shows."""
 
     path: str
+    """Path of the file."""
     field_ref: ObjectFieldSelector | None = None
+    """A field of the instance."""
     mode: Int32 | None = None
+    """Mode bits of the file."""
     resource_field_ref: ResourceFieldSelector | None = None
+    """A request or limit."""
 
 
 class DownwardAPIVolume(Model):
