@@ -309,3 +309,10 @@ def test_no_pod_is_made_beside_a_live_one(machine: str, pods: str) -> None:
     snapshot = vmi_snapshot(MACHINES[machine], *PODS[pods])
     live = [one for one in snapshot.pods if fate(one) in (Fate.UNBOUND, Fate.BOUND, Fate.LEAVING)]
     assert not (live and created(decide(snapshot)))
+
+
+def test_a_container_lost_sight_of_has_no_times_and_is_read_all_the_same() -> None:
+    how = {"exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None}
+    machine = vmi("Running")
+    lost = after(machine, decide(vmi_snapshot(machine, pod("Failed", container={"terminated": how}))))
+    assert lost["status"]["phase"] == "Failed"
