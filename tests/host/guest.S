@@ -41,8 +41,8 @@ poweroff:
     out %ax, %dx
     jmp listen
 panic:
-    mov $0xcf8, %dx             # address of the panic device's registers: bus 0, slot 16, BAR 0
-    mov $0x80008010, %eax
+    mov $0xcf8, %dx             # address of the panic device's registers: bus 0, slot 19, BAR 0
+    mov $0x80009810, %eax
     out %eax, %dx
     mov $0xcfc, %dx
     in %dx, %eax

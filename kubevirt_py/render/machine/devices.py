@@ -61,12 +61,12 @@ def devices_from_spec(devices: Document, layout: Layout, usb_disks: bool) -> Dev
         inputs = [{"name": "default-0", "type": "tablet", "bus": "usb"}]
     usb = usb_disks or any((item.get("bus") or "usb") == "usb" for item in inputs)
     return Devices(
+        pvpanic=layout.conventional("system"),
         channel=layout.express("system"),
         balloon=layout.express("system") if devices.get("autoattachMemBalloon") is not False else None,
         rng=layout.express("system") if devices.get("rng") is not None else None,
         usb=layout.express("system") if usb else None,
         inputs=tuple(_input(item, layout) for item in inputs),
-        pvpanic=layout.conventional("system"),
         watchdog=layout.conventional("system") if devices.get("watchdog") else None,
         watchdog_action=_WATCHDOG_ACTIONS[action],
         serial=devices.get("autoattachSerialConsole") is not False,

@@ -28,7 +28,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["disk", "cdrom", "lun"]
     bus: str
     file: DiskFile
-    fdset: int
+    index: int
     unit: int = 0
     place: Address | None = None
     port: str = ""
@@ -52,6 +52,7 @@ def disks_from_devices(
     """The spec's disks in order. Raises ValueError for an unknown bus or a disk whose volume was not opened."""
     units: Counter[str] = Counter()
     targets: Counter[str] = Counter()
+    transitional = bool(devices.get("useVirtioTransitional"))
     disks = []
     for index, spec in enumerate(devices.get("disks") or ()):
         name = spec["name"]
@@ -59,6 +60,8 @@ def disks_from_devices(
         bus = front.get("bus") or (DEFAULT_BUS if kind != "lun" else "scsi")
         if bus not in BUSES:
             raise ValueError(f"disk {name}: bus {bus!r} is unknown; choose one of {', '.join(BUSES)}")
+        if bus == "sata" and kind == "disk" and front.get("readonly"):
+            raise ValueError(f"disk {name}: a disk on sata cannot be read-only; use bus virtio or scsi, or a cdrom")
         if name not in files.disks:
             raise ValueError(f"disk {name}: no volume of this name was opened")
         prefix = _TARGET_PREFIX[bus]
@@ -71,9 +74,9 @@ def disks_from_devices(
                 kind=kind,
                 bus=bus,
                 file=files.disks[name],
-                fdset=2 * index + 1,
+                index=index,
                 unit=units[bus],
-                place=layout.express("disk") if virtio else None,
+                place=(layout.conventional("disk") if transitional else layout.express("disk")) if virtio else None,
                 port=_sata_port(units[bus], layout.q35) if bus == "sata" else "",
                 read_only=kind == "cdrom" or bool(front.get("readonly")),
                 cache=spec.get("cache") or "",
@@ -86,7 +89,7 @@ def disks_from_devices(
                 physical_block=block.get("physical"),
                 queues=cpus if virtio and devices.get("blockMultiQueue") else 0,
                 iothread=virtio and bool(spec.get("dedicatedIOThread")),
-                transitional=virtio and bool(devices.get("useVirtioTransitional")),
+                transitional=virtio and transitional,
             )
         )
         units[bus] += 1
@@ -130,20 +133,20 @@ def disk_args(disk: Disk) -> list[str]:
 
 
 def _block_args(disk: Disk) -> list[str]:
-    args = _node_args(
-        disk, "disk", disk.fdset, disk.file.format, disk.read_only, f"base.{disk.name}" if disk.file.base else None
-    )
-    if disk.file.base:
-        args = [*_node_args(disk, "base", disk.fdset + 1, disk.file.base, True, None), *args]
-    return args
+    args = _node_args(disk, "disk", disk.file.format, disk.read_only)
+    return [*_node_args(disk, "base", disk.file.base, True), *args] if disk.file.base else args
 
 
-def _node_args(disk: Disk, role: str, fdset: int, image: str, read_only: bool, backing: str | None) -> list[str]:
-    """A file node on a descriptor set and a format node on it. A base named in an image's header is never followed."""
-    name = f"{role}.{disk.name}"
+def _node_args(disk: Disk, role: str, image: str, read_only: bool) -> list[str]:
+    """A file node on a descriptor set and a format node on it. A base named in an image's header is never followed.
+
+    Nodes are numbered: QEMU's names of nodes have at most 31 characters, a volume's up to 63.
+    """
+    fdset = 2 * disk.index + (1 if role == "disk" else 2)
+    name = f"{role}{disk.index}"
     file: Document = {
         "driver": "host_device" if disk.kind == "lun" else "file",
-        "node-name": f"file.{name}",
+        "node-name": f"{name}-file",
         "filename": f"/dev/fdset/{fdset}",
         "read-only": read_only,
         "discard": "unmap",
@@ -153,13 +156,13 @@ def _node_args(disk: Disk, role: str, fdset: int, image: str, read_only: bool, b
     node: Document = {
         "driver": image,
         "node-name": name,
-        "file": f"file.{name}",
+        "file": f"{name}-file",
         "read-only": read_only,
         "discard": "unmap",
     }
     if image == "qcow2":
-        node["backing"] = backing
-    handle = options("", fd=descriptor(role, disk.name), set=fdset, opaque=name)
+        node["backing"] = f"base{disk.index}" if role == "disk" and disk.file.base else None
+    handle = options("", fd=descriptor(role, disk.name), set=fdset, opaque=f"{role}.{disk.name}")
     return ["-add-fd", handle, *(part for one in (file, node) for part in ("-blockdev", _json(one)))]
 
 
@@ -177,11 +180,11 @@ def _json(document: Document) -> str:
 
 def _front_args(disk: Disk) -> list[str]:
     args = []
-    iothread = f"iothread.{disk.name}" if disk.iothread else None
+    iothread = f"iothread{disk.index}" if disk.iothread else None
     if iothread:
         args += ["-object", options("iothread", id=iothread)]
     common = {
-        "drive": f"disk.{disk.name}",
+        "drive": f"disk{disk.index}",
         "bootindex": disk.bootindex,
         "serial": disk.serial or None,
         "share-rw": True if disk.shareable and not disk.read_only else None,

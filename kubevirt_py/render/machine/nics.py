@@ -45,7 +45,8 @@ def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, de
     model = spec.get("model") or "virtio"
     if model not in _DRIVERS:
         raise ValueError(f"interface {wire.name}: model {model!r} is unknown; choose one of {', '.join(_DRIVERS)}")
-    express = model in _EXPRESS
+    transitional = model == "virtio" and bool(devices.get("useVirtioTransitional"))
+    express = model in _EXPRESS and not transitional
     return Nic(
         name=wire.name,
         model=model,
@@ -56,7 +57,7 @@ def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, de
         mtu=wire.mtu if model == "virtio" else 0,
         bootindex=boot.get(wire.name),
         acpi_index=spec.get("acpiIndex"),
-        transitional=model == "virtio" and bool(devices.get("useVirtioTransitional")),
+        transitional=transitional,
         link_up=spec.get("state") != "down",
     )
 

@@ -17,7 +17,7 @@ Role = Literal["nic", "system", "disk"]
 
 _Q35_SLOTS: dict[Role, range] = {"nic": range(2, 6), "system": range(6, 8), "disk": range(8, 16)}
 _I440FX_SLOTS: dict[Role, range] = {"nic": range(3, 8), "system": range(8, 16), "disk": range(16, 32)}
-_Q35_CONVENTIONAL = range(16, 27)
+_Q35_CONVENTIONAL: dict[Role, range] = {"nic": range(16, 19), "system": range(19, 23), "disk": range(23, 27)}
 _FUNCTIONS = 8
 
 
@@ -65,11 +65,13 @@ class Layout:
         """The next place for a device that is not PCI Express."""
         if not self.q35:
             return self.express(role)
-        index = self._taken["conventional"]
-        self._taken["conventional"] += 1
-        if index >= len(_Q35_CONVENTIONAL):
-            raise ValueError(f"the machine has room for {len(_Q35_CONVENTIONAL)} conventional PCI devices")
-        return Address("pcie.0", f"{_Q35_CONVENTIONAL[index]:#x}")
+        key = f"conventional {role}"
+        index = self._taken[key]
+        self._taken[key] += 1
+        slots = _Q35_CONVENTIONAL[role]
+        if index >= len(slots):
+            raise ValueError(f"the machine has room for {len(slots)} conventional PCI devices of the kind {role}")
+        return Address("pcie.0", f"{slots[index]:#x}")
 
     def video(self) -> Address:
         return Address("pcie.0", "0x1") if self.q35 else Address("pci.0", "0x2")
