@@ -22,7 +22,7 @@ def spec(*, memory: str = "96Mi", binding: str = "masquerade", node: str = "", *
             "memory": {"guest": memory},
         },
         "networks": [{"name": "default", "pod": {}}],
-        "volumes": [{"name": "root", "containerDisk": {"image": f"{REGISTRY}/tiny:latest"}}],
+        "volumes": [{"name": "root", "containerDisk": {"image": f"{REGISTRY}/tiny:devel"}}],
     }
     if node:
         document["nodeSelector"] = {"kubernetes.io/hostname": node}

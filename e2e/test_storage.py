@@ -83,7 +83,7 @@ def test_a_kernel_boots_from_an_image(own: Namespace) -> None:
         "kernelBoot": {
             "kernelArgs": "console=ttyS0 marked=yes",
             "container": {
-                "image": f"{machines.REGISTRY}/kernel-boot:latest",
+                "image": f"{machines.REGISTRY}/kernel-boot:devel",
                 "kernelPath": "/boot/vmlinuz",
                 "initrdPath": "/boot/initrd",
             },

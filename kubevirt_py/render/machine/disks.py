@@ -162,16 +162,20 @@ def _node_args(disk: Disk, role: str, image: str, read_only: bool) -> list[str]:
     }
     if image == "qcow2":
         node["backing"] = f"base{disk.index}" if role == "disk" and disk.file.base else None
-    handle = options("", fd=descriptor(role, disk.name), set=fdset, opaque=f"{role}.{disk.name}")
+    direct = role == "disk" and _is_direct(disk)
+    handle = options("", fd=descriptor(role, disk.name, direct=direct), set=fdset, opaque=f"{role}.{disk.name}")
     return ["-add-fd", handle, *(part for one in (file, node) for part in ("-blockdev", _json(one)))]
 
 
 def _cache(disk: Disk) -> Document:
     """Cache none where the file system allows it, as KubeVirt does; native I/O needs O_DIRECT."""
-    mode = disk.cache or ("none" if disk.file.direct else "writethrough")
-    direct = mode == "none"
+    direct = _is_direct(disk)
     aio = disk.io if disk.io in ("native", "threads") else ("native" if direct and disk.kind == "lun" else "threads")
     return {"cache": {"direct": direct, "no-flush": False}, "aio": aio if direct or aio != "native" else "threads"}
+
+
+def _is_direct(disk: Disk) -> bool:
+    return disk.cache == "none" if disk.cache else disk.file.direct
 
 
 def _json(document: Document) -> str:

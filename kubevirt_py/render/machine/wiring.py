@@ -46,9 +46,12 @@ class Attachments(msgspec.Struct, frozen=True, kw_only=True):
     initrd: bool = False
 
 
-def descriptor(*parts: str | int) -> str:
-    """The token that the stub replaces by the number of the descriptor named by the joined parts."""
-    return f"@fd:{'.'.join(map(str, parts))}@"
+def descriptor(*parts: str | int, direct: bool = False) -> str:
+    """The token that the stub replaces by the number of the descriptor named by the joined parts.
+
+    `direct`: it sets O_DIRECT first, since QEMU takes a descriptor for `cache.direct` only with it.
+    """
+    return f"@{'direct' if direct else 'fd'}:{'.'.join(map(str, parts))}@"
 
 
 Option = str | int | bool | None
