@@ -92,6 +92,7 @@ class Admission:
             "/virtualmachineinstances-validate-create": self.check_vmi_create,
             "/virtualmachineinstances-validate-update": self.check_vmi_update,
             "/status-validate": self.check_status,
+            "/kubevirt-validate": self.check_kubevirt,
         }
 
     def default_vm(self, request: Request) -> Verdict:
@@ -121,6 +122,9 @@ class Admission:
     def check_vmi_update(self, request: Request) -> Verdict:
         ours = request.user in self._users
         return _judged(validate.validate_vmi_update(request.new, request.old, self._config(), by_kubevirt=ours))
+
+    def check_kubevirt(self, request: Request) -> Verdict:
+        return _judged(validate.validate_kubevirt(request.new, request.old_object))
 
     def check_status(self, request: Request) -> Verdict:
         if request.user in self._users or request.new.get("status") == request.old.get("status"):
