@@ -42,11 +42,17 @@ class DeviceDirectories:
 
         A directory of an earlier pod is replaced: its mount, should it still exist, keeps the old one alive.
         """
-        path = self._devices / device_id
-        self._remove(path)
-        path.mkdir(mode=0o755, parents=True)
-        path.chmod(0o755)
-        self._link(path)
+        path, draft, old = (self._devices / f"{prefix}{device_id}" for prefix in ("", ".new-", ".old-"))
+        for left_over in (draft, old):
+            self._remove(left_over)
+        draft.mkdir(mode=0o755, parents=True)
+        draft.chmod(0o755)
+        self._link(draft)
+        # The new directory is there before the old one goes, so their inodes differ.
+        if path.exists():
+            path.rename(old)
+        draft.rename(path)
+        self._remove(old)
         return str(path)
 
     def inode(self, device_id: str) -> int:

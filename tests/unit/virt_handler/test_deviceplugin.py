@@ -1,0 +1,150 @@
+"""The device plugins against a kubelet of our own: registration, list, allocation, and a kubelet's restart."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import grpc
+import grpc.aio
+import pytest
+
+from kubevirt_py.virt_handler import deviceplugin
+from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
+from kubevirt_py.virt_handler.deviceplugin_pb import deviceplugin_pb2 as pb
+
+
+class Kubelet:
+    """Takes registrations, as the kubelet's Registration service does."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.requests: list[pb.RegisterRequest] = []
+        self.registered = anyio.Event()
+
+    def forget_plugins(self) -> None:
+        for path in self.directory.glob("*.sock"):
+            path.unlink()
+
+    async def register(self, request: pb.RegisterRequest, _context: Any) -> pb.Empty:
+        self.requests.append(request)
+        if len(self.requests) == 3:
+            self.registered.set()
+        return pb.Empty()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        method = grpc.unary_unary_rpc_method_handler(
+            self.register,
+            request_deserializer=pb.RegisterRequest.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+        server = grpc.aio.server()
+        handlers = grpc.method_handlers_generic_handler("v1beta1.Registration", {"Register": method})
+        server.add_generic_rpc_handlers((handlers,))
+        server.add_insecure_port(f"unix:{self.directory / 'kubelet.sock'}")
+        await server.start()
+        try:
+            yield
+        finally:
+            await server.stop(None)
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> DeviceDirectories:
+    return DeviceDirectories(tmp_path / "agent")
+
+
+@asynccontextmanager
+async def _plugins(devices: DeviceDirectories, directory: Path) -> AsyncIterator[None]:
+    plugins = [
+        deviceplugin.tun(devices.make, 3),
+        deviceplugin.kvm(False, 3),
+        deviceplugin.vhost_net(True, 3),
+    ]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(deviceplugin.serve, plugins, directory)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def _call(directory: Path, name: str, method: str, request: Any, answer: Any) -> Any:
+    async with grpc.aio.insecure_channel(f"unix:{directory / name}") as channel:
+        call = channel.unary_unary(
+            f"/v1beta1.DevicePlugin/{method}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=answer.FromString,
+        )
+        return await call(request, timeout=10)
+
+
+async def _list(directory: Path, name: str) -> list[str]:
+    async with grpc.aio.insecure_channel(f"unix:{directory / name}") as channel:
+        call = channel.unary_stream(
+            "/v1beta1.DevicePlugin/ListAndWatch",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=pb.ListAndWatchResponse.FromString,
+        )
+        async for response in call(pb.Empty(), timeout=10):
+            return [device.id for device in response.devices]
+    raise AssertionError("the stream ended without a list")
+
+
+async def test_registers_lists_and_allocates(tmp_path: Path, devices: DeviceDirectories) -> None:
+    kubelet = Kubelet(tmp_path)
+    listener = devices.listen()
+    async with kubelet.running(), _plugins(devices, tmp_path):
+        with anyio.fail_after(20):
+            await kubelet.registered.wait()
+        assert {(r.version, r.resource_name, r.endpoint) for r in kubelet.requests} == {
+            ("v1beta1", "devices.kubevirt.io/tun", "kubevirt-tun.sock"),
+            ("v1beta1", "devices.kubevirt.io/kvm", "kubevirt-kvm.sock"),
+            ("v1beta1", "devices.kubevirt.io/vhost-net", "kubevirt-vhost-net.sock"),
+        }
+        assert await _list(tmp_path, "kubevirt-tun.sock") == ["tun0", "tun1", "tun2"]
+        assert await _list(tmp_path, "kubevirt-kvm.sock") == []
+        request = pb.AllocateRequest(container_requests=[pb.ContainerAllocateRequest(devices_ids=["tun1"])])
+        answer = await _call(tmp_path, "kubevirt-tun.sock", "Allocate", request, pb.AllocateResponse)
+        (mount,) = answer.container_responses[0].mounts
+        assert (mount.container_path, mount.read_only) == ("/run/kubevirt-agent", True)
+        assert sorted(os.listdir(mount.host_path)) == ["launcher.sock"]
+        assert stat.S_IMODE(os.stat(f"{mount.host_path}/launcher.sock").st_mode) == 0o666
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as pod:
+            pod.connect(f"{mount.host_path}/launcher.sock")
+    listener.close()
+
+
+async def test_registers_again_with_a_new_kubelet(tmp_path: Path, devices: DeviceDirectories) -> None:
+    first, second = Kubelet(tmp_path), Kubelet(tmp_path)
+    async with _plugins(devices, tmp_path):
+        for kubelet in (first, second):
+            async with kubelet.running():
+                with anyio.fail_after(20):
+                    await kubelet.registered.wait()
+            # A kubelet that starts removes every socket in its directory.
+            kubelet.forget_plugins()
+
+
+def test_a_later_pod_keeps_its_directory(devices: DeviceDirectories) -> None:
+    """A guest that is cleared away late must not take the directory of the pod that has its device now."""
+    devices.make("tun0")
+    old = devices.inode("tun0")
+    path = devices.make("tun0")
+    assert devices.inode("tun0") != old
+    devices.release("tun0", old)
+    assert os.path.isdir(path)
+    devices.release("tun0", devices.inode("tun0"))
+    assert not os.path.exists(path)
+
+
+def test_a_new_agent_links_its_socket_into_every_directory(devices: DeviceDirectories) -> None:
+    path = devices.make("tun0")
+    devices.listen().close()
+    with devices.listen(), socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as pod:
+        pod.connect(f"{path}/launcher.sock")
