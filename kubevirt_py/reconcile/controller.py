@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from kubevirt_py.kube.errors import ApiError, Throttled
-from kubevirt_py.plan import Event, Failure, Key, Plan
+from kubevirt_py.plan import Action, Event, Failure, Key, Plan
 from kubevirt_py.reconcile.backoff import Backoff
 from kubevirt_py.reconcile.floors import Floors
 from kubevirt_py.reconcile.metrics import ControllerMetrics, Metrics
@@ -19,7 +19,7 @@ from kubevirt_py.reconcile.source import BACKGROUND, EVERYTHING, USER, Ticker
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.reconcile.storm import StormGuard
 from kubevirt_py.reconcile.tracing import annotate, span
-from kubevirt_py.reconcile.writer import Fenced, Refused, Stale, Writer
+from kubevirt_py.reconcile.writer import Fenced, Refused, Stale, Writer, target_of
 
 S = TypeVar("S")
 
@@ -196,8 +196,8 @@ class Decider(Generic[S]):
             self._failed.pop(key, None)
             self._writer.forget(key)
             return None
-        plan = self._think(key)
-        self._failed.pop(key, None)
+        failure = self._failed.pop(key, None)
+        plan = self._think(key, failure)
         try:
             sent = await self._writer.run(key, plan)
         except Refused as refused:
@@ -208,14 +208,22 @@ class Decider(Generic[S]):
         if sent or not plan.do:  # what changed nothing is not worth telling again
             for event in plan.events:
                 self._emit(event)
-        return plan.again_s
+        if failure is None:
+            return plan.again_s
+        if not any(_same_target(action, failure.action) for action in plan.do):
+            raise Stale("the refusal was reported, the refused action is still to be tried")
+        return 0.0  # it went well this time: look once more without the failure
 
-    def _think(self, key: Key) -> Plan:
+    def _think(self, key: Key, failure: Failure | None) -> Plan:
         """One consistent instant: nothing else can run between the reads."""
         with span("decide"):
             try:
-                return self._decide(self._snapshot(key, self._failed.get(key)))
+                return self._decide(self._snapshot(key, failure))
             except Exception:
                 if self.metrics is not None:
                     self.metrics.decide_errors.inc()
                 raise
+
+
+def _same_target(one: Action, other: Action) -> bool:
+    return type(one) is type(other) and one.kind == other.kind and target_of(one) == target_of(other)

@@ -129,7 +129,7 @@ async def test_an_idle_vm_costs_nothing() -> None:
 async def test_two_controllers_make_one_pod() -> None:
     """A leader that is slow to die beside its successor."""
     server = make_server()
-    user, first, second = FakeApi(server), FakeApi(server), FakeApi(server, watch_lag_s=0.3)
+    user, first, second = FakeApi(server), FakeApi(server, watch_lag_s=0.3), FakeApi(server, watch_lag_s=0.3)
     async with running(cluster.controller(first)) as one, running(cluster.controller(second)) as other:
         await start(user, lambda: settle(one))
         await settle(other)
