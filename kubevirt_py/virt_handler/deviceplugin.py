@@ -85,14 +85,14 @@ def _serialize(message: Any) -> bytes:
 async def serve(plugins: Sequence[Plugin], directory: Path) -> None:
     """Serve and register the plugins until cancelled, again whenever the kubelet's socket is a new one."""
     while True:
-        kubelet = await _inode(directory / KUBELET_SOCKET)
+        kubelet = await _identity(directory / KUBELET_SOCKET)
         if kubelet is None:
             await anyio.sleep(WATCH_S)
             continue
         servers = [await _start(plugin, directory) for plugin in plugins]
         try:
             await _register(plugins, directory)
-            while await _inode(directory / KUBELET_SOCKET) == kubelet:  # noqa: ASYNC110
+            while await _identity(directory / KUBELET_SOCKET) == kubelet:  # noqa: ASYNC110
                 await anyio.sleep(WATCH_S)
             log.info("the kubelet has restarted, registering again")
         except (grpc.aio.AioRpcError, TimeoutError) as error:
@@ -125,11 +125,13 @@ async def _register(plugins: Sequence[Plugin], directory: Path) -> None:
             log.info("device plugin registered", extra={"resource": plugin.resource})
 
 
-async def _inode(path: Path) -> int | None:
+async def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells a file from its successors: a file system may give the same inode number again."""
     try:
-        return (await anyio.to_thread.run_sync(path.stat)).st_ino
+        found = await anyio.to_thread.run_sync(path.stat)
     except FileNotFoundError:
         return None
+    return found.st_ino, found.st_ctime_ns
 
 
 def tun(make_directory: Callable[[str], str], count: int) -> Plugin:
