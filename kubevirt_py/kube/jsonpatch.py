@@ -5,6 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+import msgspec
+
 from kubevirt_py.plan import Document
 
 
@@ -38,7 +40,7 @@ def _apply_one(document: Any, op: Document) -> Any:
         # A field that is absent equals null, as in the API server's implementation.
         if isinstance(parent, dict) and last not in parent and op.get("value") is None:
             return document
-        if _child(parent, last, path) != op.get("value"):
+        if not _equal(_child(parent, last, path), op.get("value")):
             raise PatchError(f"testing value {path} failed")
     elif name == "add":
         _add(parent, last, deepcopy(op["value"]), path)
@@ -54,10 +56,16 @@ def _apply_one(document: Any, op: Document) -> Any:
 
 
 def _child(parent: Any, part: str, path: str) -> Any:
-    try:
-        return parent[int(part)] if isinstance(parent, list) else parent[part]
-    except (KeyError, IndexError, ValueError, TypeError):
-        raise PatchError(f"{path}: no such field") from None
+    if isinstance(parent, list) and part.isdigit() and int(part) < len(parent):
+        return parent[int(part)]
+    if isinstance(parent, dict) and part in parent:
+        return parent[part]
+    raise PatchError(f"{path}: no such field")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """As JSON, where true is not 1."""
+    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
 
 
 def _add(parent: Any, part: str, value: Any, path: str) -> None:
