@@ -1,0 +1,257 @@
+"""What virt-handler writes about a guest: at most one guarded patch, and nothing when the VMI says it already."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import jsonpatch
+import msgspec
+import pytest
+
+from kubevirt_py.api.views import HostedInstance
+from kubevirt_py.decide.guest import Snapshot, decide
+from kubevirt_py.decide.guest_state import (
+    FORCED,
+    PANIC,
+    POWERED_OFF,
+    GuestInfo,
+    GuestState,
+    Outcome,
+    outcome_of_shutdown,
+    outcome_of_state,
+)
+from kubevirt_py.plan import NOTHING, Document, Plan
+from kubevirt_py.render.machine import Attachments, DiskFile, Facts, NicWire, machine_from_vmi
+from kubevirt_py.render.network.model import BridgePlan, InterfacePlan, NetworkPlan
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SPEC: Document = {
+    "domain": {
+        "memory": {"guest": "64Mi"},
+        "devices": {
+            "disks": [{"name": "root", "disk": {"bus": "virtio"}}, {"name": "ci", "disk": {}}],
+            "interfaces": [{"name": "default", "masquerade": {}}],
+        },
+    },
+    "networks": [{"name": "default", "pod": {}}],
+    "volumes": [
+        {"name": "root", "containerDisk": {"image": "x"}},
+        {"name": "ci", "cloudInitNoCloud": {"userData": "x"}},
+    ],
+}
+MAC = "02:00:00:00:00:01"
+
+
+def _vmi(phase: str = "Scheduled", spec: Document = SPEC, **status: Any) -> Document:
+    meta = {"name": "vm", "namespace": "default", "uid": "uid-1", "resourceVersion": "7"}
+    return {"metadata": meta, "spec": spec, "status": {"phase": phase, "activePods": {"pod": "node"}, **status}}
+
+
+def _guest(**changes: Any) -> GuestState:
+    files = {"root": DiskFile(format="qcow2", base="qcow2"), "ci": DiskFile(size_bytes=1048576)}
+    wires = (NicWire(name="default", mac=MAC),)
+    machine = machine_from_vmi("default_vm", "uid-1", SPEC, Facts(kvm=False), Attachments(disks=files, nics=wires))
+    interface = InterfacePlan(
+        name="default",
+        binding="masquerade",
+        pod_link="eth0",
+        mac=MAC,
+        mtu=1450,
+        tap="tap0",
+        queues=1,
+        bridge=BridgePlan(name="k6t-eth0", mac="02:00:00:00:00:00"),
+        pod_addresses=("10.244.1.5", "fd00::5"),
+    )
+    state = GuestState(
+        pod_uid="pod",
+        machine=machine,
+        machine_type="pc-q35-10.0",
+        network=NetworkPlan((interface,)),
+        run_state="running",
+    )
+    return msgspec.structs.replace(state, **changes)
+
+
+def _decide(document: Document, guest: GuestState | None, refused: str = "") -> Plan:
+    vmi = msgspec.json.decode(msgspec.json.encode(document), type=HostedInstance)
+    return decide(Snapshot(vmi=vmi, guest=guest, now=NOW, refused=refused))
+
+
+def _applied(document: Document, plan: Plan) -> Document:
+    """The VMI after the plan, as an API server would have it."""
+    (action,) = plan.do
+    result: Document = jsonpatch.apply_patch(document, list(action.ops))  # type: ignore[union-attr]
+    return result
+
+
+def _conditions(document: Document) -> dict[str, Document]:
+    return {condition["type"]: condition for condition in document["status"].get("conditions", [])}
+
+
+def test_running_is_told_in_one_patch_and_only_once() -> None:
+    document = _vmi()
+    plan = _decide(document, _guest())
+    after = _applied(document, plan)
+    status = after["status"]
+    assert status["phase"] == "Running"
+    assert status["phaseTransitionTimestamps"] == [
+        {"phase": "Running", "phaseTransitionTimestamp": "2026-01-02T03:04:05Z"}
+    ]
+    assert status["interfaces"] == [
+        {
+            "name": "default",
+            "mac": MAC,
+            "podInterfaceName": "eth0",
+            "infoSource": "domain",
+            "linkState": "up",
+            "queueCount": 1,
+            "ipAddress": "10.244.1.5",
+            "ipAddresses": ["10.244.1.5", "fd00::5"],
+        }
+    ]
+    assert status["volumeStatus"] == [
+        {"name": "ci", "target": "sda", "size": 1048576},
+        {"name": "root", "target": "vda"},
+    ]
+    assert status["machine"] == {"type": "pc-q35-10.0"}
+    assert status["activePods"] == {"pod": "node"}
+    assert [event.reason for event in plan.events] == ["Created", "Started"]
+    assert _conditions(after)["Ready"]["status"] == "True"
+    assert _decide(after, _guest()) == NOTHING
+
+
+def test_every_patch_names_the_version_it_was_decided_on() -> None:
+    (action,) = _decide(_vmi(), _guest()).do
+    assert action.ops[0] == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}  # type: ignore[union-attr]
+
+
+def test_readiness_probe_leaves_ready_to_the_controller() -> None:
+    document = _vmi(spec={**SPEC, "readinessProbe": {"tcpSocket": {"port": 22}}})
+    assert "Ready" not in _conditions(_applied(document, _decide(document, _guest())))
+
+
+@pytest.mark.parametrize("phase", ["", "Pending", "Scheduling", "Succeeded", "Failed"])
+def test_other_phases_are_not_the_agents_to_leave(phase: str) -> None:
+    assert _decide(_vmi(phase), _guest()) == NOTHING
+
+
+@pytest.mark.parametrize("run_state", ["", "prelaunch"])
+def test_a_guest_that_does_not_run_yet_is_not_told(run_state: str) -> None:
+    assert _decide(_vmi(), _guest(run_state=run_state)) == NOTHING
+
+
+def test_a_guest_that_starts_paused_is_running_and_paused() -> None:
+    document = _vmi(spec={**SPEC, "startStrategy": "Paused"})
+    after = _applied(document, _decide(document, _guest(run_state="prelaunch")))
+    assert after["status"]["phase"] == "Running"
+    assert _conditions(after)["Paused"]["reason"] == "PausedByUser"
+
+
+def test_pause_and_its_end() -> None:
+    running = _applied(_vmi(), _decide(_vmi(), _guest()))
+    paused = _applied(running, _decide(running, _guest(run_state="paused")))
+    assert _conditions(paused)["Paused"]["reason"] == "PausedByUser"
+    broken = _applied(running, _decide(running, _guest(run_state="io-error")))
+    assert _conditions(broken)["Paused"]["reason"] == "PausedIOError"
+    assert "Paused" not in _conditions(_applied(paused, _decide(paused, _guest())))
+
+
+def test_the_agent_in_the_guest() -> None:
+    running = _applied(_vmi(), _decide(_vmi(), _guest()))
+    told = (
+        {"name": "enp1s0", "mac": MAC, "addresses": ["10.0.2.2"]},
+        {"name": "docker0", "mac": "02:42:00:00:00:00", "addresses": ["172.17.0.1"]},
+    )
+    info = GuestInfo(os={"name": "Debian GNU/Linux"}, interfaces=told)
+    connected = _guest(agent_connected=True, info=info)
+    after = _applied(running, _decide(running, connected))
+    assert _conditions(after)["AgentConnected"]["status"] == "True"
+    assert after["status"]["guestOSInfo"] == {"name": "Debian GNU/Linux"}
+    first, second = after["status"]["interfaces"]
+    assert (first["interfaceName"], first["infoSource"]) == ("enp1s0", "domain, guest-agent")
+    assert first["ipAddress"] == "10.244.1.5"
+    assert (second["interfaceName"], second["ipAddress"]) == ("docker0", "172.17.0.1")
+    assert _decide(after, connected) == NOTHING
+    gone = _applied(after, _decide(after, _guest()))
+    assert "AgentConnected" not in _conditions(gone)
+    assert gone["status"]["guestOSInfo"] == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "phase", "event_type"),
+    [
+        ({"run_state": "shutdown", "outcome": POWERED_OFF}, "Succeeded", "Normal"),
+        ({"outcome": POWERED_OFF, "exited": True}, "Succeeded", "Normal"),
+        ({"outcome": PANIC}, "Failed", "Warning"),
+        ({"outcome": FORCED}, "Failed", "Warning"),
+        ({"exited": True}, "Failed", "Warning"),
+        ({"exited": True, "run_state": ""}, "Failed", "Warning"),
+    ],
+)
+def test_ends(changes: dict[str, Any], phase: str, event_type: str) -> None:
+    running = _applied(_vmi(), _decide(_vmi(), _guest()))
+    plan = _decide(running, _guest(**changes))
+    after = _applied(running, plan)
+    assert after["status"]["phase"] == phase
+    assert _conditions(after)["Ready"]["status"] == "False"
+    assert [(event.reason, event.type) for event in plan.events] == [("Stopped", event_type)]
+    assert _decide(after, _guest(**changes)) == NOTHING
+
+
+def test_absence_of_evidence_is_not_evidence_of_death() -> None:
+    running = _applied(_vmi(), _decide(_vmi(), _guest()))
+    assert _decide(running, None) == NOTHING
+    assert _decide(running, _guest(run_state="")) == NOTHING
+
+
+def test_a_refused_launch_is_told_and_forgotten_when_it_works() -> None:
+    document = _vmi()
+    plan = _decide(document, None, refused="the network is missing")
+    after = _applied(document, plan)
+    assert _conditions(after)["Synchronized"]["message"] == "the network is missing"
+    assert [event.type for event in plan.events] == ["Warning"]
+    assert _decide(after, None, refused="the network is missing") == NOTHING
+    assert "Synchronized" not in _conditions(_applied(after, _decide(after, _guest())))
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({}, "True"),
+        ({"volumes": [{"name": "root", "persistentVolumeClaim": {"claimName": "c"}}]}, "False"),
+    ],
+)
+def test_live_migratable(change: Document, status: str) -> None:
+    document = _vmi(spec={**SPEC, **change})
+    assert _conditions(_applied(document, _decide(document, _guest())))["LiveMigratable"]["status"] == status
+
+
+def test_bridge_on_the_pod_network_cannot_migrate() -> None:
+    devices = {**SPEC["domain"]["devices"], "interfaces": [{"name": "default", "bridge": {}}]}
+    document = _vmi(spec={**SPEC, "domain": {**SPEC["domain"], "devices": devices}})
+    found = _conditions(_applied(document, _decide(document, _guest())))["LiveMigratable"]
+    assert (found["status"], found["reason"]) == ("False", "InterfaceNotLiveMigratable")
+
+
+@pytest.mark.parametrize(
+    ("data", "phase"),
+    [
+        ({"guest": True, "reason": "guest-shutdown"}, "Succeeded"),
+        ({"guest": True, "reason": "guest-reset"}, "Succeeded"),
+        ({"guest": True, "reason": "guest-panic"}, "Failed"),
+        ({"guest": False, "reason": "host-signal"}, "Failed"),
+        ({"guest": False, "reason": "host-qmp-quit"}, "Failed"),
+        ({"guest": False, "reason": "host-error"}, "Failed"),
+        ({}, "Failed"),
+    ],
+)
+def test_what_qemus_shutdown_event_means(data: dict[str, Any], phase: str) -> None:
+    assert outcome_of_shutdown(data, None).phase == phase
+
+
+def test_our_own_quit_means_what_we_meant() -> None:
+    ours = Outcome("Succeeded", "as planned")
+    assert outcome_of_shutdown({"guest": False, "reason": "host-qmp-quit"}, ours) is ours
+    assert outcome_of_state("running") is None
+    assert outcome_of_state("guest-panicked") is PANIC
