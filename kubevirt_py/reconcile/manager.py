@@ -65,7 +65,8 @@ class Manager:
         self.leading = False
         """Whether the controllers run."""
         self.port = 0
-        """Where the web server listens, once it does."""
+        """Where the web server listens, once `listening` is set."""
+        self.listening = anyio.Event()
         self._random = random or Random()
         self._health = health
         self._stores: dict[tuple[Kind[Any], Selection], Store[Any]] = {}
@@ -181,6 +182,7 @@ class Manager:
             if http is not None:
                 app = application(self.metrics.registry, self._answers())
                 self.port = await stack.enter_async_context(serving(app, Listen(*http)))
+                self.listening.set()
             process.start_soon(self._measure_lag)
             for store in self._stores.values():
                 relisted, undecodable = self.metrics.store(store)

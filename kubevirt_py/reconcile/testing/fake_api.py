@@ -34,6 +34,8 @@ class FakeApi:
         self.faults: list[Fault] = []
         self.writes: list[Write] = []
         """The writes that were sent, in order."""
+        self.faulted = anyio.Event()
+        """Set when the first fault of the script has happened."""
         self.lists = 0
         """How many list pages were read."""
         self._crash = (0, False)
@@ -219,6 +221,7 @@ class FakeApi:
         fault = next((fault for fault in self.faults if fault.matches(verb, kind, key)), None)
         if fault is None:
             return None
+        self.faulted.set()
         await anyio.sleep(fault.delay_s)
         if fault.error is not None and not fault.after_commit:
             raise fault.error
