@@ -121,10 +121,11 @@ AtomicList = Annotated[list[T], ListType("atomic")]
 SetList = Annotated[list[T], ListType("set")]
 NullOr = Annotated[T | None, Nullable()]
 NonEmpty = Annotated[str, MinLen(1)]
-Fraction = Annotated[str, StringConstraints(pattern=r"^(0(?:\.\d{1,3})?|1)$")]
+Ratio = Annotated[str, StringConstraints(pattern=r"^(0(?:\.\d{1,3})?|1)$")]
 
 __all__ = [
-    "AnyObject", "AtomicList", "AtomicModel", "Cel", "Empty", "Format", "Fraction", "Ge", "Int32", "Int64",
-    "IntOrString", "IntOrStringType", "Le", "ListType", "MaxLen", "MinLen", "Model", "NonEmpty", "NullOr", "Nullable",
-    "OpenModel", "PreserveUnknown", "Quantity", "Resource", "SetList", "StringConstraints", "Time", "UInt32", "map_keys",
+    "AnyObject", "AtomicList", "AtomicModel", "Cel", "Empty", "Format", "Ge", "Int32", "Int64", "IntOrString",
+    "IntOrStringType", "Le", "ListType", "MaxLen", "MinLen", "Model", "NonEmpty", "NullOr", "Nullable", "OpenModel",
+    "PreserveUnknown", "Quantity", "Ratio", "Resource", "SetList", "StringConstraints", "Time", "UInt32",
+    "map_keys",
 ]  # fmt: skip

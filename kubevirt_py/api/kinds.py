@@ -20,9 +20,9 @@ CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", dict[str, object])
 
 __all__ = [
     "CONFIG_MAP",
-    "HOSTED_VMI",
     "DAEMON_SET",
     "DEPLOYMENT",
+    "HOSTED_VMI",
     "KUBEVIRT",
     "LEASE",
     "NODE",

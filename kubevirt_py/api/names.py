@@ -1,4 +1,4 @@
-"""Every name that appears in the cluster and is spelled nowhere else: labels, annotations, finalizers, conditions, reasons.
+"""Every name that appears in the cluster, spelled once: labels, annotations, finalizers, conditions, reasons.
 
 Source: KubeVirt's API constants and behaviour map; clients and dashboards look these up literally.
 """

@@ -21,7 +21,8 @@ def parse_quantity(text: str | int | float) -> Fraction:
         power = int(exponent[1:])
         if abs(power) > 64:
             raise ValueError(f"{text!r} is not a quantity; its exponent is out of range")
-        return value * Fraction(10) ** power
+        scale: int = 10 ** abs(power)
+        return value * scale if power >= 0 else value / scale
     if suffix in _BINARY:
         return value * 2 ** _BINARY[suffix]
     return value * Fraction(10) ** _DECIMAL[suffix] if suffix else value

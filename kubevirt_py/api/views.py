@@ -20,7 +20,7 @@ class Tree(Struct, frozen=True, rename="camel", omit_defaults=True):
     """As View, for structs that hold containers and so take part in garbage collection."""
 
 
-class OwnerReference(View):
+class OwnerReference(View, frozen=True):
     api_version: str = ""
     kind: str = ""
     name: str = ""
@@ -28,7 +28,7 @@ class OwnerReference(View):
     controller: bool = False
 
 
-class ObjectMeta(Tree):
+class ObjectMeta(Tree, frozen=True):
     name: str = ""
     namespace: str = ""
     uid: str = ""
@@ -48,7 +48,7 @@ class ObjectMeta(Tree):
         return next((owner for owner in self.owner_references if owner.controller), None)
 
 
-class Condition(View):
+class Condition(View, frozen=True):
     type: str = ""
     status: str = ""
     reason: str = ""
@@ -57,26 +57,26 @@ class Condition(View):
     last_probe_time: str | None = None
 
 
-class StateChangeRequest(Tree):
+class StateChangeRequest(Tree, frozen=True):
     action: str = ""
     uid: str = ""
     data: dict[str, str] = field(default_factory=dict)
 
 
-class StartFailure(View):
+class StartFailure(View, frozen=True):
     consecutive_fail_count: int = 0
     last_failed_vmi_uid: str = field(default="", name="lastFailedVMIUID")
     retry_after_timestamp: str | None = None
 
 
-class VirtualMachineSpec(Tree):
+class VirtualMachineSpec(Tree, frozen=True):
     running: bool | None = None
     run_strategy: str = ""
     template: Raw = Raw(b"{}")
     data_volume_templates: Raw = Raw(b"[]")
 
 
-class VirtualMachineStatus(Tree):
+class VirtualMachineStatus(Tree, frozen=True):
     created: bool = False
     ready: bool = False
     printable_status: str = ""
@@ -88,18 +88,18 @@ class VirtualMachineStatus(Tree):
     start_failure: StartFailure | None = None
 
 
-class VirtualMachine(Tree):
+class VirtualMachine(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: VirtualMachineSpec = VirtualMachineSpec()
     status: VirtualMachineStatus = VirtualMachineStatus()
 
 
-class PhaseTransition(View):
+class PhaseTransition(View, frozen=True):
     phase: str = ""
     phase_transition_timestamp: str | None = None
 
 
-class VirtualMachineInstanceStatus(Tree):
+class VirtualMachineInstanceStatus(Tree, frozen=True):
     phase: str = ""
     reason: str = ""
     node_name: str = ""
@@ -114,13 +114,13 @@ class VirtualMachineInstanceStatus(Tree):
     runtime_user: int = 0
 
 
-class VirtualMachineInstance(Tree):
+class VirtualMachineInstance(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: Raw = Raw(b"{}")
     status: VirtualMachineInstanceStatus = VirtualMachineInstanceStatus()
 
 
-class HostedInstance(Tree):
+class HostedInstance(Tree, frozen=True):
     """A VMI as the agent of its node reads it: the status as it stands, since the agent writes most of it."""
 
     metadata: ObjectMeta = ObjectMeta()
@@ -132,44 +132,44 @@ class HostedInstance(Tree):
         return str(self.status.get("phase") or "")
 
 
-class ContainerStateTerminated(View):
+class ContainerStateTerminated(View, frozen=True):
     exit_code: int = 0
     reason: str = ""
     message: str = ""
     finished_at: str | None = None
 
 
-class ContainerStateRunning(View):
+class ContainerStateRunning(View, frozen=True):
     started_at: str | None = None
 
 
-class ContainerStateWaiting(View):
+class ContainerStateWaiting(View, frozen=True):
     reason: str = ""
     message: str = ""
 
 
-class ContainerState(View):
+class ContainerState(View, frozen=True):
     running: ContainerStateRunning | None = None
     waiting: ContainerStateWaiting | None = None
     terminated: ContainerStateTerminated | None = None
 
 
-class ContainerStatus(View):
+class ContainerStatus(View, frozen=True):
     name: str = ""
     ready: bool = False
     image_id: str = field(default="", name="imageID")
     state: ContainerState = ContainerState()
 
 
-class PodIP(View):
+class PodIP(View, frozen=True):
     ip: str = ""
 
 
-class PodSpec(Tree):
+class PodSpec(Tree, frozen=True):
     node_name: str = ""
 
 
-class PodStatus(Tree):
+class PodStatus(Tree, frozen=True):
     phase: str = ""
     reason: str = ""
     message: str = ""
@@ -181,41 +181,41 @@ class PodStatus(Tree):
     qos_class: str = ""
 
 
-class Pod(Tree):
+class Pod(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
 
-class NodeStatus(Tree):
+class NodeStatus(Tree, frozen=True):
     conditions: tuple[Condition, ...] = ()
     allocatable: dict[str, str] = field(default_factory=dict)
 
 
-class Node(Tree):
+class Node(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     status: NodeStatus = NodeStatus()
 
 
-class PersistentVolumeClaimSpec(Tree):
+class PersistentVolumeClaimSpec(Tree, frozen=True):
     access_modes: tuple[str, ...] = ()
     volume_mode: str = "Filesystem"
     resources: Raw = Raw(b"{}")
 
 
-class PersistentVolumeClaimStatus(Tree):
+class PersistentVolumeClaimStatus(Tree, frozen=True):
     phase: str = ""
     access_modes: tuple[str, ...] = ()
     capacity: dict[str, str] = field(default_factory=dict)
 
 
-class PersistentVolumeClaim(Tree):
+class PersistentVolumeClaim(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
     status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
 
 
-class LeaseSpec(View):
+class LeaseSpec(View, frozen=True):
     holder_identity: str | None = None
     lease_duration_seconds: int | None = None
     acquire_time: str | None = None
@@ -223,28 +223,28 @@ class LeaseSpec(View):
     lease_transitions: int | None = None
 
 
-class Lease(Tree):
+class Lease(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: LeaseSpec = LeaseSpec()
 
 
-class KubeVirt(Tree):
+class KubeVirt(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: Raw = Raw(b"{}")
     status: Raw = Raw(b"{}")
 
 
-class Held(Tree):
+class Held(Tree, frozen=True):
     """Only the metadata of an object, for watchers that ask whether it is still as it was applied."""
 
     metadata: ObjectMeta = ObjectMeta()
 
 
-class WorkloadSpec(View):
+class WorkloadSpec(View, frozen=True):
     replicas: int = 1
 
 
-class WorkloadStatus(View):
+class WorkloadStatus(View, frozen=True):
     """Deployment and DaemonSet status; each kind fills its own fields."""
 
     observed_generation: int = 0
@@ -256,7 +256,7 @@ class WorkloadStatus(View):
     number_available: int = 0
 
 
-class Workload(Tree):
+class Workload(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: WorkloadSpec = WorkloadSpec()
     status: WorkloadStatus = WorkloadStatus()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from kubevirt_py.api.base import AtomicList, Fraction, Model, NullOr, Quantity, Time
+from kubevirt_py.api.base import AtomicList, Model, NullOr, Quantity, Ratio, Time
 
 
 class BackupVolume(Model):
@@ -55,7 +55,7 @@ class PersistentVolumeClaimInfo(Model):
     """Sizes."""
     claim_name: str | None = None
     """Name of the claim."""
-    filesystem_overhead: Fraction | None = None
+    filesystem_overhead: Ratio | None = None
     """Part of the size the filesystem takes."""
     preallocated: bool | None = None
     """All space is allocated."""
