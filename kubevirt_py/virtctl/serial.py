@@ -45,9 +45,8 @@ async def attach(session: Session, vmi: str, *, timeout_s: float) -> None:
     while True:
         socket = await _connect(session, vmi, timeout_s)
         verb = "Successfully connected" if first else "Connected again"
-        terminal.say(f"{verb} to {vmi} console. Press Ctrl+] or Ctrl+5 to exit console.")
+        end = await _hold(socket, f"{verb} to {vmi} console. Press Ctrl+] or Ctrl+5 to exit console.")
         first = False
-        end = await _hold(socket)
         if end is End.LEFT:
             return
         if end is End.CLOSED or await _phase(session, vmi) != "Running":
@@ -110,8 +109,8 @@ async def _until_running(session: Session, vmi: str) -> None:
         await anyio.sleep(RETRY_S)
 
 
-async def _hold(socket: aiohttp.ClientWebSocketResponse) -> End:
-    """Pass bytes both ways until either side ends."""
+async def _hold(socket: aiohttp.ClientWebSocketResponse, greeting: str) -> End:
+    """Pass bytes both ways until either side ends. The greeting tells that keys go to the guest now."""
     ends: list[End] = []
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
 
@@ -135,6 +134,7 @@ async def _hold(socket: aiohttp.ClientWebSocketResponse) -> End:
         scope.cancel()
 
     with terminal.raw_mode(keyboard):
+        terminal.say(greeting)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(type_in, tasks.cancel_scope)
             tasks.start_soon(show, tasks.cancel_scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
 import termios
@@ -130,16 +131,25 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(theirs)
 
 
+def _read_until(descriptor: int, words: bytes) -> None:
+    seen = b""
+    while words not in seen:
+        readable, _, _ = select.select([descriptor], [], [], WAIT_S)
+        assert readable, f"no {words!r} in {seen!r}"
+        seen += os.read(descriptor, 1024)
+
+
 def test_a_terminal_is_raw_meanwhile_and_as_before_afterwards(cluster: Cluster, terminal: tuple[int, int]) -> None:
     ours, theirs = terminal
     before = termios.tcgetattr(theirs)
     with subprocess.Popen(PROGRAM, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-        seen = b""
-        while b"to exit console." not in seen:
-            seen += os.read(ours, 1024)
-        os.write(ours, b"a\x03b")
-        while b"A\x03B" not in seen:
-            seen += os.read(ours, 1024)
+        try:
+            _read_until(ours, b"to exit console.")
+            os.write(ours, b"a\x03b")
+            _read_until(ours, b"A\x03B")
+        except BaseException:
+            process.kill()
+            raise
         assert not termios.tcgetattr(theirs)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
         os.write(ours, b"\x1d")
         assert process.wait(WAIT_S) == 0
