@@ -170,7 +170,7 @@ class Channel:
                     yield conversation
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead) as error:
             raise AgentSilent(f"the connection failed: {error!r}") from error
-        except (anyio.DelimiterNotFound, msgspec.MsgspecError, RecursionError) as error:
+        except (anyio.DelimiterNotFound, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise AgentSilent(f"the answer makes no sense: {error!r}") from error
         except TimeoutError as error:
             raise AgentSilent("no answer in time") from error

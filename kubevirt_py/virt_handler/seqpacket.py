@@ -57,7 +57,7 @@ class Connection:
             if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
                 raise ProtocolError("a message was cut off")
             return _DECODER.decode(data), list(fds)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             close_all(fds)
             raise ProtocolError("a message is not a JSON object") from error
         except BaseException:
@@ -92,7 +92,7 @@ class Connection:
         """The error that the other end sent before it died, if it is there already; empty if not."""
         try:
             message = _DECODER.decode(self.sock.recv(MESSAGE_BYTES))
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return ""
         return str(message.get("error") or "")[:ERROR_CHARACTERS]
 

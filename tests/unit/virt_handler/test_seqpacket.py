@@ -31,7 +31,7 @@ async def test_messages_with_descriptors(pair: tuple[Connection, socket.socket])
         os.close(fd)
 
 
-@pytest.mark.parametrize("data", [b"[]", b"{", b'"text"', b"[" * 5000, b"\xff\xfe"])
+@pytest.mark.parametrize("data", [b"[]", b"{", b'"text"', b"[" * 5000, b"\xff\xfe", b'{"a": "\xc3\x28"}'])
 async def test_nonsense_is_refused(pair: tuple[Connection, socket.socket], data: bytes) -> None:
     connection, stub = pair
     stub.send(data)

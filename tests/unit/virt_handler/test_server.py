@@ -1,0 +1,217 @@
+"""The server for virt-api: who gets in, streams with one session each, and what is refused."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import anyio
+import pytest
+import trustme
+from anyio.abc import SocketStream
+
+from kubevirt_py.decide.guest_state import GuestInfo
+from kubevirt_py.kube.tls import ReloadingServerContext
+from kubevirt_py.reconcile.http import Listen, serving
+from kubevirt_py.virt_handler import qmp
+from kubevirt_py.virt_handler.guest import Guest
+from kubevirt_py.virt_handler.server import CLIENT, PROTOCOL, Server
+
+
+class _Agent:
+    async def inform(self) -> GuestInfo:
+        return GuestInfo(version="9.2", commands=("guest-ping",), hostname="vm", os={"name": "Debian"})
+
+    async def users(self) -> list[dict[str, Any]]:
+        return [{"userName": "root"}]
+
+    async def filesystems(self) -> list[dict[str, Any]]:
+        return []
+
+
+class _Monitor:
+    """Takes commands as a QMP session does."""
+
+    def __init__(self) -> None:
+        self.commands: list[str] = []
+        self.error: Exception | None = None
+
+    async def execute(self, command: str, _arguments: Any = None) -> None:
+        self.commands.append(command)
+        if self.error:
+            raise self.error
+
+
+class Lab:
+    """A server with one guest, and clients of several names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ca = trustme.CA()
+        self.monitor = _Monitor()
+        machine = SimpleNamespace(graphics=None, devices=SimpleNamespace(serial=True))
+        self.guest: Any = Guest.__new__(Guest)
+        self.guest.__dict__.update(
+            record=SimpleNamespace(machine=machine, rebooting=False),
+            folder=SimpleNamespace(socket=lambda name: str(folder / name), save=lambda _record: None),
+            key="default/vm",
+            uid="uid",
+            run_state="running",
+            agent_connected=True,
+            agent=_Agent(),
+            monitor=self.monitor,
+            _poke=anyio.Event(),
+        )
+        self.port = 0
+
+    def named(self, namespace: str, name: str) -> Guest | None:
+        found: Guest | None = self.guest if (namespace, name) == ("default", "vm") else None
+        return found
+
+    def client(self, name: str | None = CLIENT, ca: trustme.CA | None = None) -> aiohttp.ClientSession:
+        context = ssl.create_default_context()
+        self.ca.configure_trust(context)
+        if name is not None:
+            (ca or self.ca).issue_cert(common_name=name).configure_cert(context)
+        return aiohttp.ClientSession(
+            f"https://localhost:{self.port}/v1/namespaces/default/virtualmachineinstances/",
+            connector=aiohttp.TCPConnector(ssl=context),
+        )
+
+
+@pytest.fixture
+async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
+    made = Lab(tmp_path)
+    certificate = made.ca.issue_cert("localhost")
+    (tmp_path / "tls.crt").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
+    (tmp_path / "tls.key").write_bytes(certificate.private_key_pem.bytes())
+    made.ca.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    tls = ReloadingServerContext(tmp_path, tmp_path / "ca.crt", True)
+    app = Server(made).application()  # type: ignore[arg-type]
+    async with serving(app, Listen("localhost", 0, tls.context)) as made.port:
+        yield made
+
+
+@asynccontextmanager
+async def _serial(folder: Path) -> AsyncIterator[None]:
+    """An echoing serial port that serves one client at a time, as QEMU's does."""
+    listener = await anyio.create_unix_listener(folder / "serial0")
+    busy = anyio.Lock()
+
+    async def echo(stream: SocketStream) -> None:
+        async with busy, stream:
+            try:
+                while True:
+                    await stream.send(await stream.receive())
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                return
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, echo)
+        yield
+        tasks.cancel_scope.cancel()
+    await listener.aclose()
+
+
+async def test_only_virt_api_gets_in(lab: Lab) -> None:
+    async with lab.client("kubevirt.io:system:node:virt-handler") as other, other.put("vm/pause") as answer:
+        assert answer.status == 403
+    for client in (lab.client(None), lab.client(CLIENT, trustme.CA())):
+        async with client:
+            with pytest.raises(aiohttp.ClientError):
+                await client.put("vm/pause")
+    assert lab.monitor.commands == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "command"),
+    [("pause", "stop"), ("unpause", "cont"), ("reset", "system_reset")],
+)
+async def test_verbs(lab: Lab, verb: str, command: str) -> None:
+    async with lab.client() as client, client.put(f"vm/{verb}") as answer:
+        assert answer.status == 200
+    assert lab.monitor.commands == [command]
+
+
+async def test_soft_reboot_without_agent_presses_the_button(lab: Lab) -> None:
+    lab.guest.agent_connected = False
+    async with lab.client() as client, client.put("vm/softreboot") as answer:
+        assert answer.status == 200
+    assert lab.monitor.commands == ["system_powerdown"]
+    assert lab.guest.record.rebooting
+
+
+async def test_what_cannot_be_done_is_said(lab: Lab) -> None:
+    async with lab.client() as client:
+        async with client.put("elsewhere/pause") as answer:
+            assert (answer.status, "does not run on this node" in await answer.text()) == (404, True)
+        async with client.get("vm/vnc") as answer:
+            assert (answer.status, "no graphics device" in await answer.text()) == (400, True)
+        lab.monitor.error = qmp.MonitorGone("stop: no answer within 10 s")
+        async with client.put("vm/pause") as answer:
+            assert answer.status == 503
+        lab.monitor.error = qmp.MonitorError("stop", "GenericError", "not now")
+        async with client.put("vm/pause") as answer:
+            assert (answer.status, await answer.text()) == (409, "QEMU refused: stop: not now")
+        lab.guest.agent_connected = False
+        async with client.get("vm/guestosinfo") as answer:
+            assert answer.status == 409
+
+
+async def test_questions_to_the_agent(lab: Lab) -> None:
+    async with lab.client() as client:
+        async with client.get("vm/guestosinfo") as answer:
+            info = await answer.json()
+            assert (info["kind"], info["os"], info["userList"]) == (
+                "VirtualMachineInstanceGuestAgentInfo",
+                {"name": "Debian"},
+                [{"userName": "root"}],
+            )
+        async with client.get("vm/userlist") as answer:
+            assert (await answer.json())["items"] == [{"userName": "root"}]
+        async with client.get("vm/filesystemlist") as answer:
+            assert (await answer.json())["kind"] == "VirtualMachineInstanceFileSystemList"
+
+
+async def test_a_second_console_ends_the_first_cleanly(lab: Lab) -> None:
+    async with _serial(lab.folder), lab.client() as client:
+        first = await client.ws_connect("vm/console", protocols=(PROTOCOL,))
+        assert first.protocol == PROTOCOL
+        await first.send_bytes(b"hello")
+        assert await first.receive_bytes(timeout=10) == b"hello"
+        second = await client.ws_connect("vm/console", protocols=(PROTOCOL,))
+        ending = await first.receive(timeout=10)
+        assert (ending.type, first.close_code) == (aiohttp.WSMsgType.CLOSE, 1000)
+        await second.send_bytes(b"again")
+        assert await second.receive_bytes(timeout=10) == b"again"
+        async with client.get("vm/console", params={"preserveSession": "true"}) as answer:
+            assert answer.status == 503
+        await second.close()
+
+
+async def test_a_console_ends_with_its_guest(lab: Lab, tmp_path: Path) -> None:
+    listener = await anyio.create_unix_listener(tmp_path / "serial0")
+
+    async def hang_up(stream: SocketStream) -> None:
+        await stream.send(b"bye")
+        await stream.aclose()
+
+    async with anyio.create_task_group() as tasks, lab.client() as client:
+        tasks.start_soon(listener.serve, hang_up)
+        console = await client.ws_connect("vm/console")
+        assert await console.receive_bytes(timeout=10) == b"bye"
+        assert (await console.receive(timeout=10)).type == aiohttp.WSMsgType.CLOSE
+        tasks.cancel_scope.cancel()
+    await listener.aclose()
+
+
+async def test_a_console_that_cannot_be_reached_is_closed(lab: Lab) -> None:
+    async with lab.client() as client:
+        console = await client.ws_connect("vm/console")
+        ending = await console.receive(timeout=10)
+        assert (ending.type, console.close_code) == (aiohttp.WSMsgType.CLOSE, 1011)
