@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from e2e.kubectl import VIRTCTL
 
 ESCAPE = "\x1d"
-PROMPT = re.compile(r"[#$] $")
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""Terminal control sequences; shells ask for the cursor's place after each prompt."""
 USER, PASSWORD = "root", "tiny"
 
 
@@ -93,7 +94,7 @@ class Console:
             data = os.read(self._terminal, 65536)
         except OSError:
             return False
-        self.seen += data.decode(errors="replace")
+        self.seen = CONTROL.sub("", self.seen + data.decode(errors="replace"))
         return bool(data)
 
 
