@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_SHAPE = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?")
+_SHAPE = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([KMGTPE]i|[numkMGTPE]))?", re.ASCII)
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
@@ -21,11 +21,15 @@ def parse_quantity(text: str | int | float) -> Fraction:
         power = int(exponent[1:])
         if abs(power) > 64:
             raise ValueError(f"{text!r} is not a quantity; its exponent is out of range")
-        scale: int = 10 ** abs(power)
-        return value * scale if power >= 0 else value / scale
+        return _scaled(value, 10, power)
     if suffix in _BINARY:
-        return value * 2 ** _BINARY[suffix]
-    return value * Fraction(10) ** _DECIMAL[suffix] if suffix else value
+        return _scaled(value, 2, _BINARY[suffix])
+    return _scaled(value, 10, _DECIMAL.get(suffix, 0))
+
+
+def _scaled(value: Fraction, base: int, power: int) -> Fraction:
+    scale: int = base ** abs(power)
+    return value * scale if power >= 0 else value / scale
 
 
 def is_quantity(text: str | int | float) -> bool:

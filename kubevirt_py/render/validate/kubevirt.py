@@ -119,7 +119,7 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
 
 
 def _ratio(given: str | None, field: str) -> Iterator[Cause]:
-    if given and not re.fullmatch(r"[1-9]\d*(\.\d+)?", given):
+    if given and not re.fullmatch(r"[1-9][0-9]*(\.[0-9]+)?", given):
         yield Cause(field, INVALID, f"{given!r} must be a factor of at least 1, such as 1.2")
 
 
