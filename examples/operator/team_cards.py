@@ -1,7 +1,5 @@
 """An operator in one file: every namespace with a label `team` has a ConfigMap `team` that says so."""
 
-from dataclasses import dataclass
-
 import anyio
 import msgspec
 
@@ -9,7 +7,7 @@ from kubevirt_py.kube.connect import kubeconfig_client
 from kubevirt_py.reconcile import Apply, Delete, Event, Key, Kind, Manager, Meta, Plan, owns
 
 
-class Namespace(msgspec.Struct, frozen=True):  # views: the fields we read, nothing else is kept
+class Namespace(msgspec.Struct, frozen=True):  # a view: the fields we read, nothing else is kept
     metadata: Meta = Meta()
 
 
@@ -21,16 +19,13 @@ class ConfigMap(msgspec.Struct, frozen=True):
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", Namespace, namespaced=False)
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", ConfigMap)
 
-
-@dataclass(frozen=True)
-class Snapshot:
-    meta: Meta
-    card: ConfigMap | None
+Snapshot = tuple[Meta, ConfigMap | None]  # what one decision is made from
 
 
 def decide(seen: Snapshot) -> Plan:
     """Pure: what is there -> what to do about it."""
-    meta, card, team = seen.meta, seen.card, seen.meta.labels.get("team")
+    meta, card = seen
+    team = meta.labels.get("team")
     if team is None:
         return Plan((Delete(CONFIG_MAP, Key(meta.name, "team"), card.metadata.uid),) if card else ())
     if meta.deletion_timestamp or (card and card.data.get("team") == team):
@@ -44,7 +39,10 @@ def decide(seen: Snapshot) -> Plan:
 
 def wire(manager: Manager) -> None:
     namespaces, cards = manager.store(NAMESPACE), manager.store(CONFIG_MAP, labels="example.com/card=team")
-    snapshot = lambda key, _failure: Snapshot(namespaces[key].metadata, cards.get(Key(key.name, "team")))  # noqa: E731
+
+    def snapshot(key: Key, _failure: object) -> Snapshot:
+        return namespaces[key].metadata, cards.get(Key(key.name, "team"))
+
     manager.add("cards", root=namespaces, decide=decide, snapshot=snapshot, wake=[owns(cards)])
 
 
