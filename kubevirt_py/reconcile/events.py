@@ -56,14 +56,16 @@ class Aggregator:
     instance: str
     _series: dict[tuple[str, ...], _Series] = field(default_factory=dict)
     _buckets: dict[str, TokenBucket] = field(default_factory=dict)
+    _sweep_above: int = ROOM
 
     def add(self, event: Event, now: float, wall: datetime) -> Send | None:
         """What to send for `event`; None if it is only counted, or one too many."""
         self._forget(now)
         subject = event.regarding.get("uid") or event.regarding.get("name", "")
         identity = (subject, event.type, event.reason, event.note)
-        series = self._series.get(identity)
+        series = self._series.pop(identity, None)
         if series is not None:
+            self._series[identity] = series  # last again, so that the first is always the one unseen for longest
             series.count += 1
             series.seen_at = now
             series.last = wall
@@ -98,13 +100,14 @@ class Aggregator:
         }
 
     def _forget(self, now: float) -> None:
-        """Series and buckets that nobody would miss; the oldest series come first."""
+        """Drop series and buckets that nobody would miss."""
         for identity, series in list(self._series.items()):
             if now - series.seen_at < FORGET_S:
                 break
             del self._series[identity]
-        if len(self._buckets) > ROOM:
+        if len(self._buckets) > self._sweep_above:
             self._buckets = {subject: bucket for subject, bucket in self._buckets.items() if not bucket.full(now)}
+            self._sweep_above = max(ROOM, 2 * len(self._buckets))
 
 
 class Recorder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -168,6 +169,7 @@ class Manager:
         """Run until SIGTERM or SIGINT, then drain. Raises LeaseLost (in an exception group) if the lease is lost."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._stop_on_signal)
+            group.start_soon(self._calm_the_collector)
             await self.serve(lease=lease, http=http)
             group.cancel_scope.cancel()
 
@@ -266,6 +268,14 @@ class Manager:
             async for number in signals:
                 _log.info("stopping", extra={"signal": number.name})
                 self.stop()
+
+    async def _calm_the_collector(self) -> None:
+        """The views of the first fill live on: full collections would only stall the loop looking at them."""
+        gc.set_threshold(50_000, 20, 50)
+        for store in self._stores.values():
+            await store.wait_synced()
+        gc.collect()
+        gc.freeze()
 
     async def _measure_lag(self) -> None:
         while True:

@@ -71,6 +71,16 @@ def test_one_object_cannot_flood() -> None:
     assert events.add(Event(ABOUT, "R", "after a while"), 400.0, wall(400)) is not None
 
 
+def test_what_is_remembered_is_bounded() -> None:
+    events = aggregator()
+    lasting = Event({**ABOUT, "uid": "lasting"}, "R", "note")
+    for number in range(5000):
+        events.add(Event({**ABOUT, "uid": str(number)}, "R", "note"), number * 10.0, wall(0))
+        events.add(lasting, number * 10.0, wall(0))
+    assert len(events._series) < 50
+    assert len(events._buckets) <= ROOM + 1
+
+
 def test_notes_are_cut_to_what_the_api_takes() -> None:
     send = aggregator().add(Event(ABOUT, "R", "ä" * 2000), 0.0, START)
     assert send is not None and len(send.body["note"].encode()) <= 1024
