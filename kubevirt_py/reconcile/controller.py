@@ -13,6 +13,7 @@ from kubevirt_py.kube.errors import ApiError, Throttled
 from kubevirt_py.plan import Action, Event, Failure, Key, Plan
 from kubevirt_py.reconcile.backoff import Backoff
 from kubevirt_py.reconcile.floors import Floors
+from kubevirt_py.reconcile.meta import meta_of
 from kubevirt_py.reconcile.metrics import ControllerMetrics, Metrics
 from kubevirt_py.reconcile.queue import Item, Queue
 from kubevirt_py.reconcile.source import BACKGROUND, EVERYTHING, USER, Ticker
@@ -29,6 +30,7 @@ a change matters. An exception means: again, later."""
 
 RECONCILE_S = 60.0
 RESYNC_S = 3600.0
+STALE_OFTEN = 5
 
 _log = logging.getLogger(__name__)
 
@@ -105,7 +107,9 @@ class Controller:
         if noisy:
             self.metrics.storms.inc()
             _log.warning("held back", extra={"controller": self.name, "key": str(key), "noisiest": noisy})
-        with span(f"reconcile {self.name}", key=str(key), why=item.why):
+        view = self.root.get(key) if self.root is not None else None
+        uid = meta_of(view).uid if view is not None else ""
+        with span(f"reconcile {self.name}", key=str(key), uid=uid, why=item.why):
             result = await self._attempt(key)
             annotate(result=result)
         self.metrics.results[result].inc()
@@ -119,7 +123,9 @@ class Controller:
             self.queue.add(key, after_s=error.after_s, why="throttled")
             return "throttled"
         except Stale as error:
-            self._retry(key, logging.DEBUG, "state was stale", error)
+            # Ordinary, unless it goes on: then the plan asks for something that can never fit.
+            level = logging.DEBUG if self._failures.get(key, 0) < STALE_OFTEN else logging.WARNING
+            self._retry(key, level, "state was stale", error)
             return "stale"
         except Refused as error:
             self._retry(key, logging.WARNING, "refused", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -11,6 +12,8 @@ from kubevirt_py.reconcile.meta import controller_of, is_kind, key_of, meta_of
 from kubevirt_py.reconcile.store import Store
 
 V = TypeVar("V")
+
+_log = logging.getLogger(__name__)
 
 DELETION = 10
 USER = 0
@@ -43,7 +46,13 @@ class Source:
 
         def on_change(old: Any | None, new: Any | None) -> None:
             priority = USER if self.store.synced else BACKGROUND
-            for key in {key for view in (old, new) if view is not None for key in keys(view)}:
+            try:
+                woken = {key for view in (old, new) if view is not None for key in keys(view)}
+            except Exception:
+                # A bug that one odd object brings out must not end the process, which would meet it again at once.
+                _log.exception("no keys from a changed object", extra={"kind": why})
+                return
+            for key in woken:
                 wake(key, DEBOUNCE_S, priority, why)
 
         self.store.subscribe(on_change)

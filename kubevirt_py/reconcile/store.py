@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,9 +16,11 @@ from typing import Generic, TypeVar
 import anyio
 
 from kubevirt_py.plan import Key, Kind
-from kubevirt_py.reconcile.meta import meta_of, version_number
+from kubevirt_py.reconcile.meta import key_of, meta_of, version_number
 
 V = TypeVar("V")
+_log = logging.getLogger(__name__)
+
 IndexFunction = Callable[[V], Iterable[str]]
 Subscriber = Callable[[V | None, V | None], None]
 
@@ -119,7 +122,7 @@ class Store(Generic[V]):
         self._functions[name] = function
         self._indexes[name] = {}
         for key, view in self._views.items():
-            self._index(name, key, (), function(view))
+            self._index(name, key, set(), _values(function, view))
 
     def put(self, key: Key, view: V, rv: int) -> None:
         """The object now looks like `view`."""
@@ -169,9 +172,7 @@ class Store(Generic[V]):
 
     def _changed(self, key: Key, old: V | None, new: V | None) -> None:
         for name, function in self._functions.items():
-            before = function(old) if old is not None else ()
-            after = function(new) if new is not None else ()
-            self._index(name, key, before, after)
+            self._index(name, key, _values(function, old), _values(function, new))
         if old is not None and self._departures:
             uid = meta_of(old).uid
             if (new is None or meta_of(new).uid != uid) and uid in self._departures:
@@ -179,8 +180,8 @@ class Store(Generic[V]):
         for subscriber in self._subscribers:
             subscriber(old, new)
 
-    def _index(self, name: str, key: Key, before: Iterable[str], after: Iterable[str]) -> None:
-        index, old, new = self._indexes[name], set(before), set(after)
+    def _index(self, name: str, key: Key, old: set[str], new: set[str]) -> None:
+        index = self._indexes[name]
         for value in old - new:
             keys = index[value]
             keys.discard(key)
@@ -188,6 +189,17 @@ class Store(Generic[V]):
                 del index[value]
         for value in new - old:
             index.setdefault(value, set()).add(key)
+
+
+def _values(function: IndexFunction[V], view: V | None) -> set[str]:
+    """What the index says of a view; nothing where it fails, so that one odd object does not end the process."""
+    if view is None:
+        return set()
+    try:
+        return set(function(view))
+    except Exception:
+        _log.exception("object not indexed", extra={"key": str(key_of(view))})
+        return set()
 
 
 def _same_version(old: object, new: object) -> bool:

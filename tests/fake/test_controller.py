@@ -335,7 +335,7 @@ async def test_an_idle_controller_writes_nothing() -> None:
         await settle(manager)
         before = len(api.writes)
         assert before == 20 * 4
-        await anyio.sleep(10_000)
+        await anyio.sleep(4_000)
         assert len(api.writes) == before
         api.cut_watches()
         api.server.compact(WIDGET)

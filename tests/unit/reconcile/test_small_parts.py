@@ -140,3 +140,11 @@ def test_a_mapped_source_wakes_what_it_says() -> None:
     assert {key.name for key, _, _ in wakes} == {"x", "y"}
     with pytest.raises(ValueError, match="owns"):
         owns(store).connect(None, wakes)
+
+
+def test_a_mapping_that_fails_on_one_object_wakes_for_the_others() -> None:
+    store, wakes = Store(CONFIG_MAP), Wakes()
+    mapped(store, lambda view: [Key("ns", view.data["to"])]).connect(None, wakes)
+    for name, data in (("bad", {}), ("good", {"to": "x"})):
+        store.put(Key("ns", name), ConfigMap(Metadata(name, "ns", name, "1"), data), 1)
+    assert [key.name for key, _, _ in wakes] == ["x"]

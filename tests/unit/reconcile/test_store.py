@@ -90,6 +90,14 @@ def test_an_index_added_late_knows_what_was_there() -> None:
     assert store.by("size", "3") == (view(A, 1, size=3),)
 
 
+def test_an_index_that_fails_on_one_object_serves_the_others() -> None:
+    store = Store(WIDGET, indexes={"inverse": lambda widget: [str(1 / widget.spec.size)]})
+    store.put(A, view(A, 1, size=0), 1)
+    store.put(B, view(B, 2, size=1), 2)
+    assert store.by("inverse", "1.0") == (view(B, 2, size=1),)
+    assert len(store) == 2
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2) | st.none()), max_size=30))
 def test_an_index_always_equals_a_scan(script: list[tuple[str, int | None]]) -> None:
     store = Store(WIDGET, indexes={"size": by_size})
