@@ -61,7 +61,7 @@ class Manager:
     ) -> None:
         self.api = api
         self.name = name
-        self.metrics = Metrics(metrics_prefix)
+        self.metrics = Metrics(metrics_prefix, name)
         self.now = clock
         self.leading = False
         """Whether the controllers run."""
@@ -222,6 +222,7 @@ class Manager:
         with anyio.fail_after(SYNC_S):
             for store in self._stores.values():
                 await store.wait_synced()
+        self.metrics.ready.set(1)
         _log.info("stores are filled", extra={"objects": sum(len(store) for store in self._stores.values())})
 
     async def _lead(self, spec: LeaseSpec) -> None:

@@ -41,7 +41,7 @@ class ControllerMetrics:
 class Metrics:
     """All metrics of one manager, in a registry of its own. Processes add theirs to `registry`."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, process: str) -> None:
         self.registry = CollectorRegistry()
         self._workqueues = _Workqueues(prefix)
         self._stores = _Stores(prefix)
@@ -76,7 +76,9 @@ class Metrics:
         self.loop_lag = Gauge(
             prefix + "event_loop_lag_seconds", "How late the event loop ran a timer", registry=self.registry
         )
-        self.leading = Gauge(prefix + "leading_status", "1 while this process may write", registry=self.registry)
+        mine = prefix + process.replace("-", "_")
+        self.leading = Gauge(f"{mine}_leading_status", "1 while the controllers run", registry=self.registry)
+        self.ready = Gauge(f"{mine}_ready_status", "1 once the stores are filled", registry=self.registry)
 
     def controller(self, name: str, queue: Queue[Key]) -> ControllerMetrics:
         """The series of the controller `name`, which start to exist now."""

@@ -24,7 +24,7 @@ workqueue_depth workqueue_adds_total workqueue_queue_duration_seconds_bucket wor
 workqueue_retries_total workqueue_unfinished_work_seconds workqueue_longest_running_processor_seconds
 reconcile_total decide_errors_total stale_reads_total storms_total writes_per_reconcile_bucket
 store_objects store_resource_version store_unreadable store_relists_total store_undecodable_total
-events_dropped_total event_loop_lag_seconds leading_status
+events_dropped_total event_loop_lag_seconds virt_x_leading_status virt_x_ready_status
 """.split()
 
 
@@ -77,7 +77,7 @@ async def test_not_ready_names_the_store_and_its_trouble() -> None:
 
 
 async def test_every_series_is_there_from_the_start() -> None:
-    manager = Manager(FakeApi(), name="us", metrics_prefix="team_")
+    manager = Manager(FakeApi(), name="virt-x", metrics_prefix="team_")
     make_two(manager, "ns")
     async with probed(manager) as probe:
         await settle(manager, within_s=0)
@@ -87,6 +87,7 @@ async def test_every_series_is_there_from_the_start() -> None:
     for result in ("success", "stale", "refused"):
         assert f'team_reconcile_total{{controller="make-two",result="{result}"}} 0.0' in text
     assert 'team_store_objects{kind="configmaps"} 0.0' in text
+    assert "team_virt_x_leading_status 1.0" in text
 
 
 async def test_a_signal_is_the_orderly_end() -> None:
