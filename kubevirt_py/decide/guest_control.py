@@ -28,7 +28,7 @@ KILL_AFTER_S = 5.0
 REPORT_S = 5.0
 """How long QEMU is kept after the guest's end, for the API to learn the outcome before the pod ends."""
 HOOK_S = 2.0
-"""How long after the preStop hook's answer the kubelet's SIGTERM may take."""
+"""How long the preStop hook may take to come, and after its answer the kubelet's SIGTERM."""
 RETRY_IO_S = (10.0, 20.0, 40.0, 80.0, 160.0, 180.0)
 
 
@@ -57,6 +57,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
     reported: bool = False
     rebooting: bool = False
+    hook_expected: bool = False
     hook_answered_at: float | None = None
     sigterm: bool = False
     io_errors: int = 0
@@ -96,7 +97,8 @@ def control(c: Control) -> Next:
 def _clear_away(c: Control) -> Next:
     """The guest has ended and QEMU stands still: let the API know first, and a preStop hook end, then quit."""
     ended = c.ended_at if c.ended_at is not None else c.now
-    if c.hook_answered_at is not None and not c.sigterm and c.now < c.hook_answered_at + HOOK_S:
+    since = c.hook_answered_at if c.hook_answered_at is not None else ended if c.hook_expected else None
+    if since is not None and not c.sigterm and c.now < since + HOOK_S:
         return Next(again_s=0.05)
     if c.reported:
         return Next((Command.QUIT,))

@@ -287,6 +287,9 @@ class Guest:
 
     def _control(self) -> Control:
         record, vmi = self.record, self._home.vmi(self.key, self.uid)
+        pod = self._home.pod(record.pod_uid)
+        # Whoever deletes a VMI has its pod deleted, and then the kubelet calls the hook.
+        going = [view for view in (vmi, pod) if view is not None and view.metadata.deletion_timestamp is not None]
         return Control(
             now=anyio.current_time(),
             run_state=self.run_state,
@@ -302,8 +305,9 @@ class Guest:
             ended_at=self._ended_at,
             reported=vmi is None or vmi.phase in phases.FINAL,
             rebooting=record.rebooting,
+            hook_expected=bool(going),
             hook_answered_at=self._hook_answered_at,
-            sigterm=self._hook_answered_at is not None and sigterm_pending(record.pid),
+            sigterm=record.outcome is not None and sigterm_pending(record.pid),
             io_errors=self._io_errors,
             io_error_at=self._io_error_at,
         )
@@ -337,11 +341,13 @@ class Guest:
             self.folder.save(self.record)
 
     async def _quit(self, now: float) -> None:
-        self._quit_at = now
         if self.record.outcome is None:
             acpi = self.record.machine is None or self.record.machine.platform.acpi
-            self._end(guest_control.quit_outcome(self._grace_s(), acpi, self.run_state))
             self._home.tell(self, names.DELETED, "Signaled Deletion")
+            self._end(guest_control.quit_outcome(self._grace_s(), acpi, self.run_state))
+            if self._hooks:
+                return  # the hook is answered first, and the next look quits
+        self._quit_at = now
         try:
             await self.execute("quit")
         except qmp.MonitorGone as error:

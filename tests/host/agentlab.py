@@ -144,7 +144,10 @@ class Node:
                 await anyio.sleep(0.02)
             return
         said = [path.read_text() for path in self.root.glob("pods/*/stderr")]
-        states = [(guest.run_state, guest.monitor) for guest in self.guests._guests.values()]
+        states = [
+            (guest.run_state, await guest.execute("query-status"), guest._stale, guest.record.outcome)
+            for guest in self.guests._guests.values()
+        ]
         raise AssertionError(f"not within {DEADLINE_S} s: {what}; guests are {states}, pods said {said}")
 
     async def until_phase(self, key: Key, phase: str) -> None:
@@ -173,7 +176,7 @@ class FakePod:
     def disk(self, volume: str, content: bytes) -> None:
         """An image volume with one file in /disk."""
         path = self.folder / "disks" / volume / "disk"
-        path.mkdir(parents=True)
+        path.mkdir(parents=True, exist_ok=True)
         (path / "disk.img").write_bytes(content)
 
     def command(self, *arguments: str) -> subprocess.Popen[bytes]:

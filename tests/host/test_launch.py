@@ -142,8 +142,8 @@ async def test_hook_returns_when_the_guest_is_off(lab: Node, pods: list[FakePod]
         assert await pod.exit_code() == 0
 
 
-async def test_guest_that_ignores_the_button_is_forced(lab: Node, pods: list[FakePod]) -> None:
-    document = vmi("five", grace_s=2)
+async def test_pause_and_a_signal_that_qemu_blocks(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("five")
     key, pod = place(lab, document)
     pods.append(pod)
     async with lab.agent():
@@ -159,8 +159,24 @@ async def test_guest_that_ignores_the_button_is_forced(lab: Node, pods: list[Fak
         await lab.until(lambda: guest.run_state == "running", "the guest to run on")
         async with _console(lab, document["metadata"]["uid"]):
             pass
-        os.kill(guest.record.pid, signal.SIGTERM)  # blocked: seen as a wish
+        os.kill(guest.record.pid, signal.SIGTERM)
         await lab.until_phase(key, "Succeeded")
+
+
+async def test_guest_that_ignores_the_button_is_forced(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("deaf", grace_s=2)
+    key, pod = place(lab, document)
+    pods.append(pod)
+    pod.disk("root", b"\xfa\xf4".ljust(510, b"\0") + b"\x55\xaa" + bytes((1 << 20) - 512))  # cli; hlt
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        hook = pod.command("shutdown")
+        await lab.until_phase(key, "Failed")
+        await lab.until(lambda: hook.poll() is not None, "the hook to return")
+        assert hook.returncode == 0
+        assert await pod.exit_code() == 0
+        assert [event.reason for event in lab.office.events[-3:]] == ["ShuttingDown", "Deleted", "Stopped"]
 
 
 async def test_killed_qemu_is_a_failure(lab: Node, pods: list[FakePod]) -> None:

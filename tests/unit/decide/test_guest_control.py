@@ -61,6 +61,13 @@ def test_an_answered_hook_may_end_before_qemu_does() -> None:
     assert _next(**ended, hook_answered_at=97.9)[0] == ["quit"]
 
 
+def test_a_hook_that_must_come_is_waited_for() -> None:
+    ended = {"run_state": "shutdown", "outcome": POWERED_OFF, "reported": True, "hook_expected": True}
+    assert _next(**ended, ended_at=99.0) == ([], 0.05)
+    assert _next(**ended, ended_at=99.0, sigterm=True)[0] == ["quit"]
+    assert _next(**ended, ended_at=97.9)[0] == ["quit"]
+
+
 def test_it_looks_again_in_time_for_the_next_press_and_the_deadline() -> None:
     assert _next(stop_at=100.0, grace_s=30.0)[1] == 5.0
     assert _next(stop_at=100.0, grace_s=3.0)[1] == 3.0
