@@ -17,7 +17,9 @@ from hack.cluster.progress import ClusterError
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m hack.cluster", description=__doc__)
-    parser.add_argument("--name", default=DEFAULT_NAME, help="which cluster, when there are several (default: %(default)s)")
+    parser.add_argument(
+        "--name", default=DEFAULT_NAME, help="which cluster, when there are several (default: %(default)s)"
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("up", help="bring up the cluster, or what of it is not up")
     verb.add_argument("--nodes", type=int, help="number of nodes (default: 2, or as many as it has)")

@@ -21,12 +21,12 @@ class Programs:
 
     coredns: Path
     provisioner: Path
-    kube_router: Path
+    network_policy: Path
 
 
 def ensure_programs() -> Programs:
     """Build what is not built yet."""
-    return Programs(build.ensure(build.COREDNS), build.ensure(build.PROVISIONER), build.ensure(build.KUBE_ROUTER))
+    return Programs(build.ensure(build.COREDNS), build.ensure(build.PROVISIONER), build.ensure(build.NETWORK_POLICY))
 
 
 def ensure_images(programs: Programs) -> list[Path]:
@@ -63,23 +63,15 @@ def dns_ready(api: Api) -> bool:
     return bool(deployment.get("status", {}).get("availableReplicas"))
 
 
-def kube_router(node: Node, programs: Programs) -> Daemon:
-    """kube-router with nothing on but its NetworkPolicy controller."""
+def network_policy(node: Node, programs: Programs) -> Daemon:
+    """The process that enforces NetworkPolicies in a node."""
     return Daemon(
-        f"{node.name}-kube-router",
+        f"{node.name}-network-policy",
         (
-            f"{programs.kube_router}/kube-router",
-            f"--kubeconfig={node.cluster.pki}/kube-router.kubeconfig",
-            f"--hostname-override={node.name}",
-            "--run-firewall=true",
-            "--run-router=false",
-            "--run-service-proxy=false",
-            "--run-loadbalancer=false",
-            "--enable-ipv4=true",
-            "--enable-ipv6=true",
-            f"--service-cluster-ip-range={','.join(map(str, SERVICES))}",
-            "--iptables-sync-period=60s",
+            f"{programs.network_policy}/network-policy",
+            f"--kubeconfig={node.cluster.pki}/network-policy.kubeconfig",
+            f"--node={node.name}",
+            f"--service-cidrs={','.join(map(str, SERVICES))}",
         ),
         enter=node.enter,
-        path=str(build.KUBE_ROUTER.source / "bin"),
     )

@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,7 +46,10 @@ class Api:
     def apply(self, path: str, content: dict[str, Any]) -> None:
         """Server-side apply of one object to its path."""
         status, body = self.request(
-            "PATCH", f"{path}?fieldManager=cluster&force=true", json.dumps(content).encode(), "application/apply-patch+yaml"
+            "PATCH",
+            f"{path}?fieldManager=cluster&force=true",
+            json.dumps(content).encode(),
+            "application/apply-patch+yaml",
         )
         if status not in (200, 201):
             raise ClusterError(f"apply {path}: {status} {body.decode(errors='replace')[:500]}")
@@ -58,7 +62,7 @@ class Api:
             return False
 
 
-def wait_until(what: str, done: Any, timeout_s: float, hint: Any = lambda: "") -> None:
+def wait_until(what: str, done: Callable[[], bool], timeout_s: float, hint: Callable[[], str] = lambda: "") -> None:
     """Ask `done()` until it is true; at the deadline raises ClusterError with what `hint()` knows."""
     deadline = time.monotonic() + timeout_s
     while not done():

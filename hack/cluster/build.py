@@ -61,8 +61,8 @@ CONTAINERD = Component(
 )
 COREDNS = Component("coredns")
 PROVISIONER = Component("provisioner")
-KUBE_ROUTER = Component("kube-router", packages=("github.com/cloudnativelabs/kube-router/v2/cmd/kube-router",))
-COMPONENTS = (KUBE, CONTAINERD, COREDNS, PROVISIONER, KUBE_ROUTER)
+NETWORK_POLICY = Component("network-policy")
+COMPONENTS = (KUBE, CONTAINERD, COREDNS, PROVISIONER, NETWORK_POLICY)
 
 
 def cache_root() -> Path:
@@ -92,7 +92,9 @@ def ensure(component: Component) -> Path:
     """The folder with the component's binaries, built first if they are not there yet."""
     if not shutil.which("go"):
         raise ClusterError("go is not on PATH: install Go 1.26 or newer (https://go.dev/dl) and try again")
-    sources = {path.name: path.read_bytes() for path in component.source.iterdir() if path.suffix in (".go", ".mod", ".sum")}
+    sources = {
+        path.name: path.read_bytes() for path in component.source.iterdir() if path.suffix in (".go", ".mod", ".sum")
+    }
     flags = repr((component.packages, component.links, component.tags, component.ldflags))
     version = run(["go", "env", "GOVERSION", "GOOS", "GOARCH"])
     root = cache_root() / "bin"

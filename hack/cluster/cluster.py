@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -30,6 +29,11 @@ def kubeconfig_path(name: str) -> Path:
 
 def supervisor_of(cluster: Cluster) -> Supervisor:
     return Supervisor(cluster.state / "processes", cluster.log)
+
+
+def component_names(cluster: Cluster) -> list[str]:
+    """Names of all daemons of a cluster."""
+    return [*controlplane.NAMES, addons.PROVISIONER, *(name for member in cluster.nodes for name in node.names(member))]
 
 
 @contextmanager
@@ -73,12 +77,17 @@ def up(name: str, nodes: int | None) -> None:
 
 
 def _use_foreign(name: str) -> bool:
-    """With KUBECONFIG set to a cluster that is not ours, check that one instead."""
+    """With KUBECONFIG set to a cluster that this tool did not make, check that one instead."""
     configured = os.environ.get("KUBECONFIG", "")
-    if not configured or Path(configured).resolve() == kubeconfig_path(name).resolve():
+    ours = {path.resolve() for path in build.cache_root().glob("cluster*/kubeconfig")} | {
+        kubeconfig_path(name).resolve()
+    }
+    if not configured or Path(configured).resolve() in ours:
         return False
     kubectl = shutil.which("kubectl") or str(build.ensure(build.KUBE) / "kubectl")
-    done = subprocess.run([kubectl, "get", "nodes", "-o", "wide", "--request-timeout=15s"], text=True, capture_output=True)
+    done = subprocess.run(
+        [kubectl, "get", "nodes", "-o", "wide", "--request-timeout=15s"], text=True, capture_output=True
+    )
     if done.returncode:
         raise ClusterError(
             f"KUBECONFIG={configured} is set, so that cluster is used, but it does not answer:\n{done.stderr.strip()}\n"
@@ -119,6 +128,8 @@ def _start(cluster: Cluster, supervisor: Supervisor, programs: node.Programs, ex
         text = host_resolvers.read_text() if host_resolvers.exists() else ""
         write_if_changed(cluster.state / "resolv.conf", config.resolv_conf(text), mode=0o644)
         archives = [images.ensure_pause(), *addons.ensure_images(extras)]
+    # What an older version of this tool started under another name.
+    supervisor.stop(sorted(set(supervisor.names()) - set(component_names(cluster))))
     api = controlplane.api(cluster)
     with ThreadPoolExecutor() as pool:
         store = pool.submit(controlplane.start_store, cluster, supervisor, programs.kube)
@@ -129,7 +140,7 @@ def _start(cluster: Cluster, supervisor: Supervisor, programs: node.Programs, ex
         for member, job in zip(cluster.nodes, prepared, strict=True):
             job.result()
             node.start(member, supervisor, programs, api)
-            supervisor.ensure(addons.kube_router(member, extras))
+            supervisor.ensure(addons.network_policy(member, extras))
         applied.result()
     with step("nodes and DNS are ready"):
         wait_until("all nodes are Ready", lambda: not unready(api, cluster), 60, lambda: _complaints(cluster, api))
@@ -160,7 +171,7 @@ def _complaints(cluster: Cluster, api: Api) -> str:
 
 
 def down(name: str) -> None:
-    """End a cluster and remove everything of it; also what a broken `up` left, and with nothing there it does nothing."""
+    """End a cluster and remove everything of it, or whatever a broken `up` left of it."""
     with exclusive(name):
         _remove(name)
         say(f"cluster {name} is down")
@@ -189,7 +200,9 @@ def _remove(name: str) -> None:
 def _found(name: str) -> Cluster:
     """What can be told of a cluster whose state is lost: as many nodes as there are traces of."""
     traces = [*Path("/run/netns").glob(f"{name}-node*"), *(PIN_ROOT / name).glob("node*.mnt")]
-    indexes = [int(digits) for trace in traces if (digits := trace.name.removesuffix(".mnt").rpartition("node")[2]).isdigit()]
+    indexes = [
+        int(digits) for trace in traces if (digits := trace.name.removesuffix(".mnt").rpartition("node")[2]).isdigit()
+    ]
     try:
         return Cluster(name, 0, max(indexes, default=DEFAULT_NODES))
     except ValueError as error:

@@ -162,7 +162,8 @@ def audit_policy() -> str:
                 {
                     "level": "None",
                     "resources": [
-                        {"group": group, "resources": reviews} for group in ("authentication.k8s.io", "authorization.k8s.io")
+                        {"group": group, "resources": reviews}
+                        for group in ("authentication.k8s.io", "authorization.k8s.io")
                     ],
                 },
                 {"level": "None", "verbs": reads, "users": system_users},

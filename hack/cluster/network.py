@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 from hack.cluster.plan import Cluster, Node
 from hack.cluster.processes import run
 
+FIREWALLS = ("iptables", "ip6tables")
+_PASSAGES = (("INPUT", "-i"), ("FORWARD", "-i"), ("FORWARD", "-o"))
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 
@@ -25,20 +28,29 @@ def ensure_host(cluster: Cluster) -> None:
         saved.write_text(FORWARDING.read_text())
     FORWARDING.write_text("1")
     run(["nft", "-f", "-"], stdin=render_masquerade(cluster))
+    for command in FIREWALLS:
+        for chain, direction in _PASSAGES:
+            if f"-P {chain} DROP" in run([command, "-S", chain], check=False):
+                _pass(command, "-D", chain, direction, cluster.bridge)
+                _pass(command, "-I", chain, direction, cluster.bridge)
+
+
+def _pass(command: str, action: str, chain: str, direction: str, bridge: str) -> bool:
+    """Add or delete the rule that lets the cluster through a host firewall that drops what it does not know."""
+    return not subprocess.run(
+        [command, action, chain, direction, bridge, "-j", "ACCEPT"], capture_output=True
+    ).returncode
 
 
 def render_masquerade(cluster: Cluster) -> str:
     """The nft script of the cluster's own table on the host; loading it again changes nothing. Pure."""
     sources = ", ".join(str(networks[0]) for networks in (cluster.link_networks, cluster.pod_networks))
-    return "\n".join(
-        (
-            f"add table ip {cluster.bridge}",
-            f"add chain ip {cluster.bridge} postrouting {{ type nat hook postrouting priority srcnat; }}",
-            f"flush chain ip {cluster.bridge} postrouting",
-            f"add rule ip {cluster.bridge} postrouting"
-            f' oifname != "{cluster.bridge}" ip saddr {{ {sources} }} masquerade',
-            "",
-        )
+    chain = f"ip {cluster.bridge} postrouting"
+    return (
+        f"add table ip {cluster.bridge}\n"
+        f"add chain {chain} {{ type nat hook postrouting priority srcnat; }}\n"
+        f"flush chain {chain}\n"
+        f'add rule {chain} oifname != "{cluster.bridge}" ip saddr {{ {sources} }} masquerade\n'
     )
 
 
@@ -92,6 +104,10 @@ def remove_node(node: Node) -> None:
 
 def remove_host(cluster: Cluster) -> None:
     """Undo `ensure_host`; forwarding is switched off again if it was off before and no other cluster needs it."""
+    for command in FIREWALLS:
+        for chain, direction in _PASSAGES:
+            if f" {cluster.bridge} " in run([command, "-S", chain], check=False):
+                _pass(command, "-D", chain, direction, cluster.bridge)
     if exists(cluster.bridge):
         run(["ip", "link", "delete", cluster.bridge])
     tables = json.loads(run(["nft", "-j", "list", "tables"]))["nftables"]

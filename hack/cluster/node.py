@@ -14,6 +14,7 @@ from hack.cluster.plan import Cluster, Node
 from hack.cluster.processes import Daemon, Supervisor, kill_all, run, start_time, wait_gone
 from hack.cluster.progress import ClusterError, step
 
+PROGRAMS = ("kubelet", "kube-proxy", "network-policy", "containerd")
 SETUP = Path(__file__).with_name("node-setup.sh")
 
 
@@ -27,7 +28,7 @@ class Programs:
 
 def names(node: Node) -> tuple[str, ...]:
     """The daemons of a node, in the order in which they are stopped."""
-    return tuple(f"{node.name}-{program}" for program in ("kubelet", "kube-proxy", "kube-router", "containerd"))
+    return tuple(f"{node.name}-{program}" for program in PROGRAMS)
 
 
 def prepare(node: Node, supervisor: Supervisor, programs: Programs, archives: list[Path]) -> None:
@@ -43,9 +44,7 @@ def _prepare(node: Node, supervisor: Supervisor, programs: Programs, archives: l
     _write_configuration(node)
     supervisor.ensure(containerd(node, programs))
     name = f"{node.name}-containerd"
-    wait_until(
-        f"{name} listens", lambda: images.listening(supervisor.pid(name)), 30, lambda: supervisor.tail(name)
-    )
+    wait_until(f"{name} listens", lambda: images.listening(supervisor.pid(name)), 30, lambda: supervisor.tail(name))
     images.load([node], archives, programs.containerd)
 
 
@@ -122,16 +121,15 @@ def _remove(node: Node) -> None:
 
 def _ensure_namespaces(node: Node) -> None:
     """Pinned mount and UTS namespaces, set up completely or made anew."""
-    if node.mount_pin.exists() and run([*node.enter, "find", "/run", "-maxdepth", "1", "-name", "node-is-set-up"], check=False):
+    if node.mount_pin.exists() and run(
+        [*node.enter, "find", "/run", "-maxdepth", "1", "-name", "node-is-set-up"], check=False
+    ):
         return
     for pin in (node.mount_pin, node.uts_pin):
         _unpin(pin)
         pin.touch()
-    run(
-        ["nsenter", f"--net={node.netns_pin}", "--"]
-        + ["unshare", f"--mount={node.mount_pin}", f"--uts={node.uts_pin}", "--propagation", "private", "--"]
-        + ["sh", str(SETUP), node.name, str(node.state)]
-    )
+    unshare = ("unshare", f"--mount={node.mount_pin}", f"--uts={node.uts_pin}", "--propagation", "private", "--")
+    run(["nsenter", f"--net={node.netns_pin}", "--", *unshare, "sh", str(SETUP), node.name, str(node.state)])
 
 
 def _unpin(pin: Path) -> None:

@@ -1,6 +1,7 @@
 """Write and read OCI image archives: a tar file with an image layout, as containerd imports it.
 
-    write_image(Path("pause.tar"), "localhost/pause:1", {"pause": File(Path("pause"), mode=0o755)}, {"Entrypoint": ["/pause"]})
+    files = {"usr/bin/pause": File(Path("pause"), mode=0o755)}
+    write_image(Path("pause.tar"), "localhost/example/pause:1", files, {"Entrypoint": ["/usr/bin/pause"]})
 
 The same input gives the same bytes: no clock, no user names, sorted entries.
 """
@@ -159,7 +160,9 @@ def _add_folder(archive: tarfile.TarFile, name: str) -> None:
     archive.addfile(info)
 
 
-def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
+def _add_bytes(
+    archive: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0
+) -> None:
     _add_stream(archive, name, io.BytesIO(content), len(content), mode, uid, gid)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from hack.cluster.processes import run
 
 DAYS = "3650"
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,8 @@ class Pki:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         fresh = self.crt(name).with_suffix(".new")
-        run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", DAYS]
-            + ["-keyout", str(self.key(name)), "-out", str(fresh), "-subj", f"/CN={name}"]
-        )
+        out = ["-keyout", str(self.key(name)), "-out", str(fresh)]
+        run(["openssl", "req", "-x509", *NEW_KEY, "-days", DAYS, *out, "-subj", f"/CN={name}"])
         fresh.rename(self.crt(name))
 
     def issue(self, leaf: Leaf) -> None:
@@ -58,17 +57,14 @@ class Pki:
             "extendedKeyUsage=serverAuth,clientAuth\n"
             + (f"subjectAltName={','.join(leaf.names)}\n" if leaf.names else "")
         )
-        run(
-            ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-            + ["-keyout", str(self.key(leaf.name)), "-out", str(request), "-subj", leaf.subject]
-        )
+        out = ["-keyout", str(self.key(leaf.name)), "-out", str(request)]
+        run(["openssl", "req", *NEW_KEY, *out, "-subj", leaf.subject])
         # A random serial, because several certificates are issued at once.
         fresh = self.crt(leaf.name).with_suffix(".new")
-        run(
-            ["openssl", "x509", "-req", "-in", str(request), "-CA", str(self.crt(leaf.ca)), "-days", DAYS]
-            + ["-CAkey", str(self.key(leaf.ca)), "-set_serial", f"0x{os.urandom(8).hex()}"]
-            + ["-extfile", str(extensions), "-out", str(fresh)]
-        )
+        serial = f"0x{os.urandom(8).hex()}"
+        signer = ["-CA", str(self.crt(leaf.ca)), "-CAkey", str(self.key(leaf.ca)), "-set_serial", serial, "-days", DAYS]
+        files = ["-in", str(request), "-extfile", str(extensions), "-out", str(fresh)]
+        run(["openssl", "x509", "-req", *signer, *files])
         request.unlink()
         extensions.unlink()
         fresh.rename(self.crt(leaf.name))
@@ -99,7 +95,10 @@ class Pki:
 
 
 def render_kubeconfig(server: str, credentials: dict[str, str]) -> str:
-    """A kubeconfig document (JSON, which is YAML); keys that start with "certificate-authority" are the cluster's. Pure."""
+    """A kubeconfig document (JSON, which is YAML). Pure.
+
+    Of the credentials, those that start with "certificate-authority" tell who the server is, the others who we are.
+    """
     is_ca = {key: key.startswith("certificate-authority") for key in credentials}
     cluster = {"server": server} | {key: value for key, value in credentials.items() if is_ca[key]}
     user = {key: value for key, value in credentials.items() if not is_ca[key]}
@@ -137,6 +136,6 @@ def control_plane_leaves(server_names: Sequence[str]) -> tuple[Leaf, ...]:
         Leaf("controller-manager", "ca", "/CN=system:kube-controller-manager"),
         Leaf("scheduler", "ca", "/CN=system:kube-scheduler"),
         Leaf("kube-proxy", "ca", "/CN=system:kube-proxy"),
-        Leaf("kube-router", "ca", "/CN=kube-router"),
+        Leaf("network-policy", "ca", "/CN=network-policy"),
         Leaf("provisioner", "ca", "/CN=provisioner"),
     )

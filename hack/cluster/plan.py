@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
 DEFAULT_NAME = "kvpy"
 SLOTS = 16
 MAX_NODES = 99
@@ -38,12 +41,12 @@ class Node:
         return f"{self.cluster.name}-{self.name}"
 
     @property
-    def addresses(self) -> tuple[IPv4Address, IPv6Address]:
+    def addresses(self) -> tuple[Address, Address]:
         v4, v6 = self.cluster.link_networks
         return v4[10 + self.index], v6[10 + self.index]
 
     @property
-    def pod_networks(self) -> tuple[IPv4Network, IPv6Network]:
+    def pod_networks(self) -> tuple[Network, Network]:
         v4, v6 = self.cluster.pod_networks
         return (
             IPv4Network((int(v4.network_address) + (self.index << 8), 24)),
@@ -101,17 +104,17 @@ class Cluster:
         return f"{self.name}br0"
 
     @property
-    def link_networks(self) -> tuple[IPv4Network, IPv6Network]:
+    def link_networks(self) -> tuple[Network, Network]:
         """Subnets of the bridge between the host and the nodes."""
         return IPv4Network(f"10.199.{self.slot}.0/24"), IPv6Network(f"fd00:10:199:{self.slot:x}::/64")
 
     @property
-    def pod_networks(self) -> tuple[IPv4Network, IPv6Network]:
+    def pod_networks(self) -> tuple[Network, Network]:
         """Pod subnets of the whole cluster; they differ by slot because the host routes to all of them."""
         return IPv4Network(f"10.{244 - self.slot}.0.0/16"), IPv6Network(f"fd00:10:{244 - self.slot}::/48")
 
     @property
-    def host_addresses(self) -> tuple[IPv4Address, IPv6Address]:
+    def host_addresses(self) -> tuple[Address, Address]:
         """The host on the bridge: the nodes' gateway, and where the API server listens."""
         v4, v6 = self.link_networks
         return v4[1], v6[1]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, cast
 
 from hack.cluster.progress import ClusterError
 
@@ -35,7 +36,9 @@ def run(argv: Sequence[str], *, stdin: str | None = None, check: bool = True) ->
     """Run a short command and return what it wrote; raises ClusterError with its complaint when it fails."""
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True)
     if check and done.returncode:
-        raise ClusterError(f"{' '.join(argv)}: exit code {done.returncode}\n{done.stderr.strip() or done.stdout.strip()}")
+        raise ClusterError(
+            f"{' '.join(argv)}: exit code {done.returncode}\n{done.stderr.strip() or done.stdout.strip()}"
+        )
     return done.stdout
 
 
@@ -70,6 +73,15 @@ def wait_gone(pids: Iterable[int], timeout_s: float) -> set[int]:
     return left
 
 
+class _Record(TypedDict):
+    """What is kept of a started daemon; `start` tells its pid from a later user of the same number."""
+
+    pid: int
+    start: str
+    digest: str
+    signal: int
+
+
 class Supervisor:
     """Daemons of one cluster, each with a record in `records` and a log in `logs`."""
 
@@ -98,27 +110,32 @@ class Supervisor:
             self.stop([daemon.name])
         self._records.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
-        environment = {"PATH": f"{daemon.path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
-        with self.log(daemon.name).open("ab") as log:
-            process = subprocess.Popen(
-                [*daemon.enter, *daemon.argv],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                cwd="/",
-                start_new_session=True,
-            )
-        record = {
-            "pid": process.pid,
-            "start": start_time(process.pid),
+        pid = self._spawn(daemon)
+        fresh: _Record = {
+            "pid": pid,
+            "start": start_time(pid),
             "digest": digest,
             "signal": int(daemon.stop_signal),
         }
         path = self._records / f"{daemon.name}.json"
-        path.with_suffix(".new").write_text(json.dumps(record))
+        path.with_suffix(".new").write_text(json.dumps(fresh))
         path.with_suffix(".new").rename(path)
         return True
+
+    def _spawn(self, daemon: Daemon) -> int:
+        path = f"{daemon.path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".removeprefix(":")
+        log = str(self.log(daemon.name))
+        return os.posix_spawnp(
+            "env",
+            ["env", "--chdir=/", *daemon.enter, *daemon.argv],
+            {"PATH": path, "HOME": "/root"},
+            file_actions=(
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ),
+            setsid=True,
+        )
 
     def stop(self, names: Sequence[str], timeout_s: float = 5) -> None:
         """End daemons and forget them; what does not go by itself within the time is killed."""
@@ -139,9 +156,9 @@ class Supervisor:
         except FileNotFoundError:
             return ""
 
-    def _read(self, name: str) -> dict | None:
+    def _read(self, name: str) -> _Record | None:
         try:
-            return json.loads((self._records / f"{name}.json").read_text())
+            return cast("_Record", json.loads((self._records / f"{name}.json").read_text()))
         except (FileNotFoundError, json.JSONDecodeError):
             return None
 

@@ -1,4 +1,7 @@
-"""An API server with an etcd of its own and nothing else, for tests: it lives as long as the command that started it."""
+"""An API server with an etcd of its own and nothing else, for tests.
+
+It lives no longer than the thread that started the command: the kernel ends it when that one is gone.
+"""
 
 from __future__ import annotations
 

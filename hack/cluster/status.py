@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hack.cluster import addons, build, cluster, controlplane, node
+from hack.cluster import build, cluster, controlplane
 from hack.cluster.plan import Cluster
 
 
@@ -15,8 +15,7 @@ def show(name: str) -> int:
         print(f"cluster {name}: not there; `python3 -m hack.cluster up` makes it")
         return 1
     supervisor = cluster.supervisor_of(found)
-    components = [*controlplane.NAMES, addons.PROVISIONER, *(part for member in found.nodes for part in node.names(member))]
-    pids = {component: supervisor.pid(component) for component in components}
+    pids = {component: supervisor.pid(component) for component in cluster.component_names(found)}
     api = controlplane.api(found)
     answers = api.ready()
     unready = cluster.unready(api, found) if answers else [member.name for member in found.nodes]

@@ -18,7 +18,7 @@ LOOP_DEVICES = 64
 
 
 def ensure_loop_devices() -> None:
-    """Device files for loop devices: where /dev is not kept by the kernel, losetup finds no more than there are files."""
+    """Make device files where the kernel does not keep /dev itself: losetup finds no more devices than files."""
     if not Path("/dev/loop-control").exists() or "devtmpfs /dev " in Path("/proc/mounts").read_text():
         return
     for minor in range(LOOP_DEVICES):
