@@ -76,13 +76,19 @@ def up(name: str, nodes: int | None) -> None:
         print(f"\nexport KUBECONFIG={kubeconfig}\n{kubectl} get nodes,pods -A\n", flush=True)
 
 
-def _use_foreign(name: str) -> bool:
-    """With KUBECONFIG set to a cluster that this tool did not make, check that one instead."""
+def foreign_kubeconfig(name: str) -> str:
+    """What KUBECONFIG says, unless it is unset or names a cluster of this tool."""
     configured = os.environ.get("KUBECONFIG", "")
     ours = {path.resolve() for path in build.cache_root().glob("cluster*/kubeconfig")} | {
         kubeconfig_path(name).resolve()
     }
-    if not configured or Path(configured).resolve() in ours:
+    return "" if not configured or Path(configured).resolve() in ours else configured
+
+
+def _use_foreign(name: str) -> bool:
+    """With KUBECONFIG set to a cluster that this tool did not make, check that one instead."""
+    configured = foreign_kubeconfig(name)
+    if not configured:
         return False
     kubectl = shutil.which("kubectl") or str(build.ensure(build.KUBE) / "kubectl")
     done = subprocess.run(
@@ -211,6 +217,11 @@ def _found(name: str) -> Cluster:
 
 def load(name: str, archives: list[Path]) -> None:
     """Import image archives into every node."""
+    if configured := foreign_kubeconfig(name):
+        raise ClusterError(
+            f"KUBECONFIG={configured} is set: images get into that cluster by way of a registry. "
+            "Unset KUBECONFIG to load them into the cluster on this machine."
+        )
     cluster = running(name)
     for archive in archives:
         if not archive.is_file():
