@@ -15,7 +15,7 @@ def make_iso(label: str, files: Mapping[str, bytes]) -> int:
     """A memfd with the image, its size a multiple of 4096 bytes. Keys of `files` are paths with "/"."""
     image = PyCdlib()
     image.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=label)
-    made: set[str] = set()
+    made: dict[str, str] = {}
     for index, (path, content) in enumerate(sorted(files.items())):
         *parents, name = path.split("/")
         iso_parent = _directories(image, parents, made)
@@ -32,15 +32,15 @@ def make_iso(label: str, files: Mapping[str, bytes]) -> int:
     return _memfd(label, written.getvalue())
 
 
-def _directories(image: PyCdlib, parents: list[str], made: set[str]) -> str:
-    """Make the directories of a path; returns its place in the plain ISO tree, whose names are bare numbers."""
+def _directories(image: PyCdlib, parents: list[str], made: dict[str, str]) -> str:
+    """Make the directories of a path; returns their place in the plain ISO tree, whose names are bare numbers."""
     iso_path = ""
     for depth, name in enumerate(parents):
         joliet = "/" + "/".join(parents[: depth + 1])
-        iso_path += f"/D{depth}"
         if joliet not in made:
-            made.add(joliet)
-            image.add_directory(iso_path, rr_name=name, joliet_path=joliet)
+            made[joliet] = f"{iso_path}/D{len(made)}"
+            image.add_directory(made[joliet], rr_name=name, joliet_path=joliet)
+        iso_path = made[joliet]
     return iso_path
 
 

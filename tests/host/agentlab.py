@@ -31,11 +31,15 @@ from kubevirt_py.reconcile.store import Store
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.guests import Guests, by_uid
 from kubevirt_py.virt_handler.launcher import Launcher
-from kubevirt_py.virt_launcher import stub
 
 HERE = Path(__file__).parent
 DEADLINE_S = 30.0
 DEVICE = "tun7"
+ENTRY = f"""import sys
+sys.path.insert(0, {str(HERE.parents[1])!r})
+from kubevirt_py.virt_launcher.stub import main
+sys.exit(main())
+"""
 
 
 def _cgroup_root() -> Path | None:
@@ -172,6 +176,8 @@ class FakePod:
         self._network = network
         self.process: subprocess.Popen[bytes] | None = None
         self.errors = self.folder / "stderr"
+        self.entry = self.folder / "virt-launcher"
+        self.entry.write_text(ENTRY)
 
     def disk(self, volume: str, content: bytes) -> None:
         """An image volume with one file in /disk."""
@@ -200,7 +206,7 @@ class FakePod:
                 ip route add default via 10.244.9.1
             fi
             exec setpriv --reuid 107 --regid 107 --clear-groups --bounding-set=-all --no-new-privs \
-                {sys.executable} -IS {stub.__file__} {" ".join(arguments)}
+                {sys.executable} -IS {self.entry} {" ".join(arguments)}
         """
         with self.errors.open("ab") as errors:
             return subprocess.Popen(

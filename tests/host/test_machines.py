@@ -38,10 +38,12 @@ class Descriptors:
         self.fds: dict[str, int] = {}
 
     def number(self, match: re.Match[str]) -> str:
-        name = match[1]
+        direct, name = match[1] == "direct", match[2]
         if name not in self.fds:
             self.fds[name] = self._make(name)
             os.set_inheritable(self.fds[name], True)
+        if direct:
+            fcntl.fcntl(self.fds[name], fcntl.F_SETFL, fcntl.fcntl(self.fds[name], fcntl.F_GETFL) | os.O_DIRECT)
         return str(self.fds[name])
 
     def _make(self, name: str) -> int:
@@ -115,7 +117,7 @@ def test_qemu_accepts(case: str, descriptors: Descriptors, tmp_path: Path) -> No
         pytest.skip(NEEDS_MORE[case])
     args = (CASES / case / "machine.args").read_text().splitlines()
     descriptors.learn(args)
-    args = [re.sub(r"@fd:([\w.-]+)@", descriptors.number, arg) for arg in args]
+    args = [re.sub(r"@(fd|direct):([\w.-]+)@", descriptors.number, arg) for arg in args]
     args = [arg.replace("/var/run/kubevirt-private/serial.log", str(tmp_path / "serial.log")) for arg in args]
     qemu = subprocess.Popen(args, pass_fds=tuple(descriptors.fds.values()), stderr=subprocess.PIPE, text=True)
     try:

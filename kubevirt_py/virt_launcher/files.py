@@ -1,0 +1,134 @@
+"""What the stub does with files of its pod: open, make, copy. Nothing outside a volume is ever opened for a tenant."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import struct
+import subprocess
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Refused(Exception):
+    """Why this pod cannot run its guest, in words for its user."""
+
+
+def open_below(root: str, path: str, flags: int) -> int:
+    """Open root/path, following no link below the trusted root; only regular files and block devices."""
+    *directories, name = [part for part in path.split("/") if part]
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if ".." in (*directories, name):
+            raise Refused(f"{path} leaves its volume")
+        for directory in directories:
+            inner = os.open(directory, DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = inner
+        fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o660, dir_fd=here)
+    except OSError as error:
+        raise Refused(f"{root}/{path.lstrip('/')}: {error.strerror}") from error
+    finally:
+        os.close(here)
+    mode = os.fstat(fd).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise Refused(f"{root}/{path.lstrip('/')} is neither a regular file nor a block device")
+    os.set_blocking(fd, True)
+    return fd
+
+
+def only_file(root: str) -> str:
+    """The disk of an image that does not name it: the one file in /disk."""
+    try:
+        found = [entry.name for entry in os.scandir(f"{root}/disk") if entry.is_file(follow_symlinks=False)]
+    except OSError as error:
+        raise Refused(f"the container disk has no readable directory /disk: {error.strerror}") from error
+    if len(found) != 1:
+        raise Refused(f"the container disk has {len(found)} files in /disk; name one in containerDisk.path")
+    return f"disk/{found[0]}"
+
+
+def facts(fd: int, probe: bool) -> dict[str, object]:
+    """Format, size in bytes, and whether O_DIRECT works. Only images that no guest can write are probed for qcow2."""
+    size, kind = os.lseek(fd, 0, os.SEEK_END), "raw"
+    head = os.pread(fd, 80, 0) if probe else b""
+    if head[:4] == b"QFI\xfb" and len(head) == 80:
+        (version,), (size,), (features,) = (
+            struct.unpack_from(f">{k}", head, at) for k, at in (("I", 4), ("Q", 24), ("Q", 72))
+        )
+        kind = "qcow2"
+        if version >= 3 and features & 1 << 2:
+            raise Refused("the image keeps its data in another file; convert it with qemu-img")
+    try:
+        os.close(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC))
+    except OSError:
+        return {"format": kind, "size": size, "direct": False}
+    return {"format": kind, "size": size, "direct": True}
+
+
+def make(step: dict, known: dict) -> None:  # type: ignore[type-arg]
+    """Create what a step asks for before it is opened."""
+    target = f"{step['root']}/{step.get('path')}"
+    if step["do"] in ("qcow2", "copy"):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+    if step["do"] == "qcow2":
+        size = known[step["over"]]["size"] if "over" in step else step["size"]
+        command = ["qemu-img", "create", "-q", "-f", "qcow2", target, str(size)]
+        made = subprocess.run(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False)
+        if made.returncode:
+            raise Refused(f"{target} cannot be made: {made.stderr.decode(errors='replace').strip()}")
+    elif step["do"] == "copy":
+        shutil.copyfile(step["source"], target)
+    elif step["do"] == "create":
+        fd = open_below(step["root"], step["path"], os.O_RDWR | os.O_CREAT)
+        if os.fstat(fd).st_size == 0:
+            space = os.statvfs(fd)
+            os.ftruncate(fd, step.get("size") or space.f_bavail * space.f_frsize)
+        os.close(fd)
+
+
+def secret(root: str) -> int:
+    """A mounted secret as JSON {key: text in latin-1}, in memory."""
+    entries = {}
+    for entry in os.scandir(root):
+        if entry.is_file() and not entry.name.startswith("."):
+            with open(entry.path, encoding="latin-1", newline="") as source:
+                entries[entry.name] = source.read()
+    fd = os.memfd_create("secret")
+    os.write(fd, json.dumps(entries).encode())
+    return fd
+
+
+def perform(steps: list[dict], table: dict[str, int]) -> tuple[dict, list[int]]:  # type: ignore[type-arg]
+    """Run the steps in order; returns the facts and the descriptors to send."""
+    known: dict[str, object] = {}
+    secrets = []
+    for step in steps:
+        if step["do"] == "secret":
+            secrets.append(secret(step["root"]))
+            continue
+        if device := step.get("device"):  # the volume is either a block device or a file system
+            if os.path.exists(device):
+                step = {**step, "do": "open", "root": os.path.dirname(device), "path": os.path.basename(device)}
+        make(step, known)
+        path = step.get("path") or only_file(step["root"])
+        fd = open_below(step["root"], path, os.O_RDONLY if step.get("read_only") else os.O_RDWR)
+        table[step["name"]] = fd
+        known[step["name"]] = facts(fd, step.get("probe", False))
+    return known, secrets
+
+
+def copy_out(copies: list[dict[str, str]], table: dict[str, int]) -> None:
+    """Put contents that came as descriptors at their place in the pod and open them there."""
+    for item in copies:
+        target = f"{item['root']}/{item['path']}"
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        source = table.pop(item["source"])
+        with open(target, "wb") as out:
+            os.sendfile(out.fileno(), source, 0, os.fstat(source).st_size)
+        os.close(source)
+        table[item["name"]] = open_below(
+            item["root"], item["path"], os.O_RDONLY if item.get("read_only") else os.O_RDWR
+        )

@@ -1,0 +1,67 @@
+"""cloud-init volumes -> the files that guests read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kubevirt_py.render.cloudinit import CloudInitImage, cloud_init_images, credential_volume, key_secrets
+
+
+def _image(source: dict[str, Any], secrets: dict[str, dict[str, bytes]] | None = None, **spec: Any) -> CloudInitImage:
+    document = {"volumes": [{"name": "ci", **source}], **spec}
+    (image,) = cloud_init_images("ns", "vm.example", "uid-1", document, secrets or {})
+    return image
+
+
+def test_no_cloud() -> None:
+    image = _image({"cloudInitNoCloud": {"userData": "#cloud-config", "networkData": "version: 2"}})
+    assert (image.label, image.path) == ("cidata", "ns/vm.example/noCloud.iso")
+    assert json.loads(image.files["meta-data"]) == {"instance-id": "vm.example.ns", "local-hostname": "vm"}
+    assert (image.files["user-data"], image.files["network-config"]) == (b"#cloud-config", b"version: 2")
+
+
+def test_config_drive() -> None:
+    image = _image({"cloudInitConfigDrive": {"userDataBase64": "aGVsbG8="}}, hostname="web")
+    assert (image.label, image.path) == ("config-2", "ns/vm.example/configdrive.iso")
+    assert image.files["openstack/latest/user_data"] == b"hello"
+    meta = json.loads(image.files["openstack/latest/meta_data.json"])
+    assert meta == {"instance_id": "vm.example.ns", "hostname": "web", "uuid": "uid-1"}
+
+
+def test_an_image_without_user_data_is_still_one() -> None:
+    assert _image({"cloudInitNoCloud": {"networkData": "version: 2"}}).files["user-data"] == b""
+
+
+@pytest.mark.parametrize("key", ["userdata", "userData"])
+def test_data_from_secrets(key: str) -> None:
+    secrets = {"ci": {key: b"\x00\xffbinary", "networkdata": b"net"}}
+    image = _image({"cloudInitNoCloud": {"secretRef": {"name": "s"}}}, secrets)
+    assert (image.files["user-data"], image.files["network-config"]) == (b"\x00\xffbinary", b"net")
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "file", "member"),
+    [
+        ("cloudInitNoCloud", "noCloud", "meta-data", "public-keys"),
+        ("cloudInitConfigDrive", "configDrive", "openstack/latest/meta_data.json", "public_keys"),
+    ],
+)
+def test_ssh_keys(kind: str, method: str, file: str, member: str) -> None:
+    credential = {"sshPublicKey": {"source": {"secret": {"secretName": "keys"}}, "propagationMethod": {method: {}}}}
+    secrets = {credential_volume("keys"): {"b": b"ssh-rsa B\n", "a": b"ssh-ed25519 A\n\nssh-ed25519 C\n"}}
+    image = _image({kind: {}}, secrets, accessCredentials=[credential])
+    assert json.loads(image.files[file])[member] == {"0": "ssh-ed25519 A", "1": "ssh-ed25519 C", "2": "ssh-rsa B"}
+    other = {
+        "sshPublicKey": {"source": {"secret": {"secretName": "keys"}}, "propagationMethod": {"qemuGuestAgent": {}}}
+    }
+    assert key_secrets({"accessCredentials": [other]}) == ()
+
+
+def test_bad_data_names_the_field() -> None:
+    with pytest.raises(ValueError, match=r"volume ci: cloudInitNoCloud\.userDataBase64 is not base64"):
+        _image({"cloudInitNoCloud": {"userDataBase64": "!"}})
+    with pytest.raises(ValueError, match="larger than 2 MiB"):
+        _image({"cloudInitNoCloud": {}}, {"ci": {"userdata": bytes(3 << 20)}})

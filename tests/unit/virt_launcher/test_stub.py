@@ -1,0 +1,122 @@
+"""The stub's dealings with files that a tenant made, and its size."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import socket
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubevirt_py.virt_launcher import files, stub
+
+SOURCES = [Path(module.__file__ or "") for module in (stub, files)]
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    root = tmp_path / "volume"
+    (root / "disk").mkdir(parents=True)
+    (root / "disk" / "image.qcow2").write_bytes(_qcow2(1 << 30))
+    (tmp_path / "secret").write_text("not yours")
+    return root
+
+
+def _qcow2(size: int, version: int = 3, features: int = 0) -> bytes:
+    return struct.pack(">4sIQIIQ", b"QFI\xfb", version, 0, 0, 16, size).ljust(72, b"\0") + struct.pack(
+        ">QQ", features, 0
+    )
+
+
+def _perform(*steps: dict[str, object]) -> dict[str, dict[str, object]]:
+    table: dict[str, int] = {}
+    try:
+        return files.perform(list(steps), table)[0]
+    finally:
+        for fd in table.values():
+            os.close(fd)
+
+
+def test_the_only_file_of_an_image_is_its_disk(volume: Path) -> None:
+    facts = _perform({"do": "open", "name": "base.a", "root": str(volume), "read_only": True, "probe": True})
+    assert (facts["base.a"]["format"], facts["base.a"]["size"]) == ("qcow2", 1 << 30)
+
+
+def test_an_image_with_two_files_must_be_named(volume: Path) -> None:
+    (volume / "disk" / "other.img").write_bytes(b"x" * 512)
+    with pytest.raises(files.Refused, match=r"2 files in /disk; name one in containerDisk\.path"):
+        _perform({"do": "open", "name": "a", "root": str(volume), "read_only": True})
+    named = {"do": "open", "name": "a", "root": str(volume), "path": "/disk/other.img", "read_only": True}
+    assert _perform(named)["a"] == {"format": "raw", "size": 512, "direct": _perform(named)["a"]["direct"]}
+
+
+@pytest.mark.parametrize("path", ["../secret", "disk/../../secret", "link", "folder/secret", "disk", "pipe", "gone"])
+def test_nothing_but_files_of_the_volume(volume: Path, path: str) -> None:
+    (volume / "link").symlink_to("../secret")
+    (volume / "folder").symlink_to("..")
+    os.mkfifo(volume / "pipe")
+    with pytest.raises(files.Refused):
+        _perform({"do": "open", "name": "a", "root": str(volume), "path": path, "read_only": True})
+
+
+def test_an_image_that_points_elsewhere_is_refused(volume: Path) -> None:
+    (volume / "disk" / "image.qcow2").write_bytes(_qcow2(1 << 20, features=1 << 2))
+    with pytest.raises(files.Refused, match="keeps its data in another file"):
+        _perform({"do": "open", "name": "a", "root": str(volume), "read_only": True, "probe": True})
+
+
+def test_what_a_guest_could_write_is_never_probed(volume: Path) -> None:
+    facts = _perform({"do": "open", "name": "a", "root": str(volume), "path": "disk/image.qcow2"})
+    assert facts["a"]["format"] == "raw"
+
+
+def test_a_claim_without_a_disk_gets_a_sparse_one_and_keeps_it(tmp_path: Path) -> None:
+    step: dict[str, object] = {"do": "create", "name": "a", "root": str(tmp_path), "path": "disk.img", "size": 1 << 30}
+    assert _perform(step)["a"]["size"] == 1 << 30
+    assert (tmp_path / "disk.img").stat().st_blocks == 0
+    (tmp_path / "disk.img").write_bytes(b"data")
+    assert _perform(step)["a"]["size"] == 4
+
+
+def test_secrets_keep_every_byte(tmp_path: Path) -> None:
+    content = bytes(range(256)) + b"\r\n"
+    (tmp_path / "userdata").write_bytes(content)
+    (tmp_path / "..data").mkdir()
+    fd = files.secret(str(tmp_path))
+    entries = json.loads(os.pread(fd, 1 << 20, 0))
+    os.close(fd)
+    assert {key: text.encode("latin-1") for key, text in entries.items()} == {"userdata": content}
+
+
+def test_copies_are_placed_and_opened(tmp_path: Path) -> None:
+    source = os.memfd_create("iso")
+    os.write(source, b"x" * 8192)
+    table = {"iso.ci": source}
+    files.copy_out([{"source": "iso.ci", "name": "disk.ci", "root": str(tmp_path), "path": "ns/vm/noCloud.iso"}], table)
+    assert (tmp_path / "ns/vm/noCloud.iso").read_bytes() == b"x" * 8192
+    assert os.fstat(table["disk.ci"]).st_size == 8192
+    os.close(table["disk.ci"])
+
+
+def test_a_cut_off_message_is_refused() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        theirs.close()
+        with pytest.raises(ConnectionError):
+            stub.receive(ours)
+
+
+def test_it_is_small_and_needs_the_standard_library_only() -> None:
+    imported = set()
+    for source in SOURCES:
+        tree = ast.parse(source.read_text())
+        imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert len(source.read_text().splitlines()) < 200
+    imported -= {"kubevirt_py.virt_launcher.files"}
+    assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
+    assert not imported & {"asyncio", "logging", "pathlib", "typing"}
