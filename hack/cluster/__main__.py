@@ -10,7 +10,7 @@ if __name__ == "__main__":
     # Also runs as `python3 hack/cluster`, from anywhere.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from hack.cluster import cluster, standalone, status
+from hack.cluster import build, cluster, packages, standalone, status
 from hack.cluster.plan import DEFAULT_NAME
 from hack.cluster.progress import ClusterError
 
@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
     verb = verbs.add_parser("apiserver", help="run an API server with etcd and no nodes, in the foreground, for tests")
     verb.add_argument("--dir", required=True, type=Path, help="folder for its files; removed at the end")
     verb.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    verbs.add_parser("build", help="build all programs that are not in the cache")
     verbs.add_parser("kubeconfig", help="print the path of the kubeconfig")
     chosen = parser.parse_args(arguments)
     try:
@@ -42,6 +43,10 @@ def main(arguments: list[str]) -> int:
                 return status.show(chosen.name)
             case "load":
                 cluster.load(chosen.name, chosen.archive)
+            case "build":
+                packages.ensure()
+                for component in build.COMPONENTS:
+                    build.ensure(component)
             case "apiserver":
                 return standalone.serve(chosen.dir, chosen.port)
             case "kubeconfig":
