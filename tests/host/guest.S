@@ -5,6 +5,7 @@
 _start:
     ljmp $0, $start
 start:
+    cli                         # or the firmware's timer reads the serial port before us
     xor %ax, %ax
     mov %ax, %ds
     mov $0x602, %dx             # ACPI PM1 enable: power button
@@ -48,7 +49,6 @@ panic:
     in %dx, %eax
     and $0xfffffff0, %eax
     mov %eax, %ebx
-    cli
     lgdtl descriptors
     mov %cr0, %eax
     or $1, %al

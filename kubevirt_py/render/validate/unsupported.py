@@ -14,7 +14,8 @@ from kubevirt_py.render.causes import NOT_SUPPORTED, Cause
 from kubevirt_py.render.config import ClusterConfig
 
 VMI_FIELDS = {
-    "accessCredentials": "access credentials",
+    "accessCredentials[].sshPublicKey.propagationMethod.qemuGuestAgent": "SSH keys set by the guest agent",
+    "accessCredentials[].userPassword": "passwords set by the guest agent",
     "domain.clock.timer.rtc.track": "a clock that tracks something else than the host's time",
     "domain.cpu.dedicatedCpuPlacement": "dedicated CPUs",
     "domain.cpu.isolateEmulatorThread": "isolated emulator threads",

@@ -12,6 +12,7 @@ from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import (
     cpu,
+    credentials,
     devices,
     disks,
     firmware,
@@ -25,7 +26,20 @@ from kubevirt_py.render.validate import (
     volumes,
 )
 
-AREAS = (cpu, memory, disks, volumes, interfaces, networks, firmware, devices, probes, scheduling, unsupported)
+AREAS = (
+    cpu,
+    memory,
+    disks,
+    volumes,
+    interfaces,
+    networks,
+    firmware,
+    devices,
+    credentials,
+    probes,
+    scheduling,
+    unsupported,
+)
 
 RESERVED_LABELS = (
     names.CREATED_BY_LABEL,

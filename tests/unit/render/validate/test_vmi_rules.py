@@ -17,6 +17,11 @@ from tests.unit.render.validate.machines import CONFIG, NOW, REMOVE, UUID, edite
 DISK = "domain.devices.disks[0]"
 NIC = "domain.devices.interfaces[0]"
 
+
+def _keys(method: str, **how: list[str]) -> Document:
+    return {"sshPublicKey": {"source": {"secret": {"secretName": "keys"}}, "propagationMethod": {method: how}}}
+
+
 ACCEPTED: dict[str, Document] = {
     "as it is": {},
     "BIOS on the serial console": {"domain.firmware.bootloader.bios.useSerial": True},
@@ -27,6 +32,7 @@ ACCEPTED: dict[str, Document] = {
     "an empty disk": {"volumes[2]": {"name": "empty", "emptyDisk": {"capacity": "1Gi"}}},
     "a data volume": {"volumes[0]": {"name": "root", "dataVolume": {"name": "disk"}}},
     "a config drive": {"volumes[1]": {"name": "seed", "cloudInitConfigDrive": {"secretRef": {"name": "x"}}}},
+    "SSH keys by cloud-init": {"accessCredentials": [_keys("noCloud")]},
     "direct kernel boot": {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/boot/vmlinuz"}}},
     "a CD-ROM": {DISK: {"name": "root", "cdrom": {"bus": "sata"}}},
     "USB": {f"{DISK}.disk.bus": "usb"},
@@ -44,6 +50,24 @@ ACCEPTED: dict[str, Document] = {
 }
 
 REFUSED: dict[str, tuple[Document, str, str, str]] = {
+    "SSH keys without an image to carry them": (
+        {"accessCredentials": [_keys("configDrive")]},
+        "accessCredentials[0].sshPublicKey.propagationMethod.configDrive",
+        causes.REQUIRED,
+        "needs a volume with cloudInitConfigDrive",
+    ),
+    "SSH keys by the guest agent": (
+        {"accessCredentials": [_keys("qemuGuestAgent", users=["root"])]},
+        "accessCredentials[0].sshPublicKey.propagationMethod.qemuGuestAgent",
+        causes.NOT_SUPPORTED,
+        "not supported yet",
+    ),
+    "SSH keys from nowhere": (
+        {"accessCredentials": [{"sshPublicKey": {"source": {}, "propagationMethod": {"noCloud": {}}}}]},
+        "accessCredentials[0].sshPublicKey.source.secret.secretName",
+        causes.REQUIRED,
+        "must name a Secret",
+    ),
     "no such bus": (
         {f"{DISK}.disk.bus": "virtoi"},
         f"{DISK}.disk.bus",
