@@ -11,7 +11,9 @@ LATER = datetime(2026, 1, 2, tzinfo=UTC)
 INST = Installation(namespace="kubevirt", version="0.1.0", image="r/control-plane:a", launcher_image="r/launcher:b")
 
 
-def deployment(generation: int = 1, observed: int = 1, updated: int = 2, available: int = 2, total: int = 2) -> Workload:
+def deployment(
+    generation: int = 1, observed: int = 1, updated: int = 2, available: int = 2, total: int = 2
+) -> Workload:
     status = WorkloadStatus(
         observed_generation=observed, replicas=total, updated_replicas=updated, available_replicas=available
     )
@@ -27,8 +29,14 @@ def deployment(generation: int = 1, observed: int = 1, updated: int = 2, availab
         (deployment(updated=1), False),
         (deployment(available=1), False),
         (deployment(total=3), False),
-        (Workload(status=WorkloadStatus(desired_number_scheduled=2, updated_number_scheduled=2, number_available=2)), True),
-        (Workload(status=WorkloadStatus(desired_number_scheduled=2, updated_number_scheduled=2, number_available=1)), False),
+        (
+            Workload(status=WorkloadStatus(desired_number_scheduled=2, updated_number_scheduled=2, number_available=2)),
+            True,
+        ),
+        (
+            Workload(status=WorkloadStatus(desired_number_scheduled=2, updated_number_scheduled=2, number_available=1)),
+            False,
+        ),
     ],
 )
 def test_rolled_out_means_every_pod_new_and_available(workload: Workload | None, done: bool) -> None:
