@@ -54,7 +54,7 @@ def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
     if s.vmi.phase not in (phases.SCHEDULED, phases.RUNNING):
         return NOTHING
     status = running_status(spec, s.vmi.status, guest)
-    changes = guest_conditions(spec, guest)
+    changes = guest_conditions(spec, s.vmi.status, guest)
     ready = conditions.find(_conditions(s.vmi), names.READY)
     leaving = ready is not None and ready.reason == names.POD_TERMINATING
     if leaving or s.vmi.metadata.deletion_timestamp:

@@ -39,7 +39,10 @@ class Outcome(msgspec.Struct, frozen=True):
 POWERED_OFF = Outcome(phases.SUCCEEDED, "The VirtualMachineInstance was shut down.")
 PANIC = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: the guest panicked.")
 BROKEN = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: QEMU met an internal error.")
-VANISHED = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: QEMU ended without a shutdown of the guest.")
+VANISHED = Outcome(
+    phases.FAILED,
+    "The VirtualMachineInstance crashed: QEMU ended without a shutdown of the guest; the log of its pod may say why.",
+)
 FORCED = Outcome(phases.FAILED, "The VirtualMachineInstance was destroyed: the guest did not shut down in time.")
 DESTROYED = Outcome(phases.SUCCEEDED, "The VirtualMachineInstance was stopped.")
 

@@ -83,12 +83,12 @@ def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Docu
     return entries
 
 
-def guest_conditions(spec: Document, guest: GuestState) -> dict[str, Condition | None]:
+def guest_conditions(spec: Document, old: Document, guest: GuestState) -> dict[str, Condition | None]:
     """The agent's conditions of a running guest; None drops one."""
     changes: dict[str, Condition | None] = {
         names.PAUSED: _paused(guest),
         names.AGENT_CONNECTED: Condition(type=names.AGENT_CONNECTED, status="True") if guest.agent_connected else None,
-        names.LIVE_MIGRATABLE: _migratable(spec),
+        names.LIVE_MIGRATABLE: _migratable(spec, old.get("volumeStatus") or []),
     }
     if not spec.get("readinessProbe"):
         changes[names.READY] = Condition(type=names.READY, status="True")
@@ -105,20 +105,27 @@ def _paused(guest: GuestState) -> Condition | None:
     return None
 
 
-def _migratable(spec: Document) -> Condition:
+def _migratable(spec: Document, volume_status: list[Document]) -> Condition:
     """Whether the guest could move to another node: KubeVirt's rules for interfaces and disks."""
     networks = {network["name"]: network for network in spec.get("networks") or ()}
     for item in ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or ():
         if "bridge" in item and "pod" in networks.get(item["name"], {}):
             text = "cannot migrate VMI which does not use masquerade to connect to the pod network"
-            reason = names.INTERFACE_NOT_LIVE_MIGRATABLE
-            return Condition(type=names.LIVE_MIGRATABLE, status="False", reason=reason, message=text)
+            return _not_migratable(names.INTERFACE_NOT_LIVE_MIGRATABLE, text)
+    shared = {
+        status.get("name")
+        for status in volume_status
+        if "ReadWriteMany" in ((status.get("persistentVolumeClaimInfo") or {}).get("accessModes") or ())
+    }
     for volume in spec.get("volumes") or ():
-        if "persistentVolumeClaim" in volume or "dataVolume" in volume:
-            text = f"cannot migrate VMI: volume {volume['name']} is not known to be shared (ReadWriteMany)"
-            reason = names.DISKS_NOT_LIVE_MIGRATABLE
-            return Condition(type=names.LIVE_MIGRATABLE, status="False", reason=reason, message=text)
+        if ("persistentVolumeClaim" in volume or "dataVolume" in volume) and volume["name"] not in shared:
+            text = f"cannot migrate VMI: the claim of volume {volume['name']} is not shared, it needs ReadWriteMany"
+            return _not_migratable(names.DISKS_NOT_LIVE_MIGRATABLE, text)
     return Condition(type=names.LIVE_MIGRATABLE, status="True")
+
+
+def _not_migratable(reason: str, text: str) -> Condition:
+    return Condition(type=names.LIVE_MIGRATABLE, status="False", reason=reason, message=text)
 
 
 def _local_disks(spec: Document) -> bool:

@@ -152,10 +152,11 @@ class Guests:
         self._refused.pop(uid, None)
         self._adopt(Guest(record, folder, peer.pidfd, self))
 
-    def refuse(self, vmi: HostedInstance, text: str) -> None:
-        """This VMI cannot start here: its status and an event say why."""
+    def refuse(self, vmi: HostedInstance, peer: Peer, text: str) -> None:
+        """This VMI cannot start here: its status and an event say why. Nothing of it stays on the node."""
         self._refused[vmi.metadata.uid] = text
         Folder(self._directory, vmi.metadata.uid).remove()
+        self._devices.release(peer.device_id, self._devices.inode(peer.device_id))
         self.report(Key(vmi.metadata.namespace, vmi.metadata.name))
 
     # Finding

@@ -12,6 +12,7 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from kubevirt_py.api import names
+from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.virt_handler.guests import Guests
 from kubevirt_py.virt_handler.launch import Hello, LaunchRefused
 from kubevirt_py.virt_handler.peers import Peer, StrangerError, identify
@@ -95,16 +96,19 @@ class Launcher:
         try:
             await self._guests.start(connection, peer, hello, vmi)
         except LaunchRefused as error:
-            self._guests.refuse(vmi, str(error))
-            await connection.send({"error": str(error)})
+            await self._refuse(connection, peer, vmi, str(error))
             return False
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             failures = self._failures[peer.pod_uid] = self._failures.get(peer.pod_uid, 0) + 1
             log.exception("launching a guest failed", extra={"pod": peer.pod_uid, "attempt": failures})
             if failures >= ATTEMPTS:
                 del self._failures[peer.pod_uid]
-                self._guests.refuse(vmi, f"the node could not prepare the guest: {error}")
-                await connection.send({"error": str(error)})
+                await self._refuse(connection, peer, vmi, f"the node could not prepare the guest: {error}")
             return False
         self._failures.pop(peer.pod_uid, None)
         return True
+
+    async def _refuse(self, connection: Connection, peer: Peer, vmi: HostedInstance, text: str) -> None:
+        """The user reads the reason in the VMI, and in the log of its pod, which ends with it."""
+        self._guests.refuse(vmi, peer, text)
+        await connection.send({"error": text})

@@ -213,6 +213,8 @@ async def test_impossible_spec_ends_the_pod_with_words(lab: Node, pods: list[Fak
         assert b"bus 'floppy' is unknown" in pod.errors.read_bytes()
         condition = next(c for c in lab.status(key)["conditions"] if c["type"] == "Synchronized")
         assert condition["status"] == "False" and "floppy" in condition["message"]
+        assert not lab.devices.inode(DEVICE)
+        assert list((lab.root / "vms").glob("*")) == []
 
 
 async def test_stranger_is_not_served(lab: Node, pods: list[FakePod]) -> None:

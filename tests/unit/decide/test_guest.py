@@ -227,6 +227,15 @@ def test_live_migratable(change: Document, status: str) -> None:
     assert _conditions(_applied(document, _decide(document, _guest())))["LiveMigratable"]["status"] == status
 
 
+def test_a_shared_claim_can_migrate() -> None:
+    claim = {"name": "root", "persistentVolumeClaim": {"claimName": "c"}}
+    known = {"name": "root", "persistentVolumeClaimInfo": {"accessModes": ["ReadWriteMany"]}}
+    document = _vmi(spec={**SPEC, "volumes": [claim]}, volumeStatus=[known])
+    after = _applied(document, _decide(document, _guest()))
+    assert _conditions(after)["LiveMigratable"]["status"] == "True"
+    assert after["status"]["volumeStatus"] == [{**known, "target": "vda"}]
+
+
 def test_bridge_on_the_pod_network_cannot_migrate() -> None:
     devices = {**SPEC["domain"]["devices"], "interfaces": [{"name": "default", "bridge": {}}]}
     document = _vmi(spec={**SPEC, "domain": {**SPEC["domain"], "devices": devices}})
