@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,11 +64,28 @@ def global_params() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command that takes the global flags after its own name too, as kubectl's do."""
+    """A command that takes the global flags after its own name too, and `--flag=true`, as kubectl's do."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(global_params())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        flags = {name for each in self.params if isinstance(each, click.Option) and each.is_flag for name in each.opts}
+        return super().parse_args(ctx, list(_switches(args, flags)))
+
+
+def _switches(args: list[str], flags: set[str]) -> Iterator[str]:
+    """The arguments with `--flag=true` as `--flag`, and without `--flag=false`."""
+    for number, word in enumerate(args):
+        if word == "--":
+            yield from args[number:]
+            return
+        name, equals, value = word.partition("=")
+        if not equals or name not in flags or value.lower() not in ("true", "false"):
+            yield word
+        elif value.lower() == "true":
+            yield name
 
 
 class Group(click.Group):

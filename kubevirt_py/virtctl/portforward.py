@@ -43,20 +43,19 @@ def _number(text: str, whole: str, lowest: int = 1) -> int:
 @click.argument("target", metavar="TYPE/NAME[/NAMESPACE]")
 @click.argument("ports", nargs=-1, required=True, metavar="[PROTOCOL/]LOCAL[:REMOTE]...")
 @click.option("--address", default="127.0.0.1", show_default=True, help="Local address to listen on.")
-@click.option("--stdio", is_flag=False, flag_value="true", default="false", help="Use standard input and output.")
-def port_forward(target: str, ports: tuple[str, ...], address: str, stdio: str) -> None:
+@click.option("--stdio", is_flag=True, help="Use standard input and output instead of a local port.")
+def port_forward(target: str, ports: tuple[str, ...], address: str, stdio: bool) -> None:
     """Forward local ports to a virtual machine.
 
     Example: virtctl port-forward vm/testvm 8080:80 udp/5353:53
     """
     machine, forwards = targets.parse(target), [parse_port(port) for port in ports]
-    over_stdio = stdio.lower() == "true"
-    if over_stdio and (len(forwards) != 1 or forwards[0].protocol != "tcp"):
+    if stdio and (len(forwards) != 1 or forwards[0].protocol != "tcp"):
         raise click.UsageError("only one TCP port can be forwarded over standard input and output")
     from kubevirt_py.virtctl import session
 
     doing = f"forwarding ports of {machine}"
-    if over_stdio:
+    if stdio:
         session.run(doing, lambda connected: _over_stdio(connected, machine, forwards[0]))
     else:
         session.run(doing, lambda connected: _listen(connected, machine, forwards, address))

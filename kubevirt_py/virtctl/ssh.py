@@ -23,7 +23,7 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--known-hosts", default="", help="File of known host keys."),
         click.option("-p", "--port", type=int, default=22, show_default=True, help="The guest's SSH port."),
         click.option("-t", "--local-ssh-opts", "extra", multiple=True, help="Further option for ssh; may be repeated."),
-        click.option("--local-ssh", hidden=True, is_flag=False, flag_value="true", default="true"),
+        click.option("--local-ssh", hidden=True, is_flag=True, help="Accepted for old scripts: ssh is always local."),
     ):
         function = option(function)
     return function
@@ -33,7 +33,7 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("target", metavar="[USER@]TYPE/NAME[/NAMESPACE]")
 @click.option("-c", "--command", default="", help="Command to run instead of a shell.")
 @_shared
-def ssh(target: str, command: str, username: str, local_ssh: str, **shared: Any) -> None:
+def ssh(target: str, command: str, username: str, local_ssh: bool, **shared: Any) -> None:
     """Open an SSH session to a virtual machine.
 
     Example: virtctl ssh -i ~/.ssh/id_ed25519 root@vm/testvm
@@ -55,7 +55,7 @@ def ssh(target: str, command: str, username: str, local_ssh: str, **shared: Any)
 @click.option("--preserve", is_flag=True, help="Keep times and modes.")
 @_shared
 def scp(
-    source: str, destination: str, recursive: bool, preserve: bool, username: str, local_ssh: str, **shared: Any
+    source: str, destination: str, recursive: bool, preserve: bool, username: str, local_ssh: bool, **shared: Any
 ) -> None:
     """Copy files from or to a virtual machine.
 

@@ -88,12 +88,13 @@ def test_udp_senders_have_a_stream_each(cluster: Cluster) -> None:
     assert [path for path, _ in cluster.calls()] == [f"{VM}/portforward/53/udp"] * 2
 
 
-def test_standard_input_and_output(cluster: Cluster) -> None:
+@pytest.mark.parametrize("flag", ["--stdio", "--stdio=true"])
+def test_standard_input_and_output(cluster: Cluster, flag: str) -> None:
     cluster.sessions = [["say SSH-2.0", "close 1000"]]
     reading, writing = os.pipe()
     try:
         done = subprocess.run(
-            [*PROGRAM, "port-forward", "--stdio=true", "vm/vm1/other", "22"],
+            [*PROGRAM, "port-forward", flag, "vm/vm1/other", "22"],
             stdin=reading,
             capture_output=True,
             timeout=WAIT_S,
