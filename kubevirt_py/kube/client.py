@@ -139,8 +139,11 @@ class Client:
                     if isinstance(error, Unauthorized):
                         await self._credentials.renew()
                     raise error
-                while line := await response.content.readline():
-                    yield line
+                try:
+                    while line := await response.content.readline():
+                        yield line
+                finally:
+                    _hang_up(response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             if not status:
                 self._observed("WATCH", kind.plural, 0, started)
@@ -294,6 +297,13 @@ class Client:
 async def list_all(pages: AsyncIterator[Page]) -> list[bytes]:
     """Every item of a paged list, for callers who want them at once. Raises Gone if it expires midway."""
     return [bytes(item) async for page in pages for item in page.items]
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection of a watch left midway: a polite TLS goodbye would wait for a peer that may be dead."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 def _selectors(labels: str, fields: str) -> dict[str, str]:
