@@ -108,7 +108,7 @@ def skeleton(root: Path) -> None:
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / "usr" / name).mkdir(parents=True)
         (root / name).symlink_to(f"usr/{name}")
-    for name in ("boot", "dev", "etc", "mnt", "proc", "run", "sys", "var/lib", "var/log"):
+    for name in ("boot", "dev", "etc", "mnt", "proc", "run", "sys", "var/lib/dhcpv6", "var/log"):
         (root / name).mkdir(parents=True)
     (root / "root").mkdir(mode=0o700)
     (root / "tmp").mkdir()
