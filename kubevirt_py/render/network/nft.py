@@ -15,6 +15,8 @@ from kubevirt_py.render.network.model import Forwarding, InterfacePlan, NetworkP
 TABLE = "kubevirt"
 
 _DSTNAT, _SRCNAT, _FILTER = -100, 100, 0
+_UDP, _ICMPV6 = 17, 58
+"""By number: nft looks names up in /etc/protocols, which a small image does not have."""
 
 
 def ruleset(plan: NetworkPlan) -> Document:
@@ -81,12 +83,12 @@ def _guard(interface: InterfacePlan, nic: str) -> list[Document]:
     families = (("ip", "protocol", {67, 68}, interface.lease4), ("ip6", "nexthdr", {546, 547}, interface.lease6))
     for family, next_header, ports, lease in families:
         if lease is not None:
-            udp = _match(_payload(family, next_header), "udp")
+            udp = _match(_payload(family, next_header), _UDP)
             rules += _kept_apart(
                 interface, nic, family, [udp, _match(_payload("udp", "dport"), _any_of(sorted(ports)))]
             )
     if interface.advert is not None:
-        icmp = _match(_payload("ip6", "nexthdr"), "ipv6-icmp")
+        icmp = _match(_payload("ip6", "nexthdr"), _ICMPV6)
         types = _any_of(["nd-router-solicit", "nd-router-advert"])
         rules += _kept_apart(interface, nic, "ip6", [icmp, _match(_payload("icmpv6", "type"), types)])
     return rules
