@@ -99,7 +99,7 @@ class Streams:
                 else:
                     guest = await anyio.connect_tcp(address, port)
         except (OSError, TimeoutError) as error:
-            words = str(error) or "timed out"
+            words = str(error.__cause__ or error) or "timed out"
             raise Refused(500, f"cannot reach port {port} of {machine.name} at {address}: {words}") from error
         async with guest:
             await socket.prepare(request)
