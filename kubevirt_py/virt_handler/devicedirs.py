@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 SOCKET = "launcher.sock"
+SETTLED_S = 60.0
+"""A pod whose device was allocated so long ago shows in the API."""
 _BACKLOG = 256
 
 
@@ -66,6 +69,12 @@ class DeviceDirectories:
         """Remove the directory unless a later pod has its place already."""
         if device_id and inode and self.inode(device_id) == inode:
             self._remove(self._devices / device_id)
+
+    def sweep(self, keep: Collection[str], now: float) -> None:
+        """Remove the directories of devices not in `keep` that are a while old. `now` in seconds since 1970."""
+        for entry in os.scandir(self._devices) if self._devices.exists() else ():
+            if entry.name not in keep and now - entry.stat().st_ctime > SETTLED_S:
+                self._remove(Path(entry.path))
 
     def _link(self, directory: Path) -> None:
         link = directory / SOCKET

@@ -31,6 +31,7 @@ from kubevirt_py.virt_handler.seqpacket import Connection
 
 LOOK_S = 30.0
 """How often a guest that has ended looks whether its VMI still needs it, if no change wakes it."""
+SWEEP_S = 60.0
 UID = "uid"
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,16 @@ class Guests:
             self._tasks = tasks
             for folder in folders(self._directory):
                 self._find_again(folder)
-            await anyio.sleep_forever()
+            while True:
+                await anyio.sleep(SWEEP_S)
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what pods left that never became guests, as long as no pod is on its way to become one."""
+        alive = {pod.metadata.uid for pod in self._pods.all() if pod.status.phase not in ("Succeeded", "Failed")}
+        if self._pods.synced and alive <= {guest.record.pod_uid for guest in self._guests.values()}:
+            kept = {guest.record.device_id for guest in self._guests.values()}
+            self._devices.sweep(kept, self._office.now().timestamp())
 
     def _find_again(self, folder: Folder) -> None:
         record = folder.load()

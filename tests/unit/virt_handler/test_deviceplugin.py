@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -141,6 +142,14 @@ def test_a_later_pod_keeps_its_directory(devices: DeviceDirectories) -> None:
     assert os.path.isdir(path)
     devices.release("tun0", devices.inode("tun0"))
     assert not os.path.exists(path)
+
+
+def test_directories_of_pods_that_never_called_are_swept(devices: DeviceDirectories) -> None:
+    used, left = devices.make("tun0"), devices.make("tun1")
+    devices.sweep({"tun0"}, time.time())
+    assert os.path.isdir(left)
+    devices.sweep({"tun0"}, time.time() + 61)
+    assert os.path.isdir(used) and not os.path.exists(left)
 
 
 def test_a_new_agent_links_its_socket_into_every_directory(devices: DeviceDirectories) -> None:
