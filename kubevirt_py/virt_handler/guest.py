@@ -74,6 +74,8 @@ class Guest:
         self.info: GuestInfo | None = None
         self.monitor: qmp.Session | None = None
         self.agent = guestagent.Channel(folder.socket("agent"))
+        self.following = anyio.CancelScope()
+        """Cancelled when the process turns out to be no guest after all."""
         self._home = home
         self._poke = anyio.Event()
         self._agent_poke = anyio.Event()

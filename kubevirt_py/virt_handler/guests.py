@@ -122,6 +122,11 @@ class Guests:
 
     async def _accompany(self, guest: Guest) -> None:
         """One guest's life and what comes after it. A bug met with one guest must not touch the others."""
+        with guest.following:
+            await self._follow(guest)
+        guest.close()
+
+    async def _follow(self, guest: Guest) -> None:
         while not guest.exited:
             try:
                 await guest.run()
@@ -140,7 +145,6 @@ class Guests:
         return vmi.phase in phases.FINAL if vmi is not None else await self.is_deleted(guest.key, guest.uid)
 
     def _forget(self, guest: Guest) -> None:
-        guest.close()
         guest.folder.remove()
         self._devices.release(guest.record.device_id, guest.record.device_inode)
         if self._guests.get(guest.uid) is guest:
@@ -153,7 +157,11 @@ class Guests:
         """Make the stub at the other end a guest. Takes the peer's pidfd. Raises as launch() does."""
         uid = vmi.metadata.uid
         old = self._guests.get(uid)
-        if old is not None and not old.exited:
+        if old is not None and old.record.pid == peer.pid and old.record.started == peer.started:
+            # An earlier agent died while it handed the recipe over: who calls is the stub still.
+            old.following.cancel()
+            del self._guests[uid]
+        elif old is not None and not old.exited:
             raise OSError(f"the guest of {old.key} still runs as process {old.record.pid}")
         folder = Folder(self._directory, uid)
         record = await launch(connection, peer, hello, vmi, folder, self._office.now())

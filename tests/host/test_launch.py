@@ -11,6 +11,7 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
+from kubevirt_py.virt_handler import launch
 from tests.host.agentlab import DEVICE, FakePod, Node, needs_qemu, node, place, vmi
 
 pytestmark = needs_qemu
@@ -101,6 +102,33 @@ async def test_stub_waits_for_an_agent(lab: Node, pods: list[FakePod]) -> None:
     await lab.until(lambda: b"waiting" in pod.errors.read_bytes(), "the stub to find nobody")
     async with lab.agent():
         await lab.until_phase(key, "Running")
+
+
+async def test_an_agent_dies_while_it_hands_the_recipe_over(
+    lab: Node, pods: list[FakePod], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = vmi(
+        "handover",
+        devices={"interfaces": [{"name": "default", "masquerade": {}}]},
+        networks=[{"name": "default", "pod": {}}],
+    )
+    key, pod = place(lab, document, network=True)
+    pods.append(pod)
+    reached = anyio.Event()
+
+    async def die(*_: object) -> None:
+        reached.set()
+        await anyio.sleep_forever()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "_hand_over", die)
+        async with lab.agent():
+            pod.start()
+            with anyio.fail_after(30):
+                await reached.wait()
+    async with lab.agent():
+        await lab.until_phase(key, "Running")
+        assert lab.status(key)["interfaces"][0]["ipAddress"] == "10.244.9.2"
 
 
 async def test_deleted_guest_is_powered_down(lab: Node, pods: list[FakePod]) -> None:
