@@ -239,7 +239,10 @@ class Guest:
             try:
                 with anyio.fail_after(STEP_S):
                     again_s = min(TICK_S, await self._step())
-            except (qmp.MonitorGone, qmp.MonitorError, TimeoutError) as error:
+            except qmp.MonitorGone as error:
+                log.info("the monitor has gone", extra={"vmi": str(self.key), "error": str(error)})
+                again_s = 1.0
+            except (qmp.MonitorError, TimeoutError) as error:
                 log.warning("steering failed", extra={"vmi": str(self.key), "error": str(error)})
                 again_s = 1.0
             await anyio.sleep(CALM_S)

@@ -112,3 +112,4 @@ class Launcher:
         """The user reads the reason in the VMI, and in the log of its pod, which ends with it."""
         self._guests.refuse(vmi, peer, text)
         await connection.send({"error": text})
+        await connection.heard()

@@ -15,6 +15,7 @@ MESSAGE_BYTES = 1 << 20
 MAX_RECEIVED = 16
 MAX_SENT = 100
 SEND_S = 10.0
+HEARD_S = 5.0
 ERROR_CHARACTERS = 1024
 _SO_SNDBUFFORCE = 32
 
@@ -87,6 +88,18 @@ class Connection:
             return
         close_all(fds)
         raise ProtocolError(str(message.get("error") or "a message came out of turn"))
+
+    async def heard(self) -> None:
+        """Returns when the other end has closed, or after a while: closing with unread messages cuts off our last."""
+        with anyio.move_on_after(HEARD_S):
+            while True:
+                try:
+                    _, fds = await self.receive()
+                except ProtocolError:
+                    continue
+                except PeerGone:
+                    return
+                close_all(fds)
 
     def last_words(self) -> str:
         """The error that the other end sent before it died, if it is there already; empty if not."""

@@ -245,6 +245,31 @@ async def test_impossible_spec_ends_the_pod_with_words(lab: Node, pods: list[Fak
         assert list((lab.root / "vms").glob("*")) == []
 
 
+async def test_a_host_that_cannot_prepare_a_guest_gives_up_with_words(
+    lab: Node, pods: list[FakePod], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = vmi(
+        "unlucky",
+        devices={"interfaces": [{"name": "default", "masquerade": {}}]},
+        networks=[{"name": "default", "pod": {}}],
+    )
+    key, pod = place(lab, document, network=True)
+    pods.append(pod)
+    tries = []
+
+    async def fail(*_: object) -> None:
+        tries.append(1)
+        raise OSError("no such luck")
+
+    monkeypatch.setattr(launch, "plumb", fail)
+    async with lab.agent():
+        pod.start()
+        assert await pod.exit_code() == 1
+        assert b"no such luck" in pod.errors.read_bytes()
+        assert len(tries) == 5
+        assert "no such luck" in str(lab.status(key)["conditions"])
+
+
 async def test_stranger_is_not_served(lab: Node, pods: list[FakePod]) -> None:
     """A pod that no VMI names gets nothing, though it has the socket."""
     document = vmi("nine")

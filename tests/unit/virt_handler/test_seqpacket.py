@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 
+import anyio
 import pytest
 
 from kubevirt_py.virt_handler.seqpacket import MAX_RECEIVED, MESSAGE_BYTES, Connection, PeerGone, ProtocolError
@@ -59,6 +60,17 @@ async def test_end_of_file_is_how_exec_is_seen(pair: tuple[Connection, socket.so
     await connection.ended()
     with pytest.raises(PeerGone):
         await connection.receive()
+
+
+async def test_last_words_are_heard_though_ours_were_not_read(pair: tuple[Connection, socket.socket]) -> None:
+    connection, stub = pair
+    stub.send(b'{"opened": {}}')
+    await connection.send({"error": "no"})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connection.heard)
+        await anyio.wait_readable(stub)
+        assert stub.recv(100) == b'{"error":"no"}'
+        stub.close()
 
 
 async def test_words_instead_of_exec_are_the_reason(pair: tuple[Connection, socket.socket]) -> None:
