@@ -42,7 +42,7 @@ function finish_file() {
 
 function value(key, text) { # one "key: value" or list item of the section we are in
     if (section == "write_files") file[key] = text
-    else if (section == "chpasswd" && key == "list") passwords = passwords text "\n"
+    else if (section == "chpasswd" && key == "list") { sub(/\n+$/, "", text); passwords = passwords text "\n" }
 }
 
 function end_block(    text) {
