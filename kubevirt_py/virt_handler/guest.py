@@ -29,10 +29,10 @@ from kubevirt_py.plan import Key
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.virt_handler import dhcp, guestagent, qmp
-from kubevirt_py.virt_handler.launch import listening
 from kubevirt_py.virt_handler.peers import sigterm_pending
 from kubevirt_py.virt_handler.records import Folder, Record
 from kubevirt_py.virt_handler.seqpacket import Connection, PeerGone, ProtocolError
+from kubevirt_py.virt_handler.setup import set_up
 
 TICK_S = 5.0
 CALM_S = 0.02
@@ -167,7 +167,7 @@ class Guest:
         while True:
             try:
                 async with qmp.monitor(self.folder.socket("qmp"), self._on_event) as session:
-                    await self._set_up(session)
+                    self._set_channel(await set_up(session, self.record, self.folder))
                     self.monitor = session
                     attempt = 0
                     self._stale = True
@@ -179,29 +179,6 @@ class Guest:
                 self.monitor = None
             await anyio.sleep(RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)])
             attempt += 1
-
-    async def _set_up(self, session: qmp.Session) -> None:
-        """Once per QEMU: VNC's socket and links that start down. Every time: what may have been missed."""
-        record, machine = self.record, self.record.machine
-        if not record.ready and machine is not None:
-            if machine.graphics is not None:
-                fd = listening(self.folder.socket("vnc"))
-                try:
-                    await session.pass_descriptor("vnc-listen", fd)
-                finally:
-                    os.close(fd)
-                address = {"type": "fd", "str": "vnc-listen"}
-                await session.execute("display-update", {"type": "vnc", "addresses": [address]})
-            for nic in machine.nics:
-                if not nic.link_up:
-                    await session.execute("set_link", {"name": f"nic.{nic.name}", "up": False})
-            board = str(await session.execute("qom-get", {"path": "/machine", "property": "type"}))
-            record.machine_type = board.removesuffix("-machine")
-            record.ready = True
-            self.folder.save(record)
-        for chardev in await session.execute("query-chardev"):
-            if chardev.get("label") == "agent":
-                self._set_channel(bool(chardev.get("frontend-open")))
 
     def _on_event(self, event: str, data: Mapping[str, Any]) -> None:
         """Runs in the monitor's reader: notes what cannot be asked later, and leaves the rest to `_steer`."""

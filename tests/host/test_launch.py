@@ -305,3 +305,27 @@ async def test_network_and_cloud_init(lab: Node, pods: list[FakePod]) -> None:
         assert iso.stat().st_size % 4096 == 0
         assert b"#!/bin/sh\necho hi\n" in iso.read_bytes()
         assert b"cidata" in iso.read_bytes()[32768 : 32768 + 2048]
+
+
+async def test_vnc_speaks_to_whoever_has_the_path(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi(
+        "screen",
+        devices={
+            "autoattachGraphicsDevice": True,
+            "interfaces": [{"name": "default", "masquerade": {}, "state": "down"}],
+        },
+        networks=[{"name": "default", "pod": {}}],
+    )
+    key, pod = place(lab, document, network=True)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        assert lab.status(key)["interfaces"][0]["linkState"] == "down"
+    for _ in range(2):
+        # QEMU keeps the socket over the agent's lives.
+        async with lab.agent():
+            path = str(lab.root / "vms" / document["metadata"]["uid"] / "vnc.sock")
+            async with await anyio.connect_unix(path) as viewer:
+                with anyio.fail_after(30):
+                    assert await viewer.receive(12) == b"RFB 003.008\n"

@@ -1,0 +1,42 @@
+"""What a QEMU that was just started still lacks, and what an agent that connects may have missed."""
+
+from __future__ import annotations
+
+import os
+
+from kubevirt_py.render.machine import Machine
+from kubevirt_py.virt_handler.launch import listening
+from kubevirt_py.virt_handler.qmp import Session
+from kubevirt_py.virt_handler.records import Folder, Record
+
+AGENT_CHARDEV = "agent"
+
+
+async def set_up(session: Session, record: Record, folder: Folder) -> bool:
+    """Finish the machine if nobody has yet; returns whether the agent in the guest has its port open.
+
+    Raises MonitorGone and MonitorError as the session does; what was done already may be done again.
+    """
+    if not record.ready and record.machine is not None:
+        await _finish(session, record.machine, folder)
+        board = str(await session.execute("qom-get", {"path": "/machine", "property": "type"}))
+        record.machine_type = board.removesuffix("-machine")
+        record.ready = True
+        folder.save(record)
+    chardevs = await session.execute("query-chardev")
+    return any(one.get("label") == AGENT_CHARDEV and one.get("frontend-open") for one in chardevs)
+
+
+async def _finish(session: Session, machine: Machine, folder: Folder) -> None:
+    """VNC takes a listening socket only over QMP; so do links that start down."""
+    if machine.graphics is not None:
+        fd = listening(folder.socket("vnc"))
+        try:
+            await session.pass_descriptor("vnc-listen", fd)
+        finally:
+            os.close(fd)
+        address = {"type": "fd", "str": "vnc-listen"}
+        await session.execute("display-update", {"type": "vnc", "addresses": [address]})
+    for nic in machine.nics:
+        if not nic.link_up:
+            await session.execute("set_link", {"name": f"nic.{nic.name}", "up": False})
