@@ -22,7 +22,7 @@ class Hello(http.server.BaseHTTPRequestHandler):
     def log_message(self, *a): pass
 Both(("::", 8080), Hello).serve_forever()
 """
-ASK = "import socket,sys;s=socket.create_connection((sys.argv[1],int(sys.argv[2])),20);print(s.recv(64).decode())"
+ASK = "import socket,sys;s=socket.create_connection((sys.argv[1],int(sys.argv[2])),20);print(s.recv(7).decode())"
 SSH_BANNER = "SSH-2.0"
 
 
@@ -110,8 +110,8 @@ def test_guest_to_pod_on_both_families(net: Namespace, name: str) -> None:
         guest.login()
         for address in pod_ips:
             host = f"[{address}]" if ":" in address else address
-            assert "from-the-pod" in guest.run(f"wget -q -T 20 -O - http://{host}:8080/ | head -c 12")
-            assert guest.run(f"wget -q -T 20 -O - http://{host}:8080/ | wc -c") == "20012"
+            assert "from-the-pod" in guest.run(f"wget -q -O - http://{host}:8080/ | head -c 12")
+            assert guest.run(f"wget -q -O - http://{host}:8080/ | wc -c") == "20012"
 
 
 @pytest.mark.parametrize("name", ["left", "bridged"])
@@ -121,8 +121,8 @@ def test_guest_to_service_by_address_and_name(net: Namespace, name: str) -> None
         guest.login()
         for address in cluster_ips:
             host = f"[{address}]" if ":" in address else address
-            assert "from-the-pod" in guest.run(f"wget -q -T 20 -O - http://{host}:8080/ | head -c 12")
-        assert "from-the-pod" in guest.run("wget -q -T 20 -O - http://web:8080/ | head -c 12")
+            assert "from-the-pod" in guest.run(f"wget -q -O - http://{host}:8080/ | head -c 12")
+        assert "from-the-pod" in guest.run("wget -q -O - http://web:8080/ | head -c 12")
 
 
 @pytest.mark.parametrize("name", ["left", "right", "bridged"])
