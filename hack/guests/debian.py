@@ -40,12 +40,12 @@ FILES = {
     "etc/cloud/cloud.cfg.d/90_guest.cfg": (
         "datasource_list: [NoCloud, ConfigDrive, None]\n"
         "system_info: {network: {renderers: [networkd]}}\n"
-        "disable_root: false\nssh_pwauth: true\n"
+        "disable_root: false\nssh_pwauth: true\nlocale: false\n"
     ),
     "etc/systemd/network/90-default.network": "[Match]\nName=eth* en*\n\n[Network]\nDHCP=yes\n",
     "etc/sudoers.d/debian": "debian ALL=(ALL) NOPASSWD:ALL\n",
     "usr/share/initramfs-tools/conf.d/guest": "MODULES=list\nCOMPRESS=zstd\n",
-    "usr/share/initramfs-tools/modules.d/guest": "\n".join(DISK_DRIVERS) + "\n",
+    "usr/share/initramfs-tools/modules.d/guest": "\n".join((*DISK_DRIVERS, "sr_mod", "isofs")) + "\n",
 }
 
 
