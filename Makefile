@@ -31,7 +31,7 @@ generate: setup ## write manifests/ from the models
 goldens: setup ## rewrite golden files; review the diff
 	@hack/goldens
 images: ## build the control-plane and launcher images
-	@hack/images/build
+	@hack/images
 guests: ## build the guest images
 	@hack/guests/build
 deploy: ## load images and install on the cluster
