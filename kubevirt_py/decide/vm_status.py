@@ -96,7 +96,7 @@ def restart_required(s: VmSnapshot) -> Condition | None:
 def _wanted(s: VmSnapshot, extra: tuple[StateChangeRequest, ...], failure: Condition | None) -> dict[str, Any]:
     vmi = s.vmi
     generation = s.vm.metadata.generation
-    started_from = int(vmi.metadata.annotations.get(names.VM_GENERATION_ANNOTATION, "0")) if vmi else generation
+    started_from = _number(vmi.metadata.annotations.get(names.VM_GENERATION_ANNOTATION, "")) if vmi else generation
     observed = generation if vmi is None or _runs_current_template(s) else started_from
     return {
         "created": True if vmi is not None else None,
@@ -109,6 +109,11 @@ def _wanted(s: VmSnapshot, extra: tuple[StateChangeRequest, ...], failure: Condi
         "startFailure": _start_failure(crash_loop.start_failure(s)),
         "conditions": conditions.documents(_conditions(s, failure)),
     }
+
+
+def _number(text: str) -> int:
+    """A generation from an annotation, which users may edit; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _observed(s: VmSnapshot) -> dict[str, Any]:

@@ -36,6 +36,8 @@ QUIET_S = 2.0
 LINGER_S = 15.0
 """How long the pod of a VMI that has ended may go on ending by itself."""
 MAX_REPLACE_DELAY_S = 60.0
+MAX_DOUBLINGS = 6
+"""After which the delay has reached its greatest; a power of the attempt itself would overflow one day."""
 
 
 class Stand(Enum):
@@ -115,7 +117,7 @@ def _replace(s: VmiSnapshot, pod: Pod | None) -> Plan:
     told = patch(s, back, events=(warning(kinds.VMI, s.vmi, names.FAILED_CREATE, f"{text}; another pod is made"),))
     if told:
         return told
-    delay = min(MAX_REPLACE_DELAY_S, 2.0 ** pods.attempt(pod))
+    delay = min(MAX_REPLACE_DELAY_S, 2.0 ** min(pods.attempt(pod), MAX_DOUBLINGS))
     wait = delay - age_s(pod.metadata.creation_timestamp, s.now)
     if wait > 0:
         return Plan(again_s=wait)

@@ -239,6 +239,15 @@ def test_changed_template_asks_for_a_restart() -> None:
     assert condition(restarted, "RestartRequired") is None
 
 
+def test_an_edited_generation_annotation_is_not_believed() -> None:
+    machine = vm()
+    (body,) = created(decide(vm_snapshot(machine)))
+    annotations = {**body["metadata"]["annotations"], "kubevirt.io/vm-generation": "latest"}
+    machine["spec"]["template"]["spec"]["domain"]["memory"]["guest"] = "128M"
+    result = after(machine, decide(vm_snapshot(machine, vmi("Running", meta={"annotations": annotations}))))
+    assert result["status"]["printableStatus"] == "Running"
+
+
 def test_other_conditions_follow_the_vmi() -> None:
     machine = vm(status={"conditions": [{"type": "AgentConnected", "status": "True"}]})
     migratable = vmi("Running", conditions=[{"type": "LiveMigratable", "status": "True"}])

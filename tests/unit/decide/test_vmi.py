@@ -156,6 +156,14 @@ def test_refused_pod_is_replaced_with_back_off(start: dict[str, Any]) -> None:
     assert body["metadata"]["annotations"]["kubevirt.io/launch-attempt"] == "1"
 
 
+def test_the_delay_between_pods_stays_bounded_however_many_were_refused() -> None:
+    dead = pod("Failed", attempt=5000, reason="UnexpectedAdmissionError", age_s=50)
+    machine = after(vmi(), decide(vmi_snapshot(vmi(), dead)))
+    assert decide(vmi_snapshot(machine, dead)).again_s == 10
+    (body,) = created(decide(vmi_snapshot(machine, dead, now=NOW + timedelta(seconds=10))))
+    assert body["metadata"]["annotations"]["kubevirt.io/launch-attempt"] == "5001"
+
+
 def test_refusal_after_hand_over_takes_the_vmi_back_from_the_node() -> None:
     machine = placed()
     dead = pod("Failed", reason="UnexpectedAdmissionError", age_s=10)
