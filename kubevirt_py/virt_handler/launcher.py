@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import subprocess
 
 import anyio
 import msgspec
@@ -16,7 +15,7 @@ from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.virt_handler.guests import Guests
 from kubevirt_py.virt_handler.launch import Hello, LaunchRefused
 from kubevirt_py.virt_handler.peers import Peer, StrangerError, identify
-from kubevirt_py.virt_handler.seqpacket import Connection, PeerGone, ProtocolError
+from kubevirt_py.virt_handler.seqpacket import Connection, PeerGone, ProtocolError, close_all
 
 HELLO_S = 10.0
 OWNER_S = 60.0
@@ -61,7 +60,8 @@ class Launcher:
             taken = False
             try:
                 with anyio.fail_after(HELLO_S):
-                    message, _ = await connection.receive()
+                    message, fds = await connection.receive()
+                close_all(fds)
                 if "shutdown" in message:
                     kept = await self._shut_down(connection, peer)
                 elif "hello" in message:
@@ -98,7 +98,9 @@ class Launcher:
         except LaunchRefused as error:
             await self._refuse(connection, peer, vmi, str(error))
             return False
-        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        except PeerGone:
+            raise
+        except Exception as error:
             failures = self._failures[peer.pod_uid] = self._failures.get(peer.pod_uid, 0) + 1
             log.exception("launching a guest failed", extra={"pod": peer.pod_uid, "attempt": failures})
             if failures >= ATTEMPTS:

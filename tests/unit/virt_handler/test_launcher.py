@@ -1,0 +1,97 @@
+"""The socket that pods call: what a caller sends costs nothing, and a launch that keeps failing is given up with words."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from kubevirt_py.virt_handler import launcher
+from kubevirt_py.virt_handler.launcher import ATTEMPTS, Launcher
+from kubevirt_py.virt_handler.peers import Peer
+from kubevirt_py.virt_handler.seqpacket import ProtocolError
+
+HELLO = b'{"hello": 1}'
+
+
+class NetlinkError(Exception):
+    """Stands for errors of libraries, which are neither OSError nor RuntimeError."""
+
+
+class _Guests:
+    """A registry whose every launch fails."""
+
+    def __init__(self) -> None:
+        self.error: Exception = NetlinkError("no buffer space")
+        self.refused: list[str] = []
+
+    async def owner(self, _pod_uid: str, _deadline_s: float) -> str:
+        return "vmi"
+
+    async def start(self, *_: Any) -> None:
+        raise self.error
+
+    def refuse(self, _vmi: str, _peer: Peer, text: str) -> None:
+        self.refused.append(text)
+
+    def of_pod(self, _pod_uid: str) -> None:
+        return None
+
+
+def _identify(_sock: socket.socket, _mount: str) -> Peer:
+    return Peer(pid=1, pidfd=os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC), started=1, pod_uid="pod", device_id="")
+
+
+@asynccontextmanager
+async def _launcher(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[_Guests]:
+    monkeypatch.setattr(launcher, "identify", _identify)
+    guests: Any = _Guests()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) as sock:
+        sock.bind(str(path))
+        sock.listen()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Launcher(sock, guests).run)
+            yield guests
+            tasks.cancel_scope.cancel()
+
+
+async def _call(path: Path, message: bytes, fds: list[int] | None = None) -> bytes:
+    """Say one thing as a pod does; the answer, empty when the agent hung up."""
+
+    def call() -> bytes:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            sock.settimeout(10)
+            sock.connect(str(path))
+            socket.send_fds(sock, [message], fds or [])
+            return sock.recv(1 << 16)
+
+    return await anyio.to_thread.run_sync(call)
+
+
+async def test_descriptors_that_nobody_asked_for_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = tmp_path / "mark"
+    mark.touch()
+    async with _launcher(tmp_path / "s", monkeypatch):
+        fd = os.open(mark, os.O_RDONLY)
+        assert await _call(tmp_path / "s", b'{"shutdown": 1}', [fd] * 8) == b'{"done":1}'
+        os.close(fd)
+        links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        assert str(mark) not in links
+
+
+@pytest.mark.parametrize("error", [NetlinkError("no buffer space"), ProtocolError("too large"), KeyError("image")])
+async def test_a_launch_that_keeps_failing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async with _launcher(tmp_path / "s", monkeypatch) as guests:
+        guests.error = error
+        answers = [await _call(tmp_path / "s", HELLO) for _ in range(ATTEMPTS)]
+        assert answers[:-1] == [b""] * (ATTEMPTS - 1)
+        assert str(error) in answers[-1].decode()
+        assert [str(error) in text for text in guests.refused] == [True]
