@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -96,7 +97,12 @@ def identify(sock: socket.socket, agent_dir: str) -> Peer:
 
 def reopen(pid: int, started: int) -> int:
     """A pidfd for the process that had this PID and start time. Raises ProcessLookupError when that one is gone."""
-    pidfd = os.pidfd_open(pid)
+    try:
+        pidfd = os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):  # the number is that of a mere thread now
+            raise ProcessLookupError(f"process {pid} is gone") from error
+        raise
     try:
         if start_time(pid) != started:
             raise ProcessLookupError(f"process {pid} is another one now")

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -83,3 +84,16 @@ def test_a_blocked_sigterm_is_seen() -> None:
         assert peers.sigterm_pending(process.pid)
         process.kill()
     assert not peers.sigterm_pending(process.pid)
+
+
+def test_a_number_that_a_thread_has_now_is_a_process_gone() -> None:
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait)
+    thread.start()
+    try:
+        assert thread.native_id is not None and thread.native_id != os.getpid()
+        with pytest.raises(ProcessLookupError):
+            peers.reopen(thread.native_id, 1)
+    finally:
+        release.set()
+        thread.join()
