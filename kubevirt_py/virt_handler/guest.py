@@ -41,6 +41,8 @@ RECONNECT_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 AGENT_POLL_S = 120.0
 STEP_S = 30.0
 CHANNEL = "channel0"
+MAX_HOOKS = 8
+"""Callers from one pod that may wait for its guest's end; the kubelet sends one."""
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +122,8 @@ class Guest:
     def stop_for(self, hook: Connection) -> None:
         """A preStop hook asks for the guest's end and waits for it."""
         self._hooks.append(hook)
+        if len(self._hooks) > MAX_HOOKS:
+            self._hooks.pop(0).close()
         self.poke()
 
     # Living
@@ -266,6 +270,10 @@ class Guest:
             wanted = wanted or vmi.metadata.deletion_timestamp is not None or vmi.phase in phases.FINAL
         if wanted:
             self._stop_at = anyio.current_time()
+            # A guest that is to end is not started again, even if it went off for a reboot a moment ago.
+            outcome = outcome_of_state(self.run_state)
+            if self.record.rebooting and outcome is not None:
+                self._end(outcome)
 
     def _control(self) -> Control:
         record, vmi = self.record, self._home.vmi(self.key, self.uid)

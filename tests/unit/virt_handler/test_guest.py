@@ -1,0 +1,72 @@
+"""One guest's bookkeeping apart from QEMU: who waits for its end, and what an end means that was to be a reboot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from kubevirt_py.decide.guest_state import POWERED_OFF, SHUTDOWN
+from kubevirt_py.virt_handler.guest import MAX_HOOKS, Guest
+from kubevirt_py.virt_handler.records import Folder, Record
+
+UID = "0a1b2c3d-1111-4222-8333-444455556666"
+
+
+class _Home:
+    """An agent whose stores show nothing, and which reports to nobody."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self.deleted = False
+
+    def vmi(self, *_: Any) -> None:
+        return None
+
+    def pod(self, *_: Any) -> None:
+        return None
+
+    def changed(self, *_: Any) -> None:
+        self.changes += 1
+
+    def tell(self, *_: Any, **__: Any) -> None:
+        return None
+
+    async def is_deleted(self, *_: Any) -> bool:
+        return self.deleted
+
+
+class _Hook:
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _guest(folder: Path, home: _Home) -> Guest:
+    record = Record(namespace="default", name="vm", uid=UID, pod_uid="pod", pid=2**22 + 1, started=1)
+    return Guest(record, Folder(folder, UID), -1, home)  # type: ignore[arg-type]
+
+
+async def test_hooks_of_one_pod_are_bounded(tmp_path: Path) -> None:
+    guest = _guest(tmp_path, _Home())
+    hooks: list[Any] = [_Hook() for _ in range(MAX_HOOKS + 3)]
+    for hook in hooks:
+        guest.stop_for(hook)
+    assert [hook.closed for hook in hooks] == [True] * 3 + [False] * MAX_HOOKS
+
+
+async def test_a_guest_off_for_a_reboot_that_is_to_stop_has_ended(tmp_path: Path) -> None:
+    home = _Home()
+    guest = _guest(tmp_path, home)
+    guest.record.rebooting, guest.run_state = True, SHUTDOWN
+    guest._on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
+    await guest._look_for_stop()
+    assert guest.record.outcome is None
+    home.deleted = True
+    with anyio.fail_after(5):
+        await guest._look_for_stop()
+    assert guest.record.outcome == POWERED_OFF
+    assert home.changes == 1
