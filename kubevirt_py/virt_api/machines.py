@@ -45,7 +45,7 @@ class _Spec(Struct, frozen=True, rename="camel"):
 
 
 class Interface(Struct, frozen=True, rename="camel"):
-    """What `status.interfaces` says of one NIC."""
+    """What `status.interfaces` says of one NIC. Only those of the spec have a name."""
 
     name: str = ""
     ip_address: str = ""
@@ -53,7 +53,11 @@ class Interface(Struct, frozen=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The parts of a VMI that the verbs look at."""
+    """The parts of a VMI that the verbs look at.
+
+    `interfaces` are those of the spec: addresses that only the guest names could be anybody's, and virt-api
+    would connect to them.
+    """
 
     vmi: VirtualMachineInstance
     spec: _Spec
@@ -75,10 +79,11 @@ class Machine:
 def decode(stored: bytes) -> Machine:
     """Read a VMI as the API server stores it."""
     vmi = msgspec.json.decode(stored, type=VirtualMachineInstance)
+    reported = msgspec.json.decode(vmi.status.interfaces, type=tuple[Interface, ...])
     return Machine(
         vmi=vmi,
         spec=msgspec.json.decode(vmi.spec, type=_Spec),
-        interfaces=msgspec.json.decode(vmi.status.interfaces, type=tuple[Interface, ...]),
+        interfaces=tuple(one for one in reported if one.name),
     )
 
 

@@ -74,9 +74,9 @@ REFUSALS: list[tuple[str, dict[str, Any], int]] = [
     ("portforward/65536", {}, 400),
     ("portforward/ssh", {}, 400),
     ("portforward/22/sctp", {}, 400),
-    ("portforward/22", {"interfaces": [{"ipAddress": "127.0.0.1"}]}, 400),
-    ("portforward/22", {"interfaces": [{"ipAddress": "fe80::1"}]}, 400),
-    ("portforward/22", {"interfaces": [{"ipAddress": "virt-api"}]}, 400),
+    ("portforward/22", {"interfaces": [{"name": "default", "ipAddress": "127.0.0.1"}]}, 400),
+    ("portforward/22", {"interfaces": [{"name": "default", "ipAddress": "fe80::1"}]}, 400),
+    ("portforward/22", {"interfaces": [{"name": "default", "ipAddress": "virt-api"}]}, 400),
 ]
 
 
@@ -183,6 +183,14 @@ async def test_a_vm_without_its_own_instance_forwards_nothing(cloud: Cloud, tcp_
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await cloud.session.ws_connect(f"{VM_URL}/portforward/{tcp_guest}", protocols=(PROTOCOL,))
     assert refused.value.status == 409
+
+
+@pytest.mark.usefixtures("local_guests")
+async def test_an_address_that_only_the_guest_names_is_not_dialled(cloud: Cloud, tcp_guest: int) -> None:
+    cloud.add_vmi(interfaces=[{"interfaceName": "dummy0", "infoSource": "guest-agent", "ipAddress": "127.0.0.1"}])
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await cloud.session.ws_connect(f"{VMI_URL}/portforward/{tcp_guest}", protocols=(PROTOCOL,))
+    assert refused.value.status == 400
 
 
 @pytest.mark.usefixtures("local_guests")
