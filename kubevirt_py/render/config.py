@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from kubevirt_py.api.quantity import is_quantity, parse_quantity
 from kubevirt_py.plan import Document
 from kubevirt_py.render import featuregates
 
 DEFAULT_VERBOSITY = 2
 
 
+def _is_amount(value: Any) -> bool:
+    return is_quantity(value) and parse_quantity(value) > 0
+
+
+def _is_factor(value: Any) -> bool:
+    return re.fullmatch(r"[1-9][0-9]{0,5}(\.[0-9]{1,9})?", str(value), re.ASCII) is not None
+
+
+CHECKS: dict[str, tuple[str, Callable[[Any], bool], str]] = {
+    "additional_guest_memory_overhead_ratio": (
+        "additionalGuestMemoryOverheadRatio",
+        _is_factor,
+        "must be a factor of at least 1, such as 1.2",
+    ),
+    "cpu_request": ("cpuRequest", _is_amount, "must be a quantity above 0, such as 100m"),
+    "cpu_allocation_ratio": (
+        "developerConfiguration.cpuAllocationRatio",
+        lambda value: isinstance(value, int) and value >= 1,
+        "must be greater than or equal to 1",
+    ),
+    "memory_overcommit": (
+        "developerConfiguration.memoryOvercommit",
+        lambda value: isinstance(value, int) and value >= 10,
+        "must be greater than or equal to 10",
+    ),
+    "max_guest": ("liveUpdateConfiguration.maxGuest", _is_amount, "must be a quantity above 0, such as 16Gi"),
+}
+"""Settings that are reckoned with for each VMI: where they stand in the CR's configuration, what they must be."""
+
+
 class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`spec.configuration` of the KubeVirt CR, flattened. Ratios are per unit, sizes Kubernetes quantities."""
+    """`spec.configuration` of the KubeVirt CR, flattened. Ratios are per unit, sizes Kubernetes quantities.
+
+    `problems` names settings that cannot be followed, each with why; their defaults hold instead. Admission refuses
+    them, but a CR may be older than the webhook.
+    """
 
     resource_version: str = "0"
+    problems: tuple[str, ...] = ()
     use_emulation: bool = False
     cpu_allocation_ratio: int = 10
     memory_overcommit: int = 100
@@ -103,7 +141,12 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "role_aggregation": conf.get("roleAggregationStrategy") != "Manual",
         }
         given = {name: value for name, value in wanted.items() if value not in (None, "")}
-        return cls(resource_version=resource_version, **given)
+        bad = [name for name, (_, fits, _) in CHECKS.items() if name in given and not fits(given[name])]
+        return cls(
+            resource_version=resource_version,
+            problems=tuple(f"spec.configuration.{CHECKS[name][0]} {CHECKS[name][2]}" for name in bad),
+            **{name: value for name, value in given.items() if name not in bad},
+        )
 
 
 def _part(document: Document, name: str) -> Document:

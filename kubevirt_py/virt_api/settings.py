@@ -46,6 +46,8 @@ class Settings:
             return  # it is being uninstalled; we go next
         spec: Document = msgspec.json.decode(kubevirt.spec)
         self.config = ClusterConfig.from_kubevirt(spec, kubevirt.metadata.resource_version)
+        for problem in self.config.problems:
+            _log.warning("a setting of the KubeVirt CR is ignored, its default holds", extra={"problem": problem})
 
     def _set_proxy(self, config_map: Document | None) -> None:
         if config_map is None:

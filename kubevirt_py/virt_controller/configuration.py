@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from kubevirt_py.api.views import KubeVirt
 from kubevirt_py.reconcile import Store
 from kubevirt_py.render.config import ClusterConfig
+
+log = logging.getLogger(__name__)
 
 
 class LiveConfig:
@@ -22,4 +26,6 @@ class LiveConfig:
         if cr is not None and cr.metadata.resource_version != self._current.resource_version:
             spec = msgspec.json.decode(cr.spec)
             self._current = ClusterConfig.from_kubevirt(spec, cr.metadata.resource_version)
+            for problem in self._current.problems:
+                log.warning("a setting of the KubeVirt CR is ignored, its default holds", extra={"problem": problem})
         return self._current

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from kubevirt_py.decide.certificates import Rotation, Validity, leaf_renewal_tim
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Document, Key
+
+log = logging.getLogger(__name__)
 
 CA_SECRET = "kubevirt-ca"
 CA_BUNDLE = "ca-bundle"
@@ -103,8 +106,7 @@ class Certificates:
         except NotFound:
             before = ""
         kept = [ca.x509]
-        if before:
-            kept += [old for old in x509.load_pem_x509_certificates(before.encode()) if _still_good(old, ca, now)]
+        kept += [old for old in _readable(before) if _still_good(old, ca, now)]
         bundle = "".join(one.public_bytes(serialization.Encoding.PEM).decode() for one in kept)
         if bundle != before:
             meta = {"name": CA_SECRET, "namespace": self._namespace}
@@ -229,6 +231,15 @@ def _sign(
 
 def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _readable(bundle: str) -> list[x509.Certificate]:
+    """The certificates of a bundle; none of one that somebody spoiled, which is then written anew."""
+    try:
+        return x509.load_pem_x509_certificates(bundle.encode()) if bundle else []
+    except ValueError:
+        log.warning("the CA bundle cannot be read and is made anew", extra={"configmap": CA_SECRET})
+        return []
 
 
 def _still_good(old: x509.Certificate, ca: Pair, now: datetime) -> bool:

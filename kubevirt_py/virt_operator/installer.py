@@ -20,6 +20,7 @@ from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import ApiError, NotFound
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.store import Store
+from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.documents import admission
 from kubevirt_py.virt_operator.applier import Applier, Rendered
@@ -80,7 +81,7 @@ class Installer:
             await self._set_finalizers(key, (*kubevirt.metadata.finalizers, names.KUBEVIRT_FINALIZER))
         try:
             return await self._install(key, kubevirt, inst)
-        except ApiError as refused:
+        except (ApiError, ValueError) as refused:
             await self._write_status(key, kubevirt, inst, install.FAILED, str(refused))
             raise
 
@@ -108,7 +109,8 @@ class Installer:
 
     def _progress(self, kubevirt: KubeVirt, inst: Installation, pending: list[str]) -> tuple[install.State, str]:
         if not pending:
-            return install.READY, "All components are ready."
+            ignored = ClusterConfig.from_kubevirt(inst.spec).problems
+            return install.READY, "; ".join(("All components are ready.", *(f"ignored: {one}" for one in ignored)))
         observed = msgspec.json.decode(kubevirt.status).get("observedDeploymentID", "")
         text = f"Waiting for {', '.join(pending)} to be rolled out."
         return (install.UPDATING if observed else install.IN_PROGRESS), text

@@ -147,6 +147,47 @@ async def test_a_new_ca_is_trusted_beside_the_old_one(tmp_path: Path) -> None:
         assert api.server.get(SECRET, Key(NAMESPACE, "kubevirt-virt-api-certs"))["data"]["tls.crt"] == leaf
 
 
+async def test_a_spoiled_bundle_is_made_anew(tmp_path: Path) -> None:
+    api = FakeApi()
+    manager = build(api, tmp_path)
+    async with running(manager):
+        await create_cr(api)
+        await settle(manager)
+        bundle = Key(NAMESPACE, "kubevirt-ca")
+        before = api.server.get(CONFIG_MAP, bundle)["data"]["ca-bundle"]
+        await api.merge_patch(CONFIG_MAP, bundle, {"data": {"ca-bundle": "nonsense"}})
+        await settle(manager)
+        assert api.server.get(CONFIG_MAP, bundle)["data"]["ca-bundle"] == before
+
+
+async def test_a_setting_that_cannot_be_followed_is_told_in_the_status(tmp_path: Path) -> None:
+    api = FakeApi()
+    manager = build(api, tmp_path)
+    async with running(manager):
+        await create_cr(api)
+        await api.merge_patch(KUBEVIRT, CR, {"spec": {"configuration": {"cpuRequest": "-1"}}})
+        await settle(manager)
+        await roll_out(api)
+        await settle(manager)
+        (available,) = [
+            one for one in api.server.get(KUBEVIRT, CR)["status"]["conditions"] if one["type"] == "Available"
+        ]
+        assert available["status"] == "True"
+        assert "ignored: spec.configuration.cpuRequest must be a quantity above 0" in available["message"]
+
+
+async def test_an_impossible_rotation_is_told_in_the_status(tmp_path: Path) -> None:
+    api = FakeApi()
+    manager = build(api, tmp_path)
+    async with running(manager):
+        await create_cr(api)
+        rotation = {"selfSigned": {"ca": {"duration": "a week"}}}
+        await api.merge_patch(KUBEVIRT, CR, {"spec": {"certificateRotateStrategy": rotation}})
+        await settle(manager)
+        assert conditions(api)["Degraded"] == "True"
+        assert "a week" in str(api.server.get(KUBEVIRT, CR)["status"]["conditions"])
+
+
 async def test_a_second_cr_is_told_that_the_first_rules(tmp_path: Path) -> None:
     api = FakeApi()
     manager = build(api, tmp_path)

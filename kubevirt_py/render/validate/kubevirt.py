@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import reduce
 
 from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.api.v1.kubevirt import KubeVirt
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, Cause, at_least, between, one_of
+from kubevirt_py.render.config import CHECKS
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import unsupported
 from kubevirt_py.render.validate.scheduling import EVICTION_STRATEGIES
@@ -111,20 +112,17 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
     live = conf.get("liveUpdateConfiguration") or {}
     for key in ("maxHotplugRatio", "maxCpuSockets"):
         yield from at_least(f"{base}.liveUpdateConfiguration.{key}", live.get(key), 1)
-    yield from _ratio(conf.get("additionalGuestMemoryOverheadRatio"), f"{base}.additionalGuestMemoryOverheadRatio")
+    for path, fits, rule in CHECKS.values():
+        given = reduce(lambda part, key: (part or {}).get(key), path.split("."), conf)
+        if given not in (None, "") and not fits(given):
+            yield Cause(f"{base}.{path}", INVALID, f"{given!r} {rule}")
     tls = conf.get("tlsConfiguration") or {}
     if tls.get("ciphers") and tls.get("minTLSVersion") == "VersionTLS13":
         yield Cause(f"{base}.tlsConfiguration.ciphers", INVALID, "TLS 1.3 has no ciphers to choose; remove the list")
     yield from _developer(conf.get("developerConfiguration") or {}, f"{base}.developerConfiguration")
 
 
-def _ratio(given: str | None, field: str) -> Iterator[Cause]:
-    if given and not re.fullmatch(r"[1-9][0-9]*(\.[0-9]+)?", given):
-        yield Cause(field, INVALID, f"{given!r} must be a factor of at least 1, such as 1.2")
-
-
 def _developer(dev: Document, base: str) -> Iterator[Cause]:
-    yield from at_least(f"{base}.cpuAllocationRatio", dev.get("cpuAllocationRatio"), 1)
     for component, level in (dev.get("logVerbosity") or {}).items():
         if isinstance(level, int):
             yield from between(f"{base}.logVerbosity.{component}", level, 0, MAX_VERBOSITY)

@@ -1,4 +1,9 @@
+from typing import Any
+
+import pytest
+
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.launcher_pod import launcher_pod
 
 
 def test_an_empty_cr_means_upstream_defaults() -> None:
@@ -33,3 +38,28 @@ def test_gates_follow_their_stage_unless_named() -> None:
     assert not config.gate("Snapshot")
     assert config.gate("VMExport")
     assert not config.gate("HostDisk")
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"additionalGuestMemoryOverheadRatio": "much"},
+        {"additionalGuestMemoryOverheadRatio": "1.5Gi"},
+        {"cpuRequest": "-1"},
+        {"cpuRequest": "1e999"},
+        {"liveUpdateConfiguration": {"maxGuest": "big"}},
+        {"developerConfiguration": {"cpuAllocationRatio": 0}},
+        {"developerConfiguration": {"memoryOvercommit": 0}},
+    ],
+)
+def test_a_setting_that_cannot_be_followed_stops_no_machine(configuration: dict[str, Any]) -> None:
+    config = ClusterConfig.from_kubevirt({"configuration": configuration}, "7")
+    (problem,) = config.problems
+    assert problem.startswith("spec.configuration.") and "must be" in problem
+    defaults = ClusterConfig(resource_version="7", problems=config.problems)
+    assert config == defaults
+    vmi = {
+        "metadata": {"name": "vm", "namespace": "default", "uid": "uid"},
+        "spec": {"domain": {"memory": {"guest": "64Mi"}}},
+    }
+    assert launcher_pod(vmi, config, "image") == launcher_pod(vmi, defaults, "image")

@@ -76,6 +76,12 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
         f"{CONF}.tlsConfiguration.minTLSVersion",
         causes.NOT_SUPPORTED,
     ),
+    "a CPU request below zero": ({f"{CONF}.cpuRequest": "-1"}, f"{CONF}.cpuRequest", causes.INVALID),
+    "no memory for guests to grow to": (
+        {f"{CONF}.liveUpdateConfiguration.maxGuest": "0"},
+        f"{CONF}.liveUpdateConfiguration.maxGuest",
+        causes.INVALID,
+    ),
     "a bad ratio": (
         {f"{CONF}.additionalGuestMemoryOverheadRatio": "much"},
         f"{CONF}.additionalGuestMemoryOverheadRatio",
