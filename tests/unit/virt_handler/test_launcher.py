@@ -1,4 +1,4 @@
-"""The socket that pods call: what a caller sends costs nothing, and a launch that keeps failing is given up with words."""
+"""The socket that pods call: what a caller sends costs nothing, and a launch that keeps failing is given up."""
 
 from __future__ import annotations
 
@@ -74,6 +74,10 @@ async def _call(path: Path, message: bytes, fds: list[int] | None = None) -> byt
     return await anyio.to_thread.run_sync(call)
 
 
+def _open_files() -> set[str]:
+    return {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+
+
 async def test_descriptors_that_nobody_asked_for_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "mark"
     mark.touch()
@@ -81,8 +85,7 @@ async def test_descriptors_that_nobody_asked_for_are_closed(tmp_path: Path, monk
         fd = os.open(mark, os.O_RDONLY)
         assert await _call(tmp_path / "s", b'{"shutdown": 1}', [fd] * 8) == b'{"done":1}'
         os.close(fd)
-        links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
-        assert str(mark) not in links
+        assert str(mark) not in _open_files()
 
 
 @pytest.mark.parametrize("error", [NetlinkError("no buffer space"), ProtocolError("too large"), KeyError("image")])
