@@ -39,7 +39,7 @@ def decide(s: Snapshot) -> Plan:
     if s.vmi.phase in phases.FINAL:
         return NOTHING
     if s.guest is None:
-        return _refused(s) if s.refused and s.vmi.phase == phases.SCHEDULED else NOTHING
+        return _refused(s, s.refused)
     outcome = s.guest.outcome or (VANISHED if s.guest.exited else None)
     if outcome is not None:
         return _ended(s, outcome)
@@ -47,7 +47,7 @@ def decide(s: Snapshot) -> Plan:
     paused_from_the_start = s.guest.run_state == PRELAUNCH and spec.get("startStrategy") == "Paused"
     if s.guest.alive or paused_from_the_start:
         return _running(s, s.guest, spec)
-    return NOTHING
+    return _refused(s, s.guest.trouble)
 
 
 def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
@@ -80,10 +80,14 @@ def _ended(s: Snapshot, outcome: Outcome) -> Plan:
     return _patch(s, {"phase": outcome.phase}, changes, (told,))
 
 
-def _refused(s: Snapshot) -> Plan:
-    """The launcher's pod fails with the same text; the controller ends the VMI when it sees that."""
-    failed = Condition(type=names.SYNCHRONIZED, status="False", reason=names.SYNC_FAILED, message=s.refused)
-    told = warning(kinds.HOSTED_VMI, s.vmi, names.SYNC_FAILED, s.refused)
+def _refused(s: Snapshot, why: str) -> Plan:
+    """Why a guest does not start, if anything is known. A launcher's pod that was refused fails with the same text;
+    the controller ends the VMI when it sees that. A QEMU that refuses to be set up is asked again.
+    """
+    if not why or s.vmi.phase != phases.SCHEDULED:
+        return NOTHING
+    failed = Condition(type=names.SYNCHRONIZED, status="False", reason=names.SYNC_FAILED, message=why)
+    told = warning(kinds.HOSTED_VMI, s.vmi, names.SYNC_FAILED, why)
     return _patch(s, {}, {names.SYNCHRONIZED: failed}, (told,))
 
 

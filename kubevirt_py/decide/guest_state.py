@@ -80,7 +80,10 @@ class GuestInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GuestState(msgspec.Struct, frozen=True, kw_only=True):
-    """One guest as its agent sees it now. `run_state` is empty until QEMU has told it once."""
+    """One guest as its agent sees it now. `run_state` is empty until QEMU has told it once.
+
+    `trouble` is what QEMU refused when it was set up, in its own words; empty once it is set up.
+    """
 
     pod_uid: str
     machine: Machine
@@ -91,6 +94,7 @@ class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     agent_connected: bool = False
     info: GuestInfo | None = None
+    trouble: str = ""
 
     @property
     def alive(self) -> bool:

@@ -29,9 +29,10 @@ from kubevirt_py.plan import Key
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.virt_handler import dhcp, guestagent, qmp
+from kubevirt_py.virt_handler.hooks import Hooks
 from kubevirt_py.virt_handler.peers import sigterm_pending
 from kubevirt_py.virt_handler.records import Folder, Record
-from kubevirt_py.virt_handler.seqpacket import Connection, PeerGone, ProtocolError
+from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection
 from kubevirt_py.virt_handler.setup import set_up
 
 TICK_S = 5.0
@@ -41,8 +42,6 @@ RECONNECT_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 AGENT_POLL_S = 120.0
 STEP_S = 30.0
 CHANNEL = "channel0"
-MAX_HOOKS = 8
-"""Callers from one pod that may wait for its guest's end; the kubelet sends one."""
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +71,7 @@ class Guest:
         self.uid = record.uid
         self.exited = pidfd < 0
         self.run_state = ""
+        self.trouble = ""
         self.agent_connected = False
         self.info: GuestInfo | None = None
         self.monitor: qmp.Session | None = None
@@ -83,7 +83,7 @@ class Guest:
         self._agent_poke = anyio.Event()
         self._channel_open = False
         self._stale = True
-        self._hooks: list[Connection] = []
+        self._hooks = Hooks(str(record.key))
         self._hook_answered_at: float | None = None
         self._stop_at: float | None = None
         self._powerdown_at: float | None = None
@@ -109,6 +109,7 @@ class Guest:
             outcome=self.record.outcome,
             agent_connected=self.agent_connected,
             info=self.info,
+            trouble=self.trouble,
         )
 
     @property
@@ -121,9 +122,7 @@ class Guest:
 
     def stop_for(self, hook: Connection) -> None:
         """A preStop hook asks for the guest's end and waits for it."""
-        self._hooks.append(hook)
-        if len(self._hooks) > MAX_HOOKS:
-            self._hooks.pop(0).close()
+        self._hooks.add(hook)
         self.poke()
 
     # Living
@@ -141,9 +140,7 @@ class Guest:
             log.info("QEMU has ended", extra={"vmi": str(self.key), "outcome": str(self.record.outcome)})
             self._home.changed(self)
         finally:
-            for hook in self._hooks:
-                hook.close()
-            self._hooks.clear()
+            self._hooks.close()
 
     def close(self) -> None:
         """Give up the pidfd."""
@@ -173,16 +170,25 @@ class Guest:
                 async with qmp.monitor(self.folder.socket("qmp"), self._on_event) as session:
                     self._set_channel(await set_up(session, self.record, self.folder))
                     self.monitor = session
+                    self._note_trouble("")
                     attempt = 0
                     self._stale = True
                     self.poke()
                     await session.closed()
-            except (qmp.MonitorGone, qmp.MonitorError) as error:
+            except qmp.MonitorGone as error:
                 log.info("no monitor yet", extra={"vmi": str(self.key), "error": str(error)})
+            except qmp.MonitorError as error:
+                self._note_trouble(f"QEMU refused to set up the guest, trying again: {error}"[:ERROR_CHARACTERS])
             finally:
                 self.monitor = None
             await anyio.sleep(RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)])
             attempt += 1
+
+    def _note_trouble(self, text: str) -> None:
+        if text != self.trouble:
+            self.trouble = text
+            log.warning("setting up a guest", extra={"vmi": str(self.key), "error": text or "none any more"})
+            self._home.changed(self)
 
     def _on_event(self, event: str, data: Mapping[str, Any]) -> None:
         """Runs in the monitor's reader: notes what cannot be asked later, and leaves the rest to `_steer`."""
@@ -344,13 +350,7 @@ class Guest:
             log.info("QEMU did not answer quit", extra={"vmi": str(self.key), "error": str(error)})
 
     async def _answer_hooks(self) -> None:
-        while self._hooks:
-            hook = self._hooks.pop()
-            with hook:
-                try:
-                    await hook.send({"done": 1})
-                except (PeerGone, ProtocolError, TimeoutError) as error:
-                    log.info("preStop hook has gone", extra={"vmi": str(self.key), "error": str(error)})
+        if await self._hooks.answer():
             self._hook_answered_at = anyio.current_time()
 
     # What users ask

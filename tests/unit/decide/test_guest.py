@@ -215,6 +215,16 @@ def test_a_refused_launch_is_told_and_forgotten_when_it_works() -> None:
     assert "Synchronized" not in _conditions(_applied(after, _decide(after, _guest())))
 
 
+def test_a_guest_that_qemu_refuses_to_set_up_is_told_once_and_forgotten_when_it_works() -> None:
+    document, refused = _vmi(), _guest(run_state="", trouble="QEMU refused: no such device")
+    plan = _decide(document, refused)
+    after = _applied(document, plan)
+    assert _conditions(after)["Synchronized"]["message"] == "QEMU refused: no such device"
+    assert [(event.type, event.reason) for event in plan.events] == [("Warning", "SyncFailed")]
+    assert _decide(after, refused) == NOTHING
+    assert "Synchronized" not in _conditions(_applied(after, _decide(after, _guest())))
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

@@ -1,14 +1,20 @@
-"""One guest's bookkeeping apart from QEMU: who waits for its end, and what an end means that was to be a reboot."""
+"""One guest's bookkeeping, with a QEMU that is made up: who waits for its end, what an end means, what goes wrong."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from kubevirt_py.decide.guest_state import POWERED_OFF, SHUTDOWN
-from kubevirt_py.virt_handler.guest import MAX_HOOKS, Guest
+from kubevirt_py.virt_handler import guest as guests
+from kubevirt_py.virt_handler import qmp
+from kubevirt_py.virt_handler.guest import Guest
+from kubevirt_py.virt_handler.hooks import MAX_HOOKS
 from kubevirt_py.virt_handler.records import Folder, Record
 
 UID = "0a1b2c3d-1111-4222-8333-444455556666"
@@ -70,3 +76,37 @@ async def test_a_guest_off_for_a_reboot_that_is_to_stop_has_ended(tmp_path: Path
         await guest._look_for_stop()
     assert guest.record.outcome == POWERED_OFF
     assert home.changes == 1
+
+
+async def test_what_qemu_refuses_when_it_is_set_up_is_told_until_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = _Home()
+    guest = _guest(tmp_path, home)
+    answers: list[Exception | bool] = [qmp.MonitorError("set_link", "GenericError", "Device 'nic.x' not found"), False]
+    said: list[str] = []
+
+    class Session:
+        async def closed(self) -> None:
+            said.append(guest.trouble)
+            tasks.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def monitor(_path: str, _sink: Any) -> AsyncIterator[Session]:
+        yield Session()
+
+    async def set_up(*_: Any) -> bool:
+        said.append(guest.trouble)
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(guests, "set_up", set_up)
+    monkeypatch.setattr(qmp, "monitor", monitor)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(guest._follow_monitor)
+    assert said[0] == said[2] == ""
+    assert "Device 'nic.x' not found" in said[1]
+    assert home.changes == 2
