@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,26 +23,44 @@ def _is_factor(value: Any) -> bool:
     return re.fullmatch(r"[1-9][0-9]{0,5}(\.[0-9]{1,9})?", str(value), re.ASCII) is not None
 
 
-CHECKS: dict[str, tuple[str, Callable[[Any], bool], str]] = {
-    "additional_guest_memory_overhead_ratio": (
-        "additionalGuestMemoryOverheadRatio",
-        _is_factor,
-        "must be a factor of at least 1, such as 1.2",
+class Check(NamedTuple):
+    """`field` of ClusterConfig fits when its value in the CR does; `rule` is what to say where it does not."""
+
+    field: str
+    fits: Callable[[Any], bool]
+    rule: str
+
+
+CHECKS = {
+    "additionalGuestMemoryOverheadRatio": Check(
+        "additional_guest_memory_overhead_ratio", _is_factor, "must be a factor of at least 1, such as 1.2"
     ),
-    "cpu_request": ("cpuRequest", _is_amount, "must be a quantity above 0, such as 100m"),
-    "cpu_allocation_ratio": (
-        "developerConfiguration.cpuAllocationRatio",
+    "cpuRequest": Check("cpu_request", _is_amount, "must be a quantity above 0, such as 100m"),
+    "developerConfiguration.cpuAllocationRatio": Check(
+        "cpu_allocation_ratio",
         lambda value: isinstance(value, int) and value >= 1,
         "must be greater than or equal to 1",
     ),
-    "memory_overcommit": (
-        "developerConfiguration.memoryOvercommit",
+    "developerConfiguration.memoryOvercommit": Check(
+        "memory_overcommit",
         lambda value: isinstance(value, int) and value >= 10,
         "must be greater than or equal to 10",
     ),
-    "max_guest": ("liveUpdateConfiguration.maxGuest", _is_amount, "must be a quantity above 0, such as 16Gi"),
+    "liveUpdateConfiguration.maxGuest": Check("max_guest", _is_amount, "must be a quantity above 0, such as 16Gi"),
 }
-"""Settings that are reckoned with for each VMI: where they stand in the CR's configuration, what they must be."""
+"""Settings that are reckoned with for each VMI, by their place in the CR's configuration."""
+
+
+def unusable(configuration: Document) -> dict[str, str]:
+    """Settings of `spec.configuration` that cannot be followed: place -> value and rule, in words."""
+    found = {}
+    for path, check in CHECKS.items():
+        value: Any = configuration
+        for key in path.split("."):
+            value = (value or {}).get(key)
+        if value not in (None, "") and not check.fits(value):
+            found[path] = f"{value!r} {check.rule}"
+    return found
 
 
 class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,12 +159,11 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "role_aggregation": conf.get("roleAggregationStrategy") != "Manual",
         }
         given = {name: value for name, value in wanted.items() if value not in (None, "")}
-        bad = [name for name, (_, fits, _) in CHECKS.items() if name in given and not fits(given[name])]
-        return cls(
-            resource_version=resource_version,
-            problems=tuple(f"spec.configuration.{CHECKS[name][0]} {CHECKS[name][2]}" for name in bad),
-            **{name: value for name, value in given.items() if name not in bad},
-        )
+        bad = unusable(conf)
+        for path in bad:
+            given.pop(CHECKS[path].field)
+        problems = tuple(f"spec.configuration.{path}: {words}" for path, words in bad.items())
+        return cls(resource_version=resource_version, problems=problems, **given)
 
 
 def _part(document: Document, name: str) -> Document:

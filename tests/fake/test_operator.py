@@ -173,7 +173,7 @@ async def test_a_setting_that_cannot_be_followed_is_told_in_the_status(tmp_path:
             one for one in api.server.get(KUBEVIRT, CR)["status"]["conditions"] if one["type"] == "Available"
         ]
         assert available["status"] == "True"
-        assert "ignored: spec.configuration.cpuRequest must be a quantity above 0" in available["message"]
+        assert "ignored: spec.configuration.cpuRequest: '-1' must be a quantity above 0" in available["message"]
 
 
 async def test_an_impossible_rotation_is_told_in_the_status(tmp_path: Path) -> None:

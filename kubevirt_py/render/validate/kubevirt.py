@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import reduce
 
 from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.api.v1.kubevirt import KubeVirt
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, Cause, at_least, between, one_of
-from kubevirt_py.render.config import CHECKS
+from kubevirt_py.render.config import unusable
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import unsupported
 from kubevirt_py.render.validate.scheduling import EVICTION_STRATEGIES
@@ -112,10 +111,8 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
     live = conf.get("liveUpdateConfiguration") or {}
     for key in ("maxHotplugRatio", "maxCpuSockets"):
         yield from at_least(f"{base}.liveUpdateConfiguration.{key}", live.get(key), 1)
-    for path, fits, rule in CHECKS.values():
-        given = reduce(lambda part, key: (part or {}).get(key), path.split("."), conf)
-        if given not in (None, "") and not fits(given):
-            yield Cause(f"{base}.{path}", INVALID, f"{given!r} {rule}")
+    for path, words in unusable(conf).items():
+        yield Cause(f"{base}.{path}", INVALID, words)
     tls = conf.get("tlsConfiguration") or {}
     if tls.get("ciphers") and tls.get("minTLSVersion") == "VersionTLS13":
         yield Cause(f"{base}.tlsConfiguration.ciphers", INVALID, "TLS 1.3 has no ciphers to choose; remove the list")
