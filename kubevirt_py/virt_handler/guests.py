@@ -98,7 +98,7 @@ class Guests:
     def _find_again(self, folder: Folder) -> None:
         record = folder.load()
         if record is None:
-            folder.remove()
+            self._discard(folder)
             return
         try:
             pidfd = peers.reopen(record.pid, record.started)
@@ -113,6 +113,19 @@ class Guests:
             return
         log.info("found a guest again", extra={"vmi": str(record.key), "pid": record.pid, "alive": pidfd >= 0})
         self._adopt(Guest(record, folder, pidfd, self))
+
+    @staticmethod
+    def _discard(folder: Folder) -> None:
+        """Clear away a folder whose state cannot be read, unless its guest lives: its sockets are the only way to it."""
+        process = folder.process()
+        try:
+            if process is not None:
+                os.close(peers.reopen(*process))
+                log.error("a guest of another version's agent runs on unattended", extra={"path": str(folder.path)})
+                return
+        except ProcessLookupError as error:
+            log.info("a guest that cannot be read is gone", extra={"error": str(error)})
+        folder.remove()
 
     def _adopt(self, guest: Guest) -> None:
         assert self._tasks is not None

@@ -50,6 +50,13 @@ class Record(msgspec.Struct, kw_only=True):
         return Key(self.namespace, self.name)
 
 
+class _Process(msgspec.Struct):
+    """The part of a Record that every version of the agent writes."""
+
+    pid: int
+    started: int
+
+
 class Folder:
     """The directory of one guest."""
 
@@ -77,6 +84,14 @@ class Folder:
         except msgspec.MsgspecError:
             log.exception("the state of a guest cannot be read", extra={"path": str(self.path)})
             return None
+
+    def process(self) -> tuple[int, int] | None:
+        """PID and start time (clock ticks) even from the state of another version; None where there are none."""
+        try:
+            found = msgspec.json.decode((self.path / STATE).read_bytes(), type=_Process)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
+        return found.pid, found.started
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
