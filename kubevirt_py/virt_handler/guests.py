@@ -116,7 +116,7 @@ class Guests:
 
     @staticmethod
     def _discard(folder: Folder) -> None:
-        """Clear away a folder whose state cannot be read, unless its guest lives: its sockets are the only way to it."""
+        """Clear away a folder whose state cannot be read; a living guest keeps its own, the only way to it."""
         process = folder.process()
         try:
             if process is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from kubevirt_py.render.cpumodels import usable_models
 from kubevirt_py.render.nodelabels import NodeFacts
 
 PROBE_S = 10.0
@@ -104,7 +105,7 @@ def node_facts(host: HostFacts) -> NodeFacts:
     return NodeFacts(
         schedulable=host.tun,
         kvm=host.kvm,
-        cpu_models=EMULATED_MODELS if not host.kvm else (),
+        cpu_models=usable_models(host.cpu_features) if host.kvm else EMULATED_MODELS,
         cpu_features=host.cpu_features if host.kvm else (),
         cpu_vendor=host.cpu_vendor,
         machine_types=MACHINE_TYPES if platform.machine() == "x86_64" else (),

@@ -16,6 +16,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kubevirt_py.render.cpumodels import KNOWN
+from kubevirt_py.virt_handler.hostfacts import EMULATED_MODELS
 from tests.host.agentlab import needs_qemu
 
 pytestmark = needs_qemu
@@ -136,3 +138,8 @@ def test_qemu_accepts(case: str, descriptors: Descriptors, tmp_path: Path) -> No
     finally:
         qemu.kill()
         qemu.communicate()
+
+
+def test_every_cpu_model_that_nodes_are_labelled_with_is_one_of_qemu() -> None:
+    told = subprocess.run(["qemu-system-x86_64", "-cpu", "help"], capture_output=True, text=True, check=True).stdout
+    assert set(told.split()) >= {*KNOWN, *EMULATED_MODELS}

@@ -61,6 +61,15 @@ def test_an_emulating_host_offers_boards_and_models() -> None:
     assert "cpu-feature.node.kubevirt.io/aes" not in labels
 
 
+def test_a_host_with_kvm_offers_the_models_its_processor_has() -> None:
+    nehalem = ("lm", "nx", "syscall", "pni", "ssse3", "lahf_lm", "cx16", "sse4_1", "sse4_2", "popcnt", "vmx")
+    facts = node_facts(HostFacts(kvm=True, tun=True, vhost_net=True, cpu_vendor="Intel", cpu_features=nehalem))
+    labels = node_labels(facts)
+    assert labels["cpu-model.node.kubevirt.io/Nehalem"] == "true"
+    assert labels["cpu-feature.node.kubevirt.io/sse4_2"] == "true"
+    assert "cpu-model.node.kubevirt.io/Westmere" not in labels
+
+
 def test_the_lease_tells_time_and_facts() -> None:
     lease = lease_of("node1", "kubevirt", NodeFacts(schedulable=True), datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC))
     assert lease["metadata"]["name"] == "virt-handler-node1"
