@@ -114,5 +114,6 @@ EPHEMERAL_DIR = "/var/run/kubevirt-ephemeral-disks"
 CONTAINER_DISK_DIR = "/var/run/kubevirt-private/container-disks"
 PRIVATE_DIR = "/var/run/kubevirt-private"
 SECRET_DIR = "/var/run/kubevirt-private/secret"
+SERIAL_LOG_DIR = "/var/run/kubevirt-serial-log"
 VMI_DISK_DIR = "/var/run/kubevirt-private/vmi-disks"
 QEMU_ID = 107

@@ -13,8 +13,10 @@ from fractions import Fraction
 from kubevirt_py.api.quantity import parse_quantity, quantity_bytes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.machine.devices import logs_serial
 from kubevirt_py.render.machine.machine import TRANSLATION_BUFFER_MIB
 from kubevirt_py.render.machine.memory import guest_memory_bytes
+from kubevirt_py.render.pod_volumes import SERIAL_LOG_SIZE
 from kubevirt_py.render.resources import vcpus
 
 MIB = 1 << 20
@@ -51,6 +53,7 @@ def overhead_addends(spec: Document, config: ClusterConfig) -> dict[str, int]:
         "video": VIDEO if devices.get("autoattachGraphicsDevice") is not False else 0,
         "translation buffer": TRANSLATION_BUFFER if config.use_emulation else 0,
         "translation state": TRANSLATION_STATE if config.use_emulation else 0,
+        "serial log": quantity_bytes(SERIAL_LOG_SIZE) if logs_serial(devices) else 0,
         "reserved by user": quantity_bytes(reserved),
     }
     return {name: size for name, size in addends.items() if size}

@@ -13,10 +13,14 @@ from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
 from kubevirt_py.render.cloudinit import credential_volume, key_secrets
+from kubevirt_py.render.machine.devices import logs_serial
 
 EPHEMERAL_VOLUME = "ephemeral-disks"
 PRIVATE_VOLUME = "private"
 KERNEL_BOOT_VOLUME = "kernel-boot-volume"
+SERIAL_LOG_VOLUME = "serial-log"
+SERIAL_LOG_SIZE = "1Mi"
+"""A guest may write for ever; what does not fit into this file system is left out of the log."""
 SECRET_REFS = ("secretRef", "userDataSecretRef", "networkDataSecretRef")
 
 
@@ -40,6 +44,9 @@ def pod_volumes(spec: Document, block_claims: Collection[str] = ()) -> PodVolume
     out = PodVolumes()
     out.add({"name": PRIVATE_VOLUME, "emptyDir": {}}, names.PRIVATE_DIR)
     out.add({"name": EPHEMERAL_VOLUME, "emptyDir": {}}, names.EPHEMERAL_DIR)
+    if logs_serial((spec.get("domain") or {}).get("devices") or {}):
+        log = {"medium": "Memory", "sizeLimit": SERIAL_LOG_SIZE}
+        out.add({"name": SERIAL_LOG_VOLUME, "emptyDir": log}, names.SERIAL_LOG_DIR)
     for volume in spec.get("volumes") or ():
         if image := volume.get("containerDisk"):
             _add_image(out, volume["name"], image)

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from kubevirt_py.render.cpumodels import KNOWN
+from kubevirt_py.render.machine.devices import SERIAL_LOG
 from kubevirt_py.virt_handler.hostfacts import EMULATED_MODELS
 from tests.host.agentlab import needs_qemu
 
@@ -120,7 +121,7 @@ def test_qemu_accepts(case: str, descriptors: Descriptors, tmp_path: Path) -> No
     args = (CASES / case / "machine.args").read_text().splitlines()
     descriptors.learn(args)
     args = [re.sub(r"@(fd|direct):([\w.-]+)@", descriptors.number, arg) for arg in args]
-    args = [arg.replace("/var/run/kubevirt-private/serial.log", str(tmp_path / "serial.log")) for arg in args]
+    args = [arg.replace(SERIAL_LOG, str(tmp_path / "serial.log")) for arg in args]
     qemu = subprocess.Popen(args, pass_fds=tuple(descriptors.fds.values()), stderr=subprocess.PIPE, text=True)
     try:
         with socket.socket(socket.AF_UNIX) as monitor:

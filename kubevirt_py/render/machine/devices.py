@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.pci import Address, Layout
 from kubevirt_py.render.machine.wiring import descriptor, options
 
 AGENT_PORT = "org.qemu.guest_agent.0"
-SERIAL_LOG = "/var/run/kubevirt-private/serial.log"
+SERIAL_LOG = f"{names.SERIAL_LOG_DIR}/serial.log"
 _WATCHDOG_ACTIONS = {"reset": "reset", "poweroff": "poweroff", "shutdown": "shutdown", "": "reset"}
 _INPUTS = {
     ("tablet", "usb"): "usb-tablet",
@@ -35,7 +36,7 @@ class Devices(msgspec.Struct, frozen=True, kw_only=True):
     channel: Address
     pvpanic: Address
     serial: bool = True
-    serial_log: bool = True
+    serial_log: bool = False
     balloon: Address | None = None
     free_page_reporting: bool = True
     rng: Address | None = None
@@ -70,10 +71,15 @@ def devices_from_spec(devices: Document, layout: Layout, usb_disks: bool) -> Dev
         watchdog=layout.conventional("system") if devices.get("watchdog") else None,
         watchdog_action=_WATCHDOG_ACTIONS[action],
         serial=devices.get("autoattachSerialConsole") is not False,
-        serial_log=devices.get("logSerialConsole") is not False,
+        serial_log=logs_serial(devices),
         sound=sound,
         sound_place=layout.conventional("system") if sound else None,
     )
+
+
+def logs_serial(devices: Document) -> bool:
+    """Whether the serial console is logged: only if the VMI asks for it."""
+    return devices.get("autoattachSerialConsole") is not False and bool(devices.get("logSerialConsole"))
 
 
 def _input(item: Document, layout: Layout) -> Input:
