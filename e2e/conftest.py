@@ -13,11 +13,19 @@ from e2e.kubectl import Namespace, run
 
 
 @pytest.fixture(scope="session", autouse=True)
-def deployed() -> None:
-    """Fail at once, with what to do, where there is no cluster with KubeVirt."""
+def deployed() -> Iterator[None]:
+    """Fail at once, with what to do, where there is no cluster with KubeVirt. No namespace may be stuck at the end."""
     assert os.environ.get("KUBECONFIG"), "KUBECONFIG is not set: run the tests with `make e2e`"
     phase = run("kubectl", "-n", "kubevirt", "get", "kubevirt", "kubevirt", "-o", "jsonpath={.status.phase}")
     assert phase == "Deployed", f"KubeVirt is in phase {phase!r}: run `make deploy` and look at its conditions"
+    yield
+    if _made:
+        run(
+            "kubectl", "wait", "--for=delete", "--timeout=240s", *(f"namespace/{name}" for name in _made), timeout_s=260
+        )
+
+
+_made: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -32,11 +40,12 @@ def nodes() -> tuple[str, ...]:
 def _namespace(prefix: str) -> Iterator[Namespace]:
     name = f"e2e-{prefix}-{secrets.token_hex(3)}"
     run("kubectl", "create", "namespace", name)
+    _made.append(name)
     run("kubectl", "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     try:
         yield Namespace(name)
     finally:
-        run("kubectl", "delete", "namespace", name, "--timeout=180s", timeout_s=200)
+        run("kubectl", "delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,12 @@ REGISTRY = "localhost/kubevirt-py/guests"
 
 
 def spec(*, memory: str = "96Mi", binding: str = "masquerade", node: str = "", **extra: Any) -> Document:
-    """A VMI spec: the tiny guest on virtio, with the pod network."""
+    """A VMI spec: the tiny guest on virtio, with the pod network.
+
+    The grace period is short, since a guest that has not booted yet does not hear the power button.
+    """
     document: Document = {
-        "terminationGracePeriodSeconds": 30,
+        "terminationGracePeriodSeconds": 3,
         "domain": {
             "devices": {
                 "disks": [{"name": "root", "disk": {"bus": "virtio"}}],

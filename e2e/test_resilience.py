@@ -97,7 +97,7 @@ def test_a_killed_qemu_is_a_failed_machine(own: Namespace) -> None:
 
 
 def test_a_deleted_pod_shuts_the_guest_down_by_acpi(own: Namespace) -> None:
-    own.apply(machines.vmi("drained"))
+    own.apply(machines.vmi("drained", terminationGracePeriodSeconds=90))
     own.until_phase("drained", "Running")
     (pod,) = own.launcher_pods("drained")
     with console(own.name, "drained") as guest:

@@ -52,7 +52,8 @@ def test_user_data_from_a_secret_reaches_only_the_guest(own: Namespace) -> None:
         "stringData": {"userdata": "#!/bin/sh\necho s3cret-words > /tmp/made\n"},
     }
     source = {"cloudInitNoCloud": {"secretRef": {"name": "first-boot"}}}
-    own.apply(secret, machines.with_disk(machines.vmi("told"), "cloudinit", source, cdrom={"bus": "sata"}))
+    machine = machines.vmi("told", memory="192Mi")
+    own.apply(secret, machines.with_disk(machine, "cloudinit", source, cdrom={"bus": "sata"}))
     own.until_phase("told", "Running")
     with console(own.name, "told") as guest:
         guest.login()
@@ -65,7 +66,7 @@ def test_user_data_from_a_secret_reaches_only_the_guest(own: Namespace) -> None:
 
 
 def test_one_disk_boots_by_bios_and_by_uefi(own: Namespace) -> None:
-    bios, uefi = machines.vmi("bios"), machines.vmi("uefi", memory="256Mi")
+    bios, uefi = machines.vmi("bios"), machines.vmi("uefi", memory="384Mi")
     uefi["spec"]["domain"]["firmware"] = {"bootloader": {"efi": {"secureBoot": False}}}
     own.apply(bios, uefi)
     for name, code in (("bios", 1), ("uefi", 0)):
@@ -76,7 +77,7 @@ def test_one_disk_boots_by_bios_and_by_uefi(own: Namespace) -> None:
 
 
 def test_a_kernel_boots_from_an_image(own: Namespace) -> None:
-    machine = machines.vmi("direct")
+    machine = machines.vmi("direct", memory="192Mi")
     machine["spec"]["domain"]["devices"]["disks"] = []
     machine["spec"]["volumes"] = []
     machine["spec"]["domain"]["firmware"] = {
