@@ -18,6 +18,7 @@ def handler_policy(namespace: str) -> tuple[Document, Document]:
     """The policy that binds virt-handler to its node, and its binding."""
     account = f"system:serviceaccount:{namespace}:kubevirt-handler"
     free = " || ".join(f"k == '{label}'" for label in OWN_LABELS)
+    old_label = "oldObject.metadata.?labels.orValue({})[?k].orValue('') == object.metadata.labels[k]"
     kept_label = "object.metadata.?labels.orValue({})[?k].orValue('') == oldObject.metadata.labels[k]"
     policy: Document = {
         "apiVersion": ADMISSION,
@@ -65,8 +66,13 @@ def handler_policy(namespace: str) -> tuple[Document, Document]:
                 },
                 {
                     "expression": "!variables.vmi"
-                    f" || oldObject.metadata.?labels.orValue({{}}).all(k, {free} || {kept_label})",
+                    f" || oldObject.metadata.?labels.orValue({{}}).all(k, {free} || {kept_label})"
+                    f" && object.metadata.?labels.orValue({{}}).all(k, {free} || {old_label})",
                     "message": "virt-handler may only change its own labels of a VMI",
+                },
+                {
+                    "expression": "!variables.vmi || object.metadata.?annotations == oldObject.metadata.?annotations",
+                    "message": "virt-handler may not change annotations of a VMI",
                 },
                 {
                     "expression": "variables.vmi || request.name == 'virt-handler-' + variables.node",
