@@ -72,7 +72,6 @@ class Route:
 
 
 _PORTS = ("/{port}", "/{port}/{protocol}")
-_EXPANSION = "expansion of instance types and preferences"
 _HOTPLUG = "hot-plugging of volumes"
 _MEMORY_DUMP = "memory dumps"
 _GRAPH = "the ObjectGraph feature"
@@ -92,7 +91,7 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", VM, "memorydump", "Dump the guest's memory into a claim.", _WRITERS, later=_MEMORY_DUMP),
     Route("PUT", VM, "removememorydump", "Forget the guest's memory dump.", _WRITERS, later=_MEMORY_DUMP),
     Route("PUT", VM, "evacuate/cancel", "Call off the evacuation of a VirtualMachine.", _WRITERS, later=_EVACUATION),
-    Route("GET", VM, "expand-spec", "The VirtualMachine with its instance type.", _READERS, later=_EXPANSION),
+    Route("GET", VM, "expand-spec", "The VirtualMachine with its instance type.", _READERS, kind="VirtualMachine"),
     Route("GET", VM, "objectgraph", "The objects a VirtualMachine depends on.", _READERS, later=_GRAPH),
     Route("GET", VM, "portforward", "A stream to a port of the guest.", _WRITERS, stream=True, tails=_PORTS),
     Route("PUT", VMI, "pause", "Pause the guest.", _WRITERS),
@@ -123,7 +122,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", VMI, "sev/querylaunchmeasurement", "The SEV launch measurement.", _READERS, later=_SEV),
     Route("PUT", VMI, "sev/setupsession", "Hand over the SEV session.", _WRITERS, later=_SEV),
     Route("PUT", VMI, "sev/injectlaunchsecret", "Inject the SEV launch secret.", _WRITERS, later=_SEV),
-    Route("PUT", "", "expand-vm-spec", "As expand-spec, of a given VirtualMachine.", _READERS, later=_EXPANSION),
+    Route("PUT", "", "expand-vm-spec", "As expand-spec, of a given VirtualMachine.", _READERS, kind="VirtualMachine"),
     Route("GET", "", "version", "Version of virt-api.", (DEFAULT,), reviewed=False, namespaced=False),
     Route("GET", "", "guestfs", "The guestfs image.", (DEFAULT,), reviewed=False, namespaced=False, later=_GUESTFS),
     Route("GET", "", "healthz", "Health of virt-api.", reviewed=False, namespaced=False),

@@ -25,6 +25,7 @@ from kubevirt_py.virt_api.agents import PORT as AGENT_PORT
 from kubevirt_py.virt_api.agents import Agents
 from kubevirt_py.virt_api.answers import Handler, Refused, json_response, say_why
 from kubevirt_py.virt_api.auth import CONFIG_MAP_KEY, FrontProxy, Gate
+from kubevirt_py.virt_api.expansion import Expansion
 from kubevirt_py.virt_api.lifecycle import Lifecycle
 from kubevirt_py.virt_api.proxy import Proxy
 from kubevirt_py.virt_api.routes import add_discovery, add_subresources
@@ -101,7 +102,10 @@ def build(api: Api, manager: Manager, settings: Settings, agents: Agents, namesp
 
 def handlers(api: Api, agents: Agents, streams: Streams, ready: Callable[[], bool]) -> dict[tuple[str, str], Handler]:
     """Handlers by resource and path of the route table."""
+    expansion = Expansion(api)
     found: dict[tuple[str, str], Handler] = {
+        (VM, "expand-spec"): expansion.stored,
+        ("", "expand-vm-spec"): expansion.given,
         (VM, "portforward"): streams.forward_vm_port,
         ("", "version"): _version,
         ("", "healthz"): _healthz(ready),
