@@ -13,6 +13,7 @@ from typing import Any, Self
 import aiohttp
 import anyio
 import msgspec
+from multidict import CIMultiDict
 
 from kubevirt_py.kube.api import Api, Page, collection_path, object_path
 from kubevirt_py.kube.credentials import Credentials, Fixed
@@ -256,7 +257,7 @@ class Client:
         resource: str,
         held_s: float,
     ) -> bytes:
-        sent = dict(await self._credentials.headers())
+        sent = CIMultiDict(await self._credentials.headers())
         if body is not None:
             sent["Content-Type"] = _JSON
             if not isinstance(body, bytes):

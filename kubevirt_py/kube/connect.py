@@ -11,14 +11,17 @@ from kubernetes_asyncio.client import Configuration
 from kubernetes_asyncio.config import load_kube_config
 
 from kubevirt_py.kube.client import Client
+from kubevirt_py.kube.credentials import Acting
 
 
 class KubeConfig:
     """Credentials as a kubeconfig gives them; exec plugins run again when the API server answers 401."""
 
-    def __init__(self, path: str | None, context: str | None) -> None:
+    def __init__(self, path: str | None, context: str | None, *, certificate: bool = True) -> None:
+        """Without `certificate` the client's own is left out: the API server would prefer it to a token."""
         self._path = path
         self._context = context
+        self._certificate = certificate
         self.host = ""
         self.server_name: str | None = None
         self._headers: dict[str, str] = {}
@@ -36,7 +39,7 @@ class KubeConfig:
         self.server_name = configuration.tls_server_name or None
         token = await configuration.get_api_key_with_prefix("BearerToken")
         self._headers = {"Authorization": token} if token else {}
-        self._tls = _tls(configuration) if self.host.startswith("https:") else True
+        self._tls = _tls(configuration, self._certificate) if self.host.startswith("https:") else True
 
     async def headers(self) -> Mapping[str, str]:
         return self._headers
@@ -51,19 +54,31 @@ class KubeConfig:
 
 
 @asynccontextmanager
-async def kubeconfig_client(path: str | None = None, context: str | None = None) -> AsyncIterator[Client]:
-    """A client as kubectl would make it: from `path`, else $KUBECONFIG, else ~/.kube/config."""
-    credentials = KubeConfig(path, context)
-    await credentials.load()
-    async with Client(credentials.host, credentials, server_name=credentials.server_name) as client:
+async def kubeconfig_client(
+    path: str | None = None,
+    context: str | None = None,
+    *,
+    server: str = "",
+    token: str = "",
+    user: str = "",
+    groups: tuple[str, ...] = (),
+) -> AsyncIterator[Client]:
+    """A client as kubectl would make it: from `path`, else $KUBECONFIG, else ~/.kube/config.
+
+    `server` and `token` replace what the file says; `user` and `groups` are impersonated.
+    """
+    config = KubeConfig(path, context, certificate=not token)
+    await config.load()
+    credentials = Acting(config, token, user, groups)
+    async with Client(server or config.host, credentials, server_name=config.server_name) as client:
         yield client
 
 
-def _tls(configuration: Configuration) -> ssl.SSLContext:
+def _tls(configuration: Configuration, certificate: bool) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
     if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if configuration.cert_file:
+    if configuration.cert_file and certificate:
         context.load_cert_chain(configuration.cert_file, configuration.key_file)
     return context

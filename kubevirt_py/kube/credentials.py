@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from multidict import CIMultiDict
+
 
 class Credentials(Protocol):
     """Headers and TLS context for the next request; both may change over time."""
@@ -35,3 +37,32 @@ class Fixed:
 
     async def renew(self) -> bool:
         return False
+
+
+@dataclass(frozen=True)
+class Acting:
+    """`inner`, but with a `token` of the caller's choice, or in the name of `user` with `groups`.
+
+    Source: Kubernetes' user impersonation; each group is a header of its own.
+    """
+
+    inner: Credentials
+    token: str = ""
+    user: str = ""
+    groups: tuple[str, ...] = ()
+
+    async def headers(self) -> Mapping[str, str]:
+        found = CIMultiDict(await self.inner.headers())
+        if self.token:
+            found["Authorization"] = f"Bearer {self.token}"
+        if self.user:
+            found["Impersonate-User"] = self.user
+        for group in self.groups:
+            found.add("Impersonate-Group", group)
+        return found
+
+    def tls(self) -> ssl.SSLContext | bool:
+        return self.inner.tls()
+
+    async def renew(self) -> bool:
+        return not self.token and await self.inner.renew()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
+from multidict import CIMultiDict
 
 from kubevirt_py.kube.client import CONNECT_S, REQUEST_S, Client
 from kubevirt_py.kube.errors import ApiError, Unauthorized, Unreachable, error_from_status
@@ -72,17 +73,20 @@ async def _refusal(
     client: Client, path: str, params: Mapping[str, str] | None, error: aiohttp.WSServerHandshakeError
 ) -> ApiError:
     """The reason of a refused upgrade. The library drops the answer's body, so ask once more and read it."""
-    upgrade = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
-    }
+    headers = CIMultiDict(await client._credentials.headers())
+    headers.update(
+        {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
+        }
+    )
     try:
         async with client._session.get(
             client.base_url + path,
             params=params,
-            headers={**await client._credentials.headers(), **upgrade},
+            headers=headers,
             ssl=client._credentials.tls(),
             server_hostname=client._server_name,
             timeout=aiohttp.ClientTimeout(total=REQUEST_S),
