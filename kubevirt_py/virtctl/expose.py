@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@click.argument("kind", metavar="vm|vmi")
+@click.argument("kind", metavar="vm|vmi|vmirs")
 @click.argument("name")
 @click.option("--name", "service", required=True, help="Name of the Service.")
 @click.option("--port", type=int, default=0, help="Port of the Service; the guest's declared ports by default.")
@@ -29,24 +29,23 @@ if TYPE_CHECKING:
 @click.option("--ip-family", default="", help="IPv4, IPv6, or both separated by a comma.")
 @click.option("--ip-family-policy", default="", help="SingleStack, PreferDualStack or RequireDualStack.")
 def expose(kind: str, name: str, service: str, **options: Any) -> None:
-    """Expose a virtual machine as a new Service.
+    """Expose a virtual machine or replica set as a new Service.
 
     Example: virtctl expose vm testvm --name testvm-ssh --port 22
     """
-    target = targets.parse(f"{kind}/{name}")
+    word = "vmirs" if kind.lower() in targets.VMIRS_WORDS else targets.parse(f"{kind}/{name}").kind
     from kubevirt_py.virtctl import session
 
-    session.run(f"exposing {target.kind} {name}", lambda connected: _create(connected, target, service, options))
-    click.echo(f"Service {service} successfully created for {target.kind} {name}")
+    session.run(f"exposing {word} {name}", lambda connected: _create(connected, word, name, service, options))
+    click.echo(f"Service {service} successfully created for {word} {name}")
 
 
-async def _create(session: Session, target: targets.Target, service: str, options: dict[str, Any]) -> None:
+async def _create(session: Session, word: str, name: str, service: str, options: dict[str, Any]) -> None:
     import msgspec
 
-    from kubevirt_py.api import kinds
     from kubevirt_py.plan import Key
-    from kubevirt_py.virtctl.services import SERVICE, service_for
+    from kubevirt_py.virtctl.services import EXPOSED, SERVICE, service_for
 
-    kind = kinds.VM if target.kind == "vm" else kinds.VMI
-    found = msgspec.json.decode(await session.client.get(kind, Key(session.namespace, target.name)))
+    kind = EXPOSED[word]
+    found = msgspec.json.decode(await session.client.get(kind, Key(session.namespace, name)))
     await session.client.create(SERVICE, session.namespace, service_for(kind, found, service, **options))

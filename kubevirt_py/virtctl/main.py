@@ -5,20 +5,29 @@ Nothing heavy is imported until a command runs; that keeps help and completion q
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 
 import click
 
-from kubevirt_py.virtctl.options import Group, Options
+from kubevirt_py.virtctl.options import LazyGroup, Options
 
 VERBS: dict[str, tuple[str, str]] = {
+    "adm": ("adm", "Administrate KubeVirt configuration."),
+    "completion": ("completion", "Print a completion script for a shell."),
     "console": ("console", "Connect to the serial console of a virtual machine instance."),
-    "expose": ("expose", "Expose a virtual machine as a new Service."),
+    "create": ("create", "Create a manifest for the specified kind."),
+    "credentials": ("credentials", "Manipulate credentials on a virtual machine."),
+    "evacuate-cancel": ("migration", "Cancel evacuation for a virtual machine."),
+    "expand": ("expand", "Show a VirtualMachine with expanded instance type and preference."),
+    "expose": ("expose", "Expose a virtual machine or replica set as a new Service."),
     "fslist": ("guest", "Show the file systems mounted in the guest."),
     "guestosinfo": ("guest", "Show what the guest agent tells of the guest."),
+    "migrate": ("migration", "Migrate a virtual machine."),
+    "migrate-cancel": ("migration", "Cancel migration of a virtual machine."),
+    "options": ("completion", "Print the flags that every command takes."),
     "pause": ("lifecycle", "Pause a virtual machine."),
+    "permitted-devices": ("permitted_devices", "List the permitted devices for virtual machine instances."),
     "port-forward": ("portforward", "Forward local ports to a virtual machine."),
     "reset": ("lifecycle", "Reset a virtual machine instance."),
     "restart": ("lifecycle", "Restart a virtual machine."),
@@ -35,25 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
 """Module and one-line help of each verb; the command is the module's function of the same name."""
 
 
-class Root(Group):
-    """Loads a verb's module when the verb is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        module = importlib.import_module(f"kubevirt_py.virtctl.{VERBS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, VERBS[name][1]) for name in sorted(VERBS)])
-
-
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, commands_in=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def virtctl(context: click.Context) -> None:
     """Control virtual machines: start and stop them, reach their consoles and ports."""

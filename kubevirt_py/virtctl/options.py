@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import importlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +17,28 @@ class Options:
     kubeconfig: str = ""
     context: str = ""
     namespace: str = ""
+    server: str = ""
+    token: str = ""
+    impersonate: str = ""
+    groups: tuple[str, ...] = ()
     verbosity: int = 0
 
     def arguments(self) -> list[str]:
         """The same choice as command-line arguments, for a virtctl that is started by another program."""
-        chosen = (("--kubeconfig", self.kubeconfig), ("--context", self.context))
+        chosen = (
+            ("--kubeconfig", self.kubeconfig),
+            ("--context", self.context),
+            ("--server", self.server),
+            ("--token", self.token),
+            ("--as", self.impersonate),
+            *(("--as-group", group) for group in self.groups),
+        )
         return [word for flag, value in chosen if value for word in (flag, value)]
 
 
 def _store(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(context: click.Context, _: click.Parameter, value: Any) -> None:
-        if value is not None:
+        if value not in (None, ()):
             setattr(options_of(context), field, value)
 
     return callback
@@ -55,6 +67,22 @@ def global_params() -> list[click.Parameter]:
         click.Option(
             ["-n", "--namespace"], metavar="NAME", expose_value=False, callback=_store("namespace"),
             help="Namespace; the context's own by default.",
+        ),
+        click.Option(
+            ["-s", "--server"], metavar="URL", expose_value=False, callback=_store("server"),
+            help="Address of the API server; the kubeconfig's own by default.",
+        ),
+        click.Option(
+            ["--token"], metavar="TOKEN", expose_value=False, callback=_store("token"),
+            help="Bearer token to authenticate with, instead of the kubeconfig's credentials.",
+        ),
+        click.Option(
+            ["--as", "impersonate"], metavar="USER", expose_value=False, callback=_store("impersonate"),
+            help="User to impersonate.",
+        ),
+        click.Option(
+            ["--as-group", "groups"], metavar="GROUP", multiple=True, expose_value=False, callback=_store("groups"),
+            help="Group to impersonate; may be repeated.",
         ),
         click.Option(
             ["-v", "--v"], type=int, metavar="LEVEL", expose_value=False, callback=_store("verbosity"),
@@ -96,6 +124,32 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(global_params())
+
+
+class LazyGroup(Group):
+    """Loads a command's module when the command is used.
+
+    `commands_in` maps each command to its module below `kubevirt_py.virtctl` and its one-line help;
+    the command is the module's object of the same name.
+    """
+
+    def __init__(self, *args: Any, commands_in: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._commands_in = commands_in
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(self._commands_in)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._commands_in:
+            return None
+        module = importlib.import_module(f"kubevirt_py.virtctl.{self._commands_in[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._commands_in[name][1]) for name in sorted(self._commands_in)])
 
 
 def dry_run_option(function: Callable[..., Any]) -> Callable[..., Any]:

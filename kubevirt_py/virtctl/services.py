@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubevirt_py.api import names
+from kubevirt_py.api import kinds, names
 from kubevirt_py.plan import Document, Kind
 from kubevirt_py.render.launcher_pod import vmi_id
 from kubevirt_py.virtctl.main import Failure
 
 SERVICE: Kind[Any] = Kind("", "v1", "Service", "services", dict)
+VMIRS: Kind[Any] = Kind(
+    "kubevirt.io", "v1", "VirtualMachineInstanceReplicaSet", "virtualmachineinstancereplicasets", dict
+)
+EXPOSED: dict[str, Kind[Any]] = {"vm": kinds.VM, "vmi": kinds.VMI, "vmirs": VMIRS}
 
 
 def service_for(
@@ -28,7 +32,7 @@ def service_for(
     ip_family_policy: str,
 ) -> Document:
     """A Service that selects the machine's pod and goes away with the machine. Failure where no port is known."""
-    spec = machine["spec"]["template"]["spec"] if kind.kind == "VirtualMachine" else machine["spec"]
+    spec = machine["spec"] if kind == kinds.VMI else machine["spec"]["template"]["spec"]
     if port:
         target: int | str = int(target_port) if target_port.isdigit() else target_port or port
         ports = [_port(port, target, protocol, port_name)]
@@ -62,11 +66,21 @@ def service_for(
         },
         "spec": {
             "ports": ports,
-            "selector": {names.VMI_ID_LABEL: vmi_id(meta["name"])},
+            "selector": _selector(machine) if kind == VMIRS else {names.VMI_ID_LABEL: vmi_id(meta["name"])},
             "type": service_type,
             **{field: value for field, value in optional.items() if value},
         },
     }
+
+
+def _selector(replica_set: Document) -> Document:
+    selector = replica_set["spec"].get("selector") or {}
+    if selector.get("matchExpressions"):
+        raise Failure("Error: cannot expose VirtualMachineInstanceReplicaSet with match expressions; use matchLabels")
+    if not selector.get("matchLabels"):
+        raise Failure("Error: the VirtualMachineInstanceReplicaSet has no matchLabels that a Service could select by")
+    labels: Document = selector["matchLabels"]
+    return labels
 
 
 def _port(port: int, target: int | str, protocol: str, name: str) -> Document:

@@ -17,6 +17,7 @@ import yaml
 from kubevirt_py import __version__
 from kubevirt_py.api.subresources import GROUP
 from kubevirt_py.kube.client import Client
+from kubevirt_py.kube.credentials import Acting, Fixed
 from kubevirt_py.kube.errors import ApiError, Unreachable
 from kubevirt_py.kube.incluster import MOUNT, incluster_client
 from kubevirt_py.plan import Document
@@ -86,6 +87,11 @@ def _explain(error: ApiError) -> str:
 async def _connect(options: Options) -> AsyncIterator[Session]:
     files = kubeconfig_files(options.kubeconfig)
     if not any(path.exists() for path in files):
+        if options.server and not options.kubeconfig:
+            credentials = Acting(Fixed(), options.token, options.impersonate, options.groups)
+            async with Client(options.server, credentials) as client:
+                yield Session(client, options.namespace or "default")
+            return
         if options.kubeconfig or not (MOUNT / "token").exists():
             where = ", ".join(map(str, files))
             raise Failure(f"Error: there is no kubeconfig at {where}; give one with --kubeconfig or KUBECONFIG")
@@ -97,7 +103,14 @@ async def _connect(options: Options) -> AsyncIterator[Session]:
     from kubevirt_py.kube.connect import kubeconfig_client
 
     try:
-        connecting = kubeconfig_client(options.kubeconfig or None, options.context or None)
+        connecting = kubeconfig_client(
+            options.kubeconfig or None,
+            options.context or None,
+            server=options.server,
+            token=options.token,
+            user=options.impersonate,
+            groups=options.groups,
+        )
         client = await connecting.__aenter__()
     except (ConfigException, OSError, yaml.YAMLError) as error:
         where = ", ".join(map(str, files))

@@ -9,6 +9,7 @@ import click
 VM_PLURAL = "virtualmachines"
 VMI_PLURAL = "virtualmachineinstances"
 VM_WORDS = ("vm", "vms", "virtualmachine", "virtualmachines")
+VMIRS_WORDS = ("vmirs", "vmirss", "virtualmachineinstancereplicaset", "virtualmachineinstancereplicasets")
 VMI_WORDS = ("vmi", "vmis", "virtualmachineinstance", "virtualmachineinstances")
 
 

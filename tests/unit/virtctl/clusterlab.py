@@ -24,6 +24,7 @@ class Request:
     method: str
     path: str
     body: Any
+    headers: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -52,7 +53,9 @@ class Cluster:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
-        self.requests.append(Request(request.method, request.path_qs, json.loads(text) if text else None))
+        self.requests.append(
+            Request(request.method, request.path_qs, json.loads(text) if text else None, list(request.headers.items()))
+        )
         if "watch" in request.query:
             return await self._watch(request)
         found = self.answers.get((request.method, request.path))

@@ -8,7 +8,7 @@ import pytest
 
 from kubevirt_py.api import kinds
 from kubevirt_py.virtctl.main import Failure
-from kubevirt_py.virtctl.services import service_for
+from kubevirt_py.virtctl.services import VMIRS, service_for
 from tests.unit.virtctl.clusterlab import VMI_PATH, Cluster
 from tests.unit.virtctl.conftest import Shell
 
@@ -88,6 +88,28 @@ def test_no_port_and_no_family() -> None:
         service_for(kinds.VMI, {"metadata": META, "spec": {"domain": {}}}, "web", **FLAGS)
     with pytest.raises(Failure, match="IPv4, IPv6"):
         service_for(kinds.VMI, VMI, "web", **FLAGS | {"ip_family": "ipx"})
+
+
+def _replica_set(**selector: Any) -> dict[str, Any]:
+    return {"metadata": META, "spec": {"selector": selector, "template": {"spec": SPEC}}}
+
+
+def test_a_replica_set() -> None:
+    service = service_for(VMIRS, _replica_set(matchLabels={"app": "web"}), "web", **FLAGS)
+    assert service["spec"]["selector"] == {"app": "web"}
+    assert [port["port"] for port in service["spec"]["ports"]] == [22, 53]
+    assert service["metadata"]["ownerReferences"][0]["kind"] == "VirtualMachineInstanceReplicaSet"
+    with pytest.raises(Failure, match="cannot expose VirtualMachineInstanceReplicaSet with match expressions"):
+        service_for(VMIRS, _replica_set(matchExpressions=[{"key": "a", "operator": "Exists"}]), "web", **FLAGS)
+    with pytest.raises(Failure, match="no matchLabels"):
+        service_for(VMIRS, _replica_set(), "web", **FLAGS)
+
+
+def test_the_service_of_a_replica_set_is_created(cluster: Cluster, virtctl: Shell) -> None:
+    path = "/apis/kubevirt.io/v1/namespaces/work/virtualmachineinstancereplicasets/vm1"
+    cluster.answer("GET", path, 200, _replica_set(matchLabels={"app": "web"}))
+    code, out, _ = virtctl("expose", "virtualmachineinstancereplicaset", "vm1", "--name", "web")
+    assert (code, out) == (0, "Service web successfully created for vmirs vm1\n")
 
 
 def test_the_service_is_created(cluster: Cluster, virtctl: Shell) -> None:

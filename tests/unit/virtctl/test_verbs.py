@@ -51,6 +51,40 @@ def test_global_flags_stand_anywhere(cluster: Cluster, virtctl: Shell, line: str
     assert cluster.calls()[0][0] == f"{SUBRESOURCES}/namespaces/other/virtualmachines/vm1/start"
 
 
+def _headers(cluster: Cluster, *wanted: str) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in cluster.requests[-1].headers if name in wanted]
+
+
+WHO = ("Authorization", "Impersonate-User", "Impersonate-Group")
+
+
+def test_a_token_and_another_user_may_be_chosen(cluster: Cluster, virtctl: Shell) -> None:
+    assert virtctl("start", "vm1")[0] == 0
+    assert _headers(cluster, *WHO) == [("Authorization", "Bearer t")]
+    assert virtctl("--token=mine", "start", "vm1", "--as=ann", "--as-group=dev", "--as-group", "ops")[0] == 0
+    assert _headers(cluster, *WHO) == [
+        ("Authorization", "Bearer mine"),
+        ("Impersonate-User", "ann"),
+        ("Impersonate-Group", "dev"),
+        ("Impersonate-Group", "ops"),
+    ]
+
+
+def test_a_server_needs_no_kubeconfig(
+    cluster: Cluster, virtctl: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads(Path(cluster.kubeconfig).read_text())
+    server = config["clusters"][0]["cluster"]["server"]
+    config["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:1"
+    Path(cluster.kubeconfig).write_text(json.dumps(config))
+    assert virtctl("start", "vm1", "--server", server)[0] == 0
+    assert cluster.calls()[-1][0] == f"{VM}/start"
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "nowhere"))
+    assert virtctl("start", "vm1", "-s", server, "--token", "t2")[0] == 0
+    assert cluster.calls()[-1][0] == f"{SUBRESOURCES}/namespaces/default/virtualmachines/vm1/start"
+    assert _headers(cluster, *WHO) == [("Authorization", "Bearer t2")]
+
+
 @pytest.mark.parametrize(
     "line",
     [
