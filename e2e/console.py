@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 
-from e2e.kubectl import VIRTCTL
+from e2e.kubectl import VIRTCTL, eventually
 
 ESCAPE = "\x1d"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -76,6 +76,17 @@ class Console:
         output = before[: found.start()].replace("\r", "")
         self.seen = before[found.end() :]
         return output.strip(), int(found.group(1))
+
+    def until(self, command: str, output: str, timeout_s: float = 60) -> None:
+        """Repeat a command until it prints exactly `output`: what a guest does at its first boot takes a while."""
+        seen = ""
+
+        def look() -> bool:
+            nonlocal seen
+            seen = self.attempt(command)[0]
+            return seen == output
+
+        assert eventually(look, timeout_s, 1.0), f"{command!r} printed {seen!r} after {timeout_s:.0f} s, not {output!r}"
 
     def ended(self, timeout_s: float = 30) -> int:
         """Wait until virtctl exits and return its exit code."""

@@ -24,7 +24,7 @@ def test_the_upstream_style_manifest_starts_by_hand(own: Namespace) -> None:
     assert row.split()[2] == "Running"
     with console(own.name, "halted") as guest:
         guest.login()
-        assert guest.run("cat /tmp/made") == "from-user-data"
+        guest.until("cat /tmp/made", "from-user-data")
         assert guest.run("hostname") == "halted"
     assert "VM halted was scheduled to stop" in own.virtctl("stop", "halted")
     own.until_gone("vmi", "halted")

@@ -57,7 +57,7 @@ def test_user_data_from_a_secret_reaches_only_the_guest(own: Namespace) -> None:
     own.until_phase("told", "Running")
     with console(own.name, "told") as guest:
         guest.login()
-        assert guest.run("cat /tmp/made") == "s3cret-words"
+        guest.until("cat /tmp/made", "s3cret-words")
     assert "s3cret-words" not in json.dumps(own.get("vmi", "told"))
     (pod,) = own.launcher_pods("told")
     path = f"/var/run/kubevirt-ephemeral-disks/cloud-init-data/{own.name}/told/noCloud.iso"
