@@ -28,6 +28,7 @@ INSTALL_STRATEGY_LABEL = "kubevirt.io/install-strategy"
 MIGRATION_JOB_UID_LABEL = "kubevirt.io/migrationJobUID"
 MIGRATION_TARGET_NODE_LABEL = "kubevirt.io/migrationTargetNodeName"
 NODE_NAME_LABEL = "kubevirt.io/nodeName"
+OUTDATED_LAUNCHER_LABEL = "kubevirt.io/outdatedLauncherImage"
 PROMETHEUS_LABEL = "prometheus.kubevirt.io"
 SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 VM_NAME_LABEL = "vm.kubevirt.io/name"
@@ -46,6 +47,10 @@ OBSOLETE_HOST_MODEL_LABEL = "node-labeller.kubevirt.io/obsolete-host-model"
 
 # Annotations
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
+INSTALL_IDENTIFIER_ANNOTATION = "kubevirt.io/install-strategy-identifier"
+INSTALL_REGISTRY_ANNOTATION = "kubevirt.io/install-strategy-registry"
+INSTALL_VERSION_ANNOTATION = "kubevirt.io/install-strategy-version"
+LATEST_API_VERSION_ANNOTATION = "kubevirt.io/latest-observed-api-version"
 LAUNCH_ATTEMPT_ANNOTATION = "kubevirt.io/launch-attempt"
 MEMORY_OVERHEAD_ANNOTATION = "kubevirt.io/memory-overhead-bytes"
 MIGRATION_TRANSPORT_ANNOTATION = "kubevirt.io/migrationTransportUnix"
@@ -53,6 +58,7 @@ NODE_FACTS_ANNOTATION = "kubevirt.io/node-facts"
 PCI_TOPOLOGY_ANNOTATION = "kubevirt.io/pci-topology-version"
 REQUEST_EVICT_ONLY_ANNOTATION = "descheduler.alpha.kubernetes.io/request-evict-only"
 SKIP_NODE_ANNOTATION = "node-labeller.kubevirt.io/skip-node"
+STORAGE_API_VERSION_ANNOTATION = "kubevirt.io/storage-observed-api-version"
 TEMPLATE_HASH_ANNOTATION = "kubevirt.io/vm-template-hash"
 VM_GENERATION_ANNOTATION = "kubevirt.io/vm-generation"
 
@@ -70,15 +76,20 @@ VHOST_NET_DEVICE = "devices.kubevirt.io/vhost-net"
 
 # Condition types
 AGENT_CONNECTED = "AgentConnected"
+AVAILABLE = "Available"
+DEGRADED = "Degraded"
 FAILURE = "Failure"
 LIVE_MIGRATABLE = "LiveMigratable"
+MANUAL_RECOVERY_REQUIRED = "ManualRecoveryRequired"
 PAUSED = "Paused"
 POD_SCHEDULED = "PodScheduled"
+PROGRESSING = "Progressing"
 PROVISIONING = "Provisioning"
 READY = "Ready"
 RESTART_REQUIRED = "RestartRequired"
 STORAGE_LIVE_MIGRATABLE = "StorageLiveMigratable"
 SYNCHRONIZED = "Synchronized"
+VOLUMES_CHANGE = "VolumesChange"
 
 # Condition and event reasons
 CREATED = "Created"
@@ -106,6 +117,13 @@ SYNC_FAILED = "SyncFailed"
 UNSCHEDULABLE = "Unschedulable"
 VMI_CONDITION_MISSING = "VMIConditionMissing"
 VMI_NOT_EXISTS = "VMINotExists"
+
+# The way from virt-api to virt-handler, and of streams to clients
+HANDLER_CLIENT = "kubevirt.io:system:client:virt-handler"
+"""Common name of virt-api's client certificate; virt-handler accepts no other."""
+HANDLER_PORT = 8186
+STREAM_PROTOCOL = "plain.kubevirt.io"
+"""WebSocket subprotocol: binary messages of raw bytes."""
 
 # Where things stand inside a VM pod
 AGENT_DIR = "/run/kubevirt-agent"

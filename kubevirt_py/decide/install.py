@@ -89,10 +89,10 @@ def conditions(old: list[Document], state: State, message: str, now: datetime) -
     """The condition list of a state, keeping transition times of what did not change."""
     before = {condition["type"]: condition for condition in old}
     wanted = {
-        "Available": state.available,
-        "Progressing": state.progressing,
-        "Degraded": state.degraded,
-        "Created": state.created,
+        names.AVAILABLE: state.available,
+        names.PROGRESSING: state.progressing,
+        names.DEGRADED: state.degraded,
+        names.CREATED: state.created,
         names.SYNCHRONIZED: state.synchronized,
     }
     time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -100,7 +100,7 @@ def conditions(old: list[Document], state: State, message: str, now: datetime) -
     for name, value in wanted.items():
         if value is None:
             continue
-        reason = "AllResourcesCreated" if name == "Created" else state.reason
+        reason = "AllResourcesCreated" if name == names.CREATED else state.reason
         condition = {"type": name, "status": str(value), "reason": reason, "message": message}
         held = before.get(name, {})
         since = held.get("lastTransitionTime") if held.get("status") == condition["status"] else None

@@ -14,7 +14,7 @@ from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.plan import Document, MergePatch
 from kubevirt_py.render.vmi_from_vm import template_hash
 
-KEPT_CONDITIONS = frozenset({"ManualRecoveryRequired"})
+KEPT_CONDITIONS = frozenset({names.MANUAL_RECOVERY_REQUIRED})
 """Conditions of the VM that are neither computed here nor mirrored from the VMI."""
 
 

@@ -38,8 +38,8 @@ COPIED_FIELDS = (
 )
 UNSHARED_ANNOTATIONS = (
     "kubectl.kubernetes.io",
-    "kubevirt.io/latest-observed-api-version",
-    "kubevirt.io/storage-observed-api-version",
+    names.LATEST_API_VERSION_ANNOTATION,
+    names.STORAGE_API_VERSION_ANNOTATION,
 )
 
 

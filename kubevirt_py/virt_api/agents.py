@@ -10,17 +10,16 @@ import msgspec
 
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import Pod
+from kubevirt_py.decide import phases
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.tls import ReloadingClientContext
 from kubevirt_py.virt_api.answers import Refused
 from kubevirt_py.virt_api.machines import Machine
 
-PORT = 8186
 CALL_S = 10.0
 CONNECT_S = 5.0
 HEARTBEAT_S = 30.0
 ANSWER_BYTES = 4 * 1024 * 1024
-SUBPROTOCOL = "plain.kubevirt.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Answer:
 class Agents:
     """Calls and streams to the agent on a machine's node. Use as an async context manager."""
 
-    def __init__(self, api: Api, namespace: str, tls: ReloadingClientContext, port: int = PORT) -> None:
+    def __init__(self, api: Api, namespace: str, tls: ReloadingClientContext, port: int = names.HANDLER_PORT) -> None:
         """`namespace`: where the agents' pods run. `tls` presents virt-api's client certificate."""
         self._api = api
         self._namespace = namespace
@@ -79,7 +78,7 @@ class Agents:
             return await self._open.ws_connect(
                 url,
                 params=params,
-                protocols=(SUBPROTOCOL,),
+                protocols=(names.STREAM_PROTOCOL,),
                 heartbeat=HEARTBEAT_S,
                 ssl=self._tls.context,
                 server_hostname=self._tls.server_name,
@@ -97,7 +96,7 @@ class Agents:
         return self._session
 
     async def _url(self, machine: Machine, verb: str) -> str:
-        if machine.phase not in ("Running", "Scheduled"):
+        if machine.phase not in (phases.RUNNING, phases.SCHEDULED):
             raise Refused(
                 400,
                 f"Unable to connect to VirtualMachineInstance {machine.name}: "

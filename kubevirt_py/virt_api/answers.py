@@ -17,6 +17,9 @@ from kubevirt_py.plan import Document
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+VM_RESOURCE = "virtualmachine.kubevirt.io"
+VMI_RESOURCE = "virtualmachineinstance.kubevirt.io"
+"""As messages of conflicts name them."""
 OPTIONS_BYTES = 64 * 1024
 CHUNK_BYTES = 64 * 1024
 

@@ -21,7 +21,6 @@ from kubevirt_py.kube.tls import ReloadingServerContext, client_context, keep_fr
 from kubevirt_py.reconcile.http import Listen, application, serving
 from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.render.webhooks import component_users
-from kubevirt_py.virt_api.agents import PORT as AGENT_PORT
 from kubevirt_py.virt_api.agents import Agents
 from kubevirt_py.virt_api.answers import Handler, Refused, json_response, say_why
 from kubevirt_py.virt_api.auth import CONFIG_MAP_KEY, FrontProxy, Gate
@@ -48,7 +47,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("-v", "--verbosity", type=int, default=2)
     options = parser.parse_args(argv)
     telemetry.setup(names.VIRT_API, options.verbosity)
-    agent_port = int(os.environ.get("VIRT_HANDLER_PORT", AGENT_PORT))
+    agent_port = int(os.environ.get("VIRT_HANDLER_PORT", names.HANDLER_PORT))
     anyio.run(_run, os.environ.get("POD_NAMESPACE", names.NAMESPACE), options.port, agent_port)
     return 0
 

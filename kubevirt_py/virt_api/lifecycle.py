@@ -13,15 +13,14 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from kubevirt_py.api import kinds
+from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import Condition, VirtualMachine, VirtualMachineInstance
+from kubevirt_py.decide import phases
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import ApiError, NotFound
 from kubevirt_py.plan import Document, Key
-from kubevirt_py.virt_api.answers import Handler, Refused, conflict, dry_run, read_options
+from kubevirt_py.virt_api.answers import VM_RESOURCE, Handler, Refused, conflict, dry_run, read_options
 
-VM_RESOURCE = "virtualmachine.kubevirt.io"
-FINAL_PHASES = ("Succeeded", "Failed")
 FORCED_GRACE_S = 1
 NOT_RUNNING = "VM is not running"
 
@@ -54,9 +53,9 @@ def run_strategy(vm: VirtualMachine) -> str:
 def plan_start(vm: VirtualMachine, vmi: VirtualMachineInstance | None, options: Document) -> Change:
     """Refused 409 where the machine runs already or its strategy takes no starts."""
     name, strategy = vm.metadata.name, run_strategy(vm)
-    if vmi is not None and vmi.status.phase not in (*FINAL_PHASES, "", "Unknown"):
+    if vmi is not None and vmi.status.phase not in (*phases.FINAL, phases.UNSET, "Unknown"):
         raise conflict(VM_RESOURCE, name, "VM is already running")
-    recovery = _true(vm.status.conditions, "ManualRecoveryRequired")
+    recovery = _true(vm.status.conditions, names.MANUAL_RECOVERY_REQUIRED)
     if recovery is not None:
         raise conflict(VM_RESOURCE, name, f"manual recovery is required before a start: {recovery.message}")
     start: Document = {"action": "Start"}
@@ -68,9 +67,9 @@ def plan_start(vm: VirtualMachine, vmi: VirtualMachineInstance | None, options: 
         return Change(_follow_spec(vm, running=True))
     if strategy not in ("Manual", "RerunOnFailure"):
         raise conflict(VM_RESOURCE, name, f"{strategy} does not support manual start requests")
-    if vmi is None or vmi.status.phase not in FINAL_PHASES:
+    if vmi is None or vmi.status.phase not in phases.FINAL:
         return Change(_request(vm, start), "status")
-    if strategy == "RerunOnFailure" and vmi.status.phase == "Failed":
+    if strategy == "RerunOnFailure" and vmi.status.phase == phases.FAILED:
         raise conflict(VM_RESOURCE, name, f"{strategy} does not support starting VM from failed state")
     return Change(_request(vm, _stop(vmi), start), "status")
 
@@ -78,7 +77,7 @@ def plan_start(vm: VirtualMachine, vmi: VirtualMachineInstance | None, options: 
 def plan_stop(vm: VirtualMachine, vmi: VirtualMachineInstance | None, options: Document) -> Change:
     """Refused 409 where nothing runs. `gracePeriod` in seconds replaces the VMI's own while it runs."""
     name, strategy = vm.metadata.name, run_strategy(vm)
-    live = vmi if vmi is not None and vmi.status.phase not in FINAL_PHASES else None
+    live = vmi if vmi is not None and vmi.status.phase not in phases.FINAL else None
     grace_s = _seconds(options, "gracePeriod") if live is not None else None
     if strategy in ("Always", "Once"):
         return Change(_follow_spec(vm, running=False), grace_s=grace_s)
@@ -100,7 +99,7 @@ def plan_restart(vm: VirtualMachine, vmi: VirtualMachineInstance | None, options
         raise conflict(VM_RESOURCE, name, f"RunStrategy {strategy} does not support manual restart requests")
     if vmi is None:
         raise conflict(VM_RESOURCE, name, NOT_RUNNING)
-    if _true(vm.status.conditions, "VolumesChange") is not None:
+    if _true(vm.status.conditions, names.VOLUMES_CHANGE) is not None:
         raise conflict(VM_RESOURCE, name, "a change of volumes is under way; wait for it or undo it before a restart")
     changes = _request(vm, _stop(vmi), {"action": "Start"})
     return Change(changes, "status", FORCED_GRACE_S if grace_s == 0 else None)

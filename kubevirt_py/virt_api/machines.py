@@ -13,11 +13,11 @@ from msgspec import Raw, Struct
 
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import VirtualMachineInstance
+from kubevirt_py.decide import phases
 from kubevirt_py.kube.api import Api
 from kubevirt_py.plan import Key
-from kubevirt_py.virt_api.answers import Refused, conflict
+from kubevirt_py.virt_api.answers import VMI_RESOURCE, Refused, conflict
 
-VMI_RESOURCE = "virtualmachineinstance.kubevirt.io"
 NOT_RUNNING = "VMI is not running"
 
 
@@ -93,7 +93,7 @@ async def read(api: Api, key: Key) -> Machine:
 
 
 def _must_run(machine: Machine) -> None:
-    if machine.phase != "Running":
+    if machine.phase != phases.RUNNING:
         raise conflict(VMI_RESOURCE, machine.name, NOT_RUNNING)
 
 
@@ -128,7 +128,7 @@ def check_reset(machine: Machine) -> None:
 
 def check_agent(machine: Machine) -> None:
     """For what the guest agent tells; refused with 500, as these routes always were."""
-    if machine.phase != "Running":
+    if machine.phase != phases.RUNNING:
         raise Refused(500, f"{machine.name}: {NOT_RUNNING}")
     if not machine.condition(names.AGENT_CONNECTED):
         raise Refused(
@@ -140,21 +140,21 @@ def check_agent(machine: Machine) -> None:
 def check_console(machine: Machine) -> None:
     if not machine.spec.domain.devices.autoattach_serial_console:
         raise Refused(400, "No serial consoles are present.")
-    if machine.phase == "Failed":
+    if machine.phase == phases.FAILED:
         raise conflict(VMI_RESOURCE, machine.name, "VMI is in failed status")
-    if machine.phase != "Running":
+    if machine.phase != phases.RUNNING:
         raise Refused(400, f"{machine.name}: {NOT_RUNNING}: phase is {machine.phase or 'not set'}")
 
 
 def check_vnc(machine: Machine) -> None:
     if not machine.spec.domain.devices.autoattach_graphics_device:
         raise Refused(400, "No graphics devices are present.")
-    if machine.phase != "Running":
+    if machine.phase != phases.RUNNING:
         raise Refused(400, f"{machine.name}: {NOT_RUNNING}: phase is {machine.phase or 'not set'}")
 
 
 def check_portforward(machine: Machine) -> None:
-    if machine.phase != "Running":
+    if machine.phase != phases.RUNNING:
         raise Refused(400, f"{machine.name}: {NOT_RUNNING}: phase is {machine.phase or 'not set'}")
     if machine.condition(names.PAUSED):
         raise conflict(VMI_RESOURCE, machine.name, "VMI is paused")

@@ -11,7 +11,7 @@ from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Key
 from kubevirt_py.virt_api import machines
 from kubevirt_py.virt_api.agents import Agents
-from kubevirt_py.virt_api.answers import Handler, conflict, dry_run, read_options
+from kubevirt_py.virt_api.answers import VMI_RESOURCE, Handler, conflict, dry_run, read_options
 
 
 class _VmStatus(msgspec.Struct, rename="camel"):
@@ -66,6 +66,4 @@ class Proxy:
         except NotFound:
             return
         if vm.status.snapshot_in_progress:
-            raise conflict(
-                machines.VMI_RESOURCE, key.name, f"VM snapshot {vm.status.snapshot_in_progress} is in progress"
-            )
+            raise conflict(VMI_RESOURCE, key.name, f"VM snapshot {vm.status.snapshot_in_progress} is in progress")

@@ -14,14 +14,14 @@ import msgspec
 from aiohttp import WSCloseCode, web
 from anyio.abc import ConnectedUDPSocket, SocketStream
 
-from kubevirt_py.api import kinds
+from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import VirtualMachine
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.stream import Websocket, read_bytes
 from kubevirt_py.plan import Key
 from kubevirt_py.virt_api import machines
-from kubevirt_py.virt_api.agents import HEARTBEAT_S, SUBPROTOCOL, Agents
-from kubevirt_py.virt_api.answers import Handler, Refused, conflict
+from kubevirt_py.virt_api.agents import HEARTBEAT_S, Agents
+from kubevirt_py.virt_api.answers import VM_RESOURCE, Handler, Refused, conflict
 
 DIAL_S = 10.0
 CLOSE_S = 5.0
@@ -80,11 +80,11 @@ class Streams:
         key = _key(request)
         vm = msgspec.json.decode(await self._api.get(kinds.VM, key), type=VirtualMachine)
         if not vm.status.created:
-            raise conflict("virtualmachine.kubevirt.io", key.name, "VM is not running: it has no instance")
+            raise conflict(VM_RESOURCE, key.name, "VM is not running: it has no instance")
         machine = await machines.read(self._api, key)
         owner = machine.vmi.metadata.controller
         if owner is None or owner.uid != vm.metadata.uid:
-            raise conflict("virtualmachine.kubevirt.io", key.name, "the VMI of this name does not belong to the VM")
+            raise conflict(VM_RESOURCE, key.name, "the VMI of this name does not belong to the VM")
         return await self._forward(request, socket, machine, port, udp)
 
     async def _forward(
@@ -163,9 +163,11 @@ async def _close(socket: web.WebSocketResponse, code: WSCloseCode, message: str 
 
 def _new_socket(request: web.Request) -> web.WebSocketResponse:
     """A websocket for this request. Refused 400 for a plain GET."""
-    socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), heartbeat=HEARTBEAT_S, timeout=CLOSE_S, compress=False)
+    socket = web.WebSocketResponse(
+        protocols=(names.STREAM_PROTOCOL,), heartbeat=HEARTBEAT_S, timeout=CLOSE_S, compress=False
+    )
     if not socket.can_prepare(request):
-        raise Refused(400, f"{request.path} is a stream: connect by websocket with subprotocol {SUBPROTOCOL}")
+        raise Refused(400, f"{request.path} is a stream: connect by websocket with subprotocol {names.STREAM_PROTOCOL}")
     return socket
 
 
@@ -173,8 +175,8 @@ def _key(request: web.Request) -> Key:
     return Key(request.match_info["namespace"], request.match_info["name"])
 
 
-def _only(request: web.Request, *names: str) -> dict[str, str]:
-    return {name: request.query[name] for name in names if name in request.query}
+def _only(request: web.Request, *wanted: str) -> dict[str, str]:
+    return {name: request.query[name] for name in wanted if name in request.query}
 
 
 def _port(request: web.Request) -> int:

@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
         node=os.environ["NODE_NAME"],
         namespace=os.environ.get("POD_NAMESPACE", names.NAMESPACE),
         port=options.port,
-        server_port=int(os.environ.get("VIRT_HANDLER_PORT", "8186")),
+        server_port=int(os.environ.get("VIRT_HANDLER_PORT", names.HANDLER_PORT)),
         max_devices=options.max_devices,
         directory=Path(options.agent_dir),
         plugin_directory=Path(options.device_plugin_dir),

@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 
 from kubevirt_py.api import kinds
 from kubevirt_py.api.views import HostedInstance, Pod
-from kubevirt_py.decide import phases, references
+from kubevirt_py.decide import phases, pods, references
 from kubevirt_py.decide.guest import Snapshot
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import ApiError, NotFound
@@ -90,7 +90,7 @@ class Guests:
 
     def _sweep(self) -> None:
         """Remove what pods left that never became guests, as long as no pod is on its way to become one."""
-        alive = {pod.metadata.uid for pod in self._pods.all() if pod.status.phase not in ("Succeeded", "Failed")}
+        alive = {pod.metadata.uid for pod in self._pods.all() if not pods.is_terminal(pod)}
         if self._pods.synced and alive <= {guest.record.pod_uid for guest in self._guests.values()}:
             kept = {guest.record.device_id for guest in self._guests.values()}
             self._devices.sweep(kept, self._office.now().timestamp())

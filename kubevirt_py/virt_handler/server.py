@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
+from kubevirt_py.api import names
 from kubevirt_py.decide.guest_status import info_document
 from kubevirt_py.kube.tls import peer_common_name
 from kubevirt_py.plan import Document
@@ -21,8 +22,6 @@ from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.guestagent import AgentSilent
 from kubevirt_py.virt_handler.guests import Guests
 
-CLIENT = "kubevirt.io:system:client:virt-handler"
-PROTOCOL = "plain.kubevirt.io"
 MESSAGE_BYTES = 1 << 20
 HEARTBEAT_S = 60.0
 BODY_BYTES = 1 << 20
@@ -36,7 +35,7 @@ Verb = Callable[[Guest], Awaitable[None]]
 class Server:
     """The handlers; `application()` wires them."""
 
-    def __init__(self, guests: Guests, *, client: str = CLIENT) -> None:
+    def __init__(self, guests: Guests, *, client: str = names.HANDLER_CLIENT) -> None:
         self._guests = guests
         self._consoles = Consoles()
         self._client = client
@@ -86,7 +85,7 @@ class Server:
             if request.query.get("preserveSession") == "true" and self._consoles.busy(path):
                 raise web.HTTPServiceUnavailable(text="another session is active; it was asked to be preserved")
             websocket = web.WebSocketResponse(
-                protocols=(PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES, compress=False
+                protocols=(names.STREAM_PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES, compress=False
             )
             await websocket.prepare(request)
             try:

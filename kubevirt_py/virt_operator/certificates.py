@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kubevirt_py.api import names
 from kubevirt_py.api.kinds import CONFIG_MAP, SECRET
 from kubevirt_py.decide.certificates import Rotation, Validity, leaf_renewal_time, renewal_time
 from kubevirt_py.kube.api import Api
@@ -46,7 +47,7 @@ LEAVES = (
     Leaf("kubevirt-controller-certs", "kubevirt.io:system:virt-controller", ("kubevirt-prometheus-metrics",)),
     Leaf("kubevirt-virt-handler-server-certs", "kubevirt.io:system:node:virt-handler", ("virt-handler",)),
     OPERATOR_LEAF,
-    Leaf("kubevirt-virt-handler-certs", "kubevirt.io:system:client:virt-handler", client=True),
+    Leaf("kubevirt-virt-handler-certs", names.HANDLER_CLIENT, client=True),
 )
 
 
@@ -185,14 +186,14 @@ def issue(ca: Pair, leaf: Leaf, namespace: str, now: datetime, duration: timedel
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = ca.x509
     usage = ExtendedKeyUsageOID.CLIENT_AUTH if leaf.client else ExtendedKeyUsageOID.SERVER_AUTH
-    names = [leaf.common_name.replace(":", ".")]
+    hosts = [leaf.common_name.replace(":", ".")]
     for service in leaf.services:
-        names += [service, f"{service}.{namespace}", f"{service}.{namespace}.svc"]
+        hosts += [service, f"{service}.{namespace}", f"{service}.{namespace}.svc"]
     builder = _builder(
         _name(leaf.common_name), issuer.subject, key.public_key(), now, duration, issuer.not_valid_after_utc
     )
     builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
     signer = serialization.load_pem_private_key(ca.key, password=None)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
         raise ValueError(f"secret {CA_SECRET} holds no elliptic-curve key: delete it and a new CA is made")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevirt_py.api.names import STREAM_PROTOCOL
 from kubevirt_py.virtctl import targets
 from kubevirt_py.virtctl.options import Command
 
@@ -66,7 +67,7 @@ async def _over_stdio(session: Session, machine: targets.Target, forward: Forwar
     from kubevirt_py.virtctl import tunnel
 
     path = session.path(machine.plural, machine.name, f"portforward/{forward.remote}/tcp", machine.namespace)
-    await tunnel.join_stdio(await open_websocket(session.client, path, ("plain.kubevirt.io",)))
+    await tunnel.join_stdio(await open_websocket(session.client, path, (STREAM_PROTOCOL,)))
 
 
 async def _listen(session: Session, machine: targets.Target, forwards: list[Forward], address: str) -> None:
@@ -86,7 +87,7 @@ async def _listen(session: Session, machine: targets.Target, forwards: list[Forw
             for forward in forwards:
                 verb = f"portforward/{forward.remote}/{forward.protocol}"
                 path = session.path(machine.plural, machine.name, verb, machine.namespace)
-                opening = functools.partial(open_websocket, session.client, path, ("plain.kubevirt.io",))
+                opening = functools.partial(open_websocket, session.client, path, (STREAM_PROTOCOL,))
                 ready = functools.partial(say, forward)
                 if forward.protocol == "udp":
                     tasks.start_soon(tunnel.serve_udp, address, forward.local, opening, ready)

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import WSCloseCode
 
 from kubevirt_py.api import kinds
+from kubevirt_py.api.names import STREAM_PROTOCOL
 from kubevirt_py.api.views import VirtualMachineInstance
 from kubevirt_py.kube.errors import ApiError, NotFound, Unreachable
 from kubevirt_py.kube.stream import open_websocket, read_bytes
@@ -20,7 +21,6 @@ from kubevirt_py.virtctl.main import Failure
 from kubevirt_py.virtctl.session import Session
 from kubevirt_py.virtctl.targets import VMI_PLURAL
 
-SUBPROTOCOL = "plain.kubevirt.io"
 ESCAPE = 29
 """Ctrl+] and Ctrl+5."""
 RETRY_S = 1.0
@@ -63,7 +63,7 @@ async def _connect(session: Session, vmi: str, timeout_s: float) -> aiohttp.Clie
     with anyio.move_on_after(timeout_s):
         while True:
             try:
-                return await open_websocket(session.client, path, (SUBPROTOCOL,))
+                return await open_websocket(session.client, path, (STREAM_PROTOCOL,))
             except ApiError as error:
                 phase = await _phase(session, vmi)
                 lost_way = isinstance(error, Unreachable) or error.status in TRANSIENT

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevirt_py.api.names import STREAM_PROTOCOL
 from kubevirt_py.virtctl.options import Command, Group
 from kubevirt_py.virtctl.targets import VMI_PLURAL
 
@@ -90,7 +91,7 @@ async def _serve(
 
     path = session.path(VMI_PLURAL, vmi, "vnc")
     params = {"preserveSession": "true"} if preserve else None
-    socket = await open_websocket(session.client, path, ("plain.kubevirt.io",), params)
+    socket = await open_websocket(session.client, path, (STREAM_PROTOCOL,), params)
     async with anyio.create_task_group() as tasks:
 
         async def start(bound: int) -> None:

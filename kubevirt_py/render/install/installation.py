@@ -82,9 +82,9 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         """A copy marked as ours: the labels and annotations upstream tools look for."""
         meta = document.get("metadata", {})
         annotations = {
-            "kubevirt.io/install-strategy-version": self.version,
-            "kubevirt.io/install-strategy-registry": self.registry,
-            "kubevirt.io/install-strategy-identifier": self.deployment_id,
+            names.INSTALL_VERSION_ANNOTATION: self.version,
+            names.INSTALL_REGISTRY_ANNOTATION: self.registry,
+            names.INSTALL_IDENTIFIER_ANNOTATION: self.deployment_id,
         }
         marks = {
             "labels": {**meta.get("labels", {}), **self._labels()},

@@ -11,7 +11,7 @@ from kubevirt_py.plan import Document
 
 POLICY = "kubevirt-node-restriction"
 ADMISSION = "admissionregistration.k8s.io/v1"
-OWN_LABELS = (names.NODE_NAME_LABEL, "kubevirt.io/outdatedLauncherImage", "kubevirt.io/migrationTargetNodeName")
+OWN_LABELS = (names.NODE_NAME_LABEL, names.OUTDATED_LAUNCHER_LABEL, names.MIGRATION_TARGET_NODE_LABEL)
 
 
 def handler_policy(namespace: str) -> tuple[Document, Document]:

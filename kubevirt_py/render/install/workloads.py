@@ -11,7 +11,6 @@ from kubevirt_py.render.install.services import PRIORITY_CLASS
 
 CA_DIR = "/etc/kubevirt/ca"
 METRICS_PORT = 8443
-HANDLER_PORT = 8186
 ROOT_FREE: Document = {
     "runAsNonRoot": True,
     "runAsUser": 1001,
@@ -49,8 +48,8 @@ def virt_handler(inst: Installation) -> Document:
     container = _container(inst, names.VIRT_HANDLER, mounts, memory="80Mi")
     container["securityContext"] = {"privileged": True, "runAsUser": 0}
     container["env"].append({"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}})
-    container["env"].append({"name": "VIRT_HANDLER_PORT", "value": str(HANDLER_PORT)})
-    container["ports"].append({"containerPort": HANDLER_PORT, "name": "console", "protocol": "TCP"})
+    container["env"].append({"name": "VIRT_HANDLER_PORT", "value": str(names.HANDLER_PORT)})
+    container["ports"].append({"containerPort": names.HANDLER_PORT, "name": "console", "protocol": "TCP"})
     container["readinessProbe"] = _probe("/readyz", period_s=2)
     container["livenessProbe"] = _probe("/healthz", period_s=10, delay_s=15)
     pod = _pod_spec(inst, "kubevirt-handler", container, mounts, "workloads")

@@ -15,12 +15,14 @@ import pytest
 import trustme
 from anyio.abc import SocketStream
 
+from kubevirt_py.api.names import HANDLER_CLIENT as CLIENT
+from kubevirt_py.api.names import STREAM_PROTOCOL as PROTOCOL
 from kubevirt_py.decide.guest_state import GuestInfo
 from kubevirt_py.kube.tls import ReloadingServerContext
 from kubevirt_py.reconcile.http import Listen, serving
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.guest import Guest
-from kubevirt_py.virt_handler.server import CLIENT, PROTOCOL, Server
+from kubevirt_py.virt_handler.server import Server
 
 
 class _Agent:
