@@ -18,7 +18,7 @@ class Refused(Exception):
 
 def open_below(root: str, path: str, flags: int) -> int:
     """Open root/path, following no link below the trusted root; only regular files and block devices."""
-    *directories, name = [part for part in path.split("/") if part]
+    *directories, name = [part for part in path.split("/") if part] or ["."]
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if ".." in (*directories, name):
@@ -126,8 +126,12 @@ def copy_out(copies: list[dict[str, str]], table: dict[str, int]) -> None:
         target = f"{item['root']}/{item['path']}"
         os.makedirs(os.path.dirname(target), exist_ok=True)
         source = table.pop(item["source"])
+        size, done = os.fstat(source).st_size, 0
         with open(target, "wb") as out:
-            os.sendfile(out.fileno(), source, 0, os.fstat(source).st_size)
+            while done < size:
+                if not (sent := os.sendfile(out.fileno(), source, done, size - done)):
+                    raise Refused(f"{target} ended after {done} of {size} bytes")
+                done += sent
         os.close(source)
         table[item["name"]] = open_below(
             item["root"], item["path"], os.O_RDONLY if item.get("read_only") else os.O_RDWR

@@ -54,7 +54,9 @@ def test_an_image_with_two_files_must_be_named(volume: Path) -> None:
     assert _perform(named)["a"] == {"format": "raw", "size": 512, "direct": _perform(named)["a"]["direct"]}
 
 
-@pytest.mark.parametrize("path", ["../secret", "disk/../../secret", "link", "folder/secret", "disk", "pipe", "gone"])
+@pytest.mark.parametrize(
+    "path", ["../secret", "disk/../../secret", "link", "folder/secret", "disk", "pipe", "gone", "/"]
+)
 def test_nothing_but_files_of_the_volume(volume: Path, path: str) -> None:
     (volume / "link").symlink_to("../secret")
     (volume / "folder").symlink_to("..")
@@ -100,6 +102,17 @@ def test_copies_are_placed_and_opened(tmp_path: Path) -> None:
     assert (tmp_path / "ns/vm/noCloud.iso").read_bytes() == b"x" * 8192
     assert os.fstat(table["disk.ci"]).st_size == 8192
     os.close(table["disk.ci"])
+
+
+def test_a_copy_is_whole_though_the_kernel_sends_it_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sendfile = os.sendfile
+    monkeypatch.setattr(os, "sendfile", lambda out, source, at, count: sendfile(out, source, at, min(count, 3)))
+    source = os.memfd_create("iso")
+    os.write(source, b"0123456789")
+    table = {"iso.ci": source}
+    files.copy_out([{"source": "iso.ci", "name": "disk.ci", "root": str(tmp_path), "path": "ci.iso"}], table)
+    os.close(table.pop("disk.ci"))
+    assert (tmp_path / "ci.iso").read_bytes() == b"0123456789"
 
 
 def test_a_cut_off_message_is_refused() -> None:
