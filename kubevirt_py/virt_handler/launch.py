@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -191,7 +192,9 @@ async def _opened(
 
 
 def _secret(fd: int) -> dict[str, bytes]:
-    """The files of one secret. Raises ValueError when they are too large."""
+    """The files of one secret. Raises ValueError when they are too large, ProtocolError for what is no file."""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise ProtocolError("the stub sent a secret that is not a file")
     data = os.pread(fd, SECRET_BYTES + 1, 0)
     if len(data) > SECRET_BYTES:
         raise ValueError(f"a secret for cloud-init is larger than {SECRET_BYTES >> 20} MiB")

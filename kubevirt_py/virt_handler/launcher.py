@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from collections import Counter
 
 import anyio
 import msgspec
@@ -23,6 +24,8 @@ OWNER_S = 60.0
 ATTEMPTS = 5
 """Launches of one pod that may fail for reasons of the host before the pod is given up."""
 MAX_CALLERS = 1024
+MAX_CALLERS_OF_POD = 8
+"""So that no pod keeps the others out: a stub calls once at a time, and so does the kubelet's hook."""
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class Launcher:
         self._mount = mount
         self._room = anyio.Semaphore(MAX_CALLERS)
         self._failures: dict[str, int] = {}
+        self._callers: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Accept until cancelled."""
@@ -58,15 +62,14 @@ class Launcher:
         try:
             peer = identify(connection.sock, self._mount)
             taken = False
+            self._callers[peer.pod_uid] += 1
             try:
-                with anyio.fail_after(HELLO_S):
-                    message, fds = await connection.receive()
-                close_all(fds)
-                if "shutdown" in message:
-                    kept = await self._shut_down(connection, peer)
-                elif "hello" in message:
-                    taken = await self._launch(connection, peer, msgspec.convert(message, Hello))
+                if self._callers[peer.pod_uid] > MAX_CALLERS_OF_POD:
+                    raise StrangerError(f"pod {peer.pod_uid} calls too often at a time")
+                kept, taken = await self._serve(connection, peer)
             finally:
+                self._callers[peer.pod_uid] -= 1
+                self._callers += Counter()  # forgets pods without callers
                 if not taken:
                     os.close(peer.pidfd)
         except (StrangerError, ProtocolError, PeerGone, TimeoutError, msgspec.ValidationError) as error:
@@ -77,6 +80,17 @@ class Launcher:
             if not kept:
                 connection.close()
             self._room.release()
+
+    async def _serve(self, connection: Connection, peer: Peer) -> tuple[bool, bool]:
+        """Whether a guest keeps the connection, and whether one has taken the peer's pidfd."""
+        with anyio.fail_after(HELLO_S):
+            message, fds = await connection.receive()
+        close_all(fds)
+        if "shutdown" in message:
+            return await self._shut_down(connection, peer), False
+        if "hello" in message:
+            return False, await self._launch(connection, peer, msgspec.convert(message, Hello))
+        return False, False
 
     async def _shut_down(self, connection: Connection, peer: Peer) -> bool:
         """True when the guest keeps the connection until it is off."""

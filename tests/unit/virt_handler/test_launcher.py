@@ -12,8 +12,8 @@ from typing import Any
 import anyio
 import pytest
 
-from kubevirt_py.virt_handler import launcher
-from kubevirt_py.virt_handler.launcher import ATTEMPTS, Launcher
+from kubevirt_py.virt_handler import launch, launcher
+from kubevirt_py.virt_handler.launcher import ATTEMPTS, MAX_CALLERS_OF_POD, Launcher
 from kubevirt_py.virt_handler.peers import Peer
 from kubevirt_py.virt_handler.seqpacket import ProtocolError
 
@@ -68,8 +68,11 @@ async def _call(path: Path, message: bytes, fds: list[int] | None = None) -> byt
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
             sock.settimeout(10)
             sock.connect(str(path))
-            socket.send_fds(sock, [message], fds or [])
-            return sock.recv(1 << 16)
+            try:
+                socket.send_fds(sock, [message], fds or [])
+                return sock.recv(1 << 16)
+            except ConnectionError:  # hung up on before the message was read
+                return b""
 
     return await anyio.to_thread.run_sync(call)
 
@@ -98,3 +101,30 @@ async def test_a_launch_that_keeps_failing_is_given_up(
         assert answers[:-1] == [b""] * (ATTEMPTS - 1)
         assert str(error) in answers[-1].decode()
         assert [str(error) in text for text in guests.refused] == [True]
+
+
+async def test_a_pod_that_holds_many_connections_is_turned_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _launcher(tmp_path / "s", monkeypatch):
+        held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(MAX_CALLERS_OF_POD)]
+        try:
+            for sock in held:
+                sock.connect(str(tmp_path / "s"))
+            await anyio.wait_all_tasks_blocked()
+            assert await _call(tmp_path / "s", b'{"shutdown": 1}') == b""
+        finally:
+            for sock in held:
+                sock.close()
+        await anyio.wait_all_tasks_blocked()
+        assert await _call(tmp_path / "s", b'{"shutdown": 1}') == b'{"done":1}'
+
+
+def test_a_secret_that_is_no_file_is_not_read() -> None:
+    reader, writer = os.pipe()
+    try:
+        with pytest.raises(ProtocolError, match="not a file"):
+            launch._secret(reader)
+    finally:
+        os.close(reader)
+        os.close(writer)
