@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
+import anyio
 import msgspec
 
 from kubevirt_py.api import kinds, names
@@ -75,15 +76,16 @@ class Agents:
         """Open a stream; the caller closes it. Refused as for `call`."""
         url = await self._url(machine, verb)
         try:
-            return await self._open.ws_connect(
-                url,
-                params=params,
-                protocols=(names.STREAM_PROTOCOL,),
-                heartbeat=HEARTBEAT_S,
-                ssl=self._tls.context,
-                server_hostname=self._tls.server_name,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CONNECT_S),
-            )
+            with anyio.fail_after(CALL_S):
+                return await self._open.ws_connect(
+                    url,
+                    params=params,
+                    protocols=(names.STREAM_PROTOCOL,),
+                    heartbeat=HEARTBEAT_S,
+                    ssl=self._tls.context,
+                    server_hostname=self._tls.server_name,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CONNECT_S),
+                )
         except aiohttp.WSServerHandshakeError as error:
             raise Refused(error.status, f"{machine.name}: virt-handler refused {verb}: {error.message}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

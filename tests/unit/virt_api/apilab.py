@@ -134,6 +134,9 @@ class FakeAgent:
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """Echo; the message `bye` closes with `close_code`."""
         self._note(request)
+        return await self.answer(request)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         if self.refuse:
             return web.Response(status=self.refuse[0], text=self.refuse[1])
         socket = web.WebSocketResponse(protocols=("plain.kubevirt.io",))

@@ -9,10 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from aiohttp import WSCloseCode, WSMsgType
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from kubevirt_py.api import kinds
-from kubevirt_py.virt_api import streams
+from kubevirt_py.virt_api import agents, streams
 from tests.unit.virt_api.apilab import BASE, Cloud
 
 VMI_URL = f"{BASE}/namespaces/default/virtualmachineinstances/vm1"
@@ -98,6 +98,19 @@ async def test_a_plain_get_is_told_how_to_connect(cloud: Cloud) -> None:
 async def test_no_agent_to_stream_from(cloud: Cloud) -> None:
     cloud.add_vmi()
     cloud.agent.refuse = (503, "console is in use")
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await cloud.session.ws_connect(f"{VMI_URL}/vnc", protocols=(PROTOCOL,))
+    assert refused.value.status == 503
+
+
+async def test_an_agent_that_hangs_is_not_waited_for(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(_request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(agents, "CALL_S", 0.2)
+    monkeypatch.setattr(cloud.agent, "answer", hang)
+    cloud.add_vmi()
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await cloud.session.ws_connect(f"{VMI_URL}/vnc", protocols=(PROTOCOL,))
     assert refused.value.status == 503
