@@ -89,8 +89,10 @@ async def serve(plugins: Sequence[Plugin], directory: Path) -> None:
         if kubelet is None:
             await anyio.sleep(WATCH_S)
             continue
-        servers = [await _start(plugin, directory) for plugin in plugins]
+        servers: list[Any] = []
         try:
+            for plugin in plugins:
+                servers.append(await _start(plugin, directory))  # noqa: PERF401  (those that started are stopped)
             await _register(plugins, directory)
             while await _identity(directory / KUBELET_SOCKET) == kubelet:  # noqa: ASYNC110
                 await anyio.sleep(WATCH_S)
