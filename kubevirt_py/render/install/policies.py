@@ -17,9 +17,6 @@ OWN_LABELS = (names.NODE_NAME_LABEL, names.OUTDATED_LAUNCHER_LABEL, names.MIGRAT
 def handler_policy(namespace: str) -> tuple[Document, Document]:
     """The policy that binds virt-handler to its node, and its binding."""
     account = f"system:serviceaccount:{namespace}:kubevirt-handler"
-    free = " || ".join(f"k == '{label}'" for label in OWN_LABELS)
-    old_label = "oldObject.metadata.?labels.orValue({})[?k].orValue('') == object.metadata.labels[k]"
-    kept_label = "object.metadata.?labels.orValue({})[?k].orValue('') == oldObject.metadata.labels[k]"
     policy: Document = {
         "apiVersion": ADMISSION,
         "kind": "ValidatingAdmissionPolicy",
@@ -40,45 +37,7 @@ def handler_policy(namespace: str) -> tuple[Document, Document]:
                 },
                 {"name": "vmi", "expression": "request.resource.resource == 'virtualmachineinstances'"},
             ],
-            "validations": [
-                {
-                    "expression": "variables.node != ''",
-                    "message": "the token of virt-handler must carry its node's name",
-                },
-                {
-                    "expression": "!variables.vmi || oldObject.?status.nodeName.orValue('') == variables.node",
-                    "message": "virt-handler may only change VMIs of its own node",
-                },
-                {
-                    "expression": "!variables.vmi || object.spec == oldObject.spec",
-                    "message": "virt-handler may not change the spec of a VMI",
-                },
-                {
-                    "expression": "!variables.vmi || object.?status.nodeName == oldObject.?status.nodeName"
-                    " && object.?status.activePods == oldObject.?status.activePods",
-                    "message": "virt-handler may not choose the node or the pods of a VMI",
-                },
-                {
-                    "expression": "!variables.vmi"
-                    " || object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences"
-                    " && object.metadata.?finalizers == oldObject.metadata.?finalizers",
-                    "message": "virt-handler may not change owners or finalizers of a VMI",
-                },
-                {
-                    "expression": "!variables.vmi"
-                    f" || oldObject.metadata.?labels.orValue({{}}).all(k, {free} || {kept_label})"
-                    f" && object.metadata.?labels.orValue({{}}).all(k, {free} || {old_label})",
-                    "message": "virt-handler may only change its own labels of a VMI",
-                },
-                {
-                    "expression": "!variables.vmi || object.metadata.?annotations == oldObject.metadata.?annotations",
-                    "message": "virt-handler may not change annotations of a VMI",
-                },
-                {
-                    "expression": "variables.vmi || request.name == 'virt-handler-' + variables.node",
-                    "message": "virt-handler may only write its own heartbeat",
-                },
-            ],
+            "validations": _validations(),
         },
     }
     binding: Document = {
@@ -88,6 +47,52 @@ def handler_policy(namespace: str) -> tuple[Document, Document]:
         "spec": {"policyName": POLICY, "validationActions": ["Deny"]},
     }
     return policy, binding
+
+
+def _validations() -> list[Document]:
+    """What must hold of each write, and the words where it does not."""
+    free = " || ".join(f"k == '{label}'" for label in OWN_LABELS)
+    old_label = "oldObject.metadata.?labels.orValue({})[?k].orValue('') == object.metadata.labels[k]"
+    kept_label = "object.metadata.?labels.orValue({})[?k].orValue('') == oldObject.metadata.labels[k]"
+    return [
+        {
+            "expression": "variables.node != ''",
+            "message": "the token of virt-handler must carry its node's name",
+        },
+        {
+            "expression": "!variables.vmi || oldObject.?status.nodeName.orValue('') == variables.node",
+            "message": "virt-handler may only change VMIs of its own node",
+        },
+        {
+            "expression": "!variables.vmi || object.spec == oldObject.spec",
+            "message": "virt-handler may not change the spec of a VMI",
+        },
+        {
+            "expression": "!variables.vmi || object.?status.nodeName == oldObject.?status.nodeName"
+            " && object.?status.activePods == oldObject.?status.activePods",
+            "message": "virt-handler may not choose the node or the pods of a VMI",
+        },
+        {
+            "expression": "!variables.vmi"
+            " || object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences"
+            " && object.metadata.?finalizers == oldObject.metadata.?finalizers",
+            "message": "virt-handler may not change owners or finalizers of a VMI",
+        },
+        {
+            "expression": "!variables.vmi"
+            f" || oldObject.metadata.?labels.orValue({{}}).all(k, {free} || {kept_label})"
+            f" && object.metadata.?labels.orValue({{}}).all(k, {free} || {old_label})",
+            "message": "virt-handler may only change its own labels of a VMI",
+        },
+        {
+            "expression": "!variables.vmi || object.metadata.?annotations == oldObject.metadata.?annotations",
+            "message": "virt-handler may not change annotations of a VMI",
+        },
+        {
+            "expression": "variables.vmi || request.name == 'virt-handler-' + variables.node",
+            "message": "virt-handler may only write its own heartbeat",
+        },
+    ]
 
 
 def _rule(group: str, resource: str, *operations: str) -> Document:
