@@ -20,6 +20,16 @@ START_S = 90.0
 ROOT = Path(__file__).parents[2]
 
 
+CUT_HANDSHAKE = "ignore:Exception ignored in. <(function _SelectorTransport|socket.socket)"
+"""A handshake the API server begins just as a test's webhook server ends leaves its socket to the garbage collector."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.filterwarnings(f"{CUT_HANDSHAKE}:pytest.PytestUnraisableExceptionWarning"))
+
+
 @pytest.fixture(scope="session")
 def kubeconfig() -> Iterator[Path]:
     """The path of the administrator's kubeconfig."""
