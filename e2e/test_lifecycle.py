@@ -11,8 +11,7 @@ from e2e.kubectl import Namespace, condition, status
 
 def test_the_upstream_style_manifest_starts_by_hand(own: Namespace) -> None:
     machine = machines.vm("halted", "Halted", memory="64M", terminationGracePeriodSeconds=0)
-    machine = machines.with_disk(machine, "cloudinitdisk", machines.user_data("echo from-user-data > /tmp/made"))
-    own.apply(machine)
+    own.apply(machines.with_disk(machine, "cloudinitdisk", machines.user_data("echo printed from cloud-init userdata")))
     own.until_printed("halted", "Stopped")
     assert "VM halted was scheduled to start" in own.virtctl("start", "halted")
     own.until_printed("halted", "Running")
@@ -23,12 +22,21 @@ def test_the_upstream_style_manifest_starts_by_hand(own: Namespace) -> None:
     assert header.split() == ["NAME", "AGE", "PHASE", "IP", "NODENAME", "READY"]
     assert row.split()[2] == "Running"
     with console(own.name, "halted") as guest:
-        guest.login()
-        guest.until("cat /tmp/made", "from-user-data")
-        assert guest.run("hostname") == "halted"
+        guest.send("\n")
+        guest.expect("halted login: ", 120)
     assert "VM halted was scheduled to stop" in own.virtctl("stop", "halted")
     own.until_gone("vmi", "halted")
     own.until_printed("halted", "Stopped")
+
+
+def test_the_first_boot_runs_the_user_data(own: Namespace) -> None:
+    script = machines.user_data("echo from-user-data > /tmp/made")
+    own.apply(machines.with_disk(machines.vmi("told", memory="128Mi"), "cloudinit", script))
+    own.until_phase("told", "Running")
+    with console(own.name, "told") as guest:
+        guest.login()
+        guest.until("cat /tmp/made", "from-user-data")
+        assert guest.run("hostname") == "told"
 
 
 def test_a_normal_start_warns_of_nothing(own: Namespace) -> None:
