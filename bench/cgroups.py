@@ -46,7 +46,7 @@ def smaps(process: Path) -> dict[str, int]:
 
 
 def largest_mapping(process: Path, size_bytes: int) -> int:
-    """Resident bytes of the mapping of exactly that size (a guest's RAM, a translation buffer); 0 if there is none."""
+    """Resident bytes of the mapping of exactly that size (a guest's RAM); 0 if there is none."""
     wanted = 0
     for line in (process / "smaps").read_text().splitlines():
         if line.startswith("Size:"):
@@ -54,3 +54,15 @@ def largest_mapping(process: Path, size_bytes: int) -> int:
         elif line.startswith("Rss:") and wanted == size_bytes:
             return int(line.split()[1]) * 1024
     return 0
+
+
+def translated_bytes(process: Path) -> int:
+    """Resident bytes of anonymous memory that is writable and executable: code that emulation has translated."""
+    found, counts = 0, False
+    for line in (process / "smaps").read_text().splitlines():
+        head = line.split()
+        if re.match(r"^[0-9a-f]+-[0-9a-f]+$", head[0]):
+            counts = "w" in head[1] and "x" in head[1]
+        elif counts and line.startswith("Rss:"):
+            found += int(head[1]) * 1024
+    return found

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.cgroups import MIB, cgroup_bytes, largest_mapping, processes
+from bench.cgroups import MIB, cgroup_bytes, largest_mapping, processes, translated_bytes
 from e2e import machines
 from e2e.console import console
 from e2e.kubectl import Namespace
 
 GUEST_MIB = 1024
-TRANSLATION_MIB = 32
 
 
 def measure(namespace: Namespace) -> Iterator[str]:
@@ -28,7 +27,7 @@ def measure(namespace: Namespace) -> Iterator[str]:
     (qemu,) = found
     total = cgroup_bytes(qemu)
     ram = largest_mapping(qemu, GUEST_MIB * MIB)
-    translated = largest_mapping(qemu, TRANSLATION_MIB * MIB)
+    translated = translated_bytes(qemu)
     over = total - ram
     yield f"cgroup of compute: {total / MIB:.1f} MiB, guest RAM resident {ram / MIB:.1f} MiB"
     yield f"translation buffer resident {translated / MIB:.1f} MiB (emulation only)"
