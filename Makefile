@@ -34,7 +34,7 @@ images: ## build the control-plane and launcher images
 	@hack/images
 guests: ## build the guest images
 	@hack/guests/build
-deploy: ## load images and install on the cluster
+deploy: setup ## load images and install on the cluster
 	@hack/deploy
 cluster-up: ## start the embedded Kubernetes (NODES=2)
 	@hack/cluster/run up --nodes $(or $(NODES),2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -121,7 +120,3 @@ def eventually(look: Callable[[], bool], timeout_s: float, pause_s: float = 0.5)
             return False
         time.sleep(pause_s)
     return True
-
-
-def environment(**extra: str) -> dict[str, str]:
-    return {**os.environ, **extra}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
+import subprocess
 
 from e2e import machines
 from e2e.console import console
-from e2e.kubectl import Namespace, condition, status
+from e2e.kubectl import VIRTCTL, Namespace, condition, status
 
 
 def test_the_upstream_style_manifest_starts_by_hand(own: Namespace) -> None:
@@ -82,7 +85,7 @@ def test_restart_gives_a_new_instance(own: Namespace) -> None:
     )
 
 
-def test_pause_stops_the_clock_of_the_guest(own: Namespace) -> None:
+def test_pause_and_unpause_show_in_status_and_the_guest_goes_on(own: Namespace) -> None:
     own.apply(machines.vmi("still"))
     own.until_phase("still", "Running")
     own.virtctl("pause", "vmi", "still")
@@ -129,12 +132,6 @@ def test_a_second_console_ends_the_first(own: Namespace) -> None:
 
 
 def test_vnc_speaks_rfb(own: Namespace) -> None:
-    import json
-    import socket
-    import subprocess
-
-    from e2e.kubectl import VIRTCTL
-
     own.apply(machines.vmi("screen"))
     own.until_phase("screen", "Running")
     command = [*VIRTCTL, "-n", own.name, "vnc", "screen", "--proxy-only"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from e2e import machines
 from e2e.console import Console, console
-from e2e.kubectl import Namespace, eventually, run, status
+from e2e.kubectl import VIRTCTL, Namespace, eventually, run, status
 
 SERVE = """
 import http.server, socket
@@ -148,11 +150,6 @@ def test_guest_to_guest_across_nodes(net: Namespace, here: str, there: str) -> N
 
 
 def test_virtctl_forwards_a_port(net: Namespace) -> None:
-    import socket
-    import subprocess
-
-    from e2e.kubectl import VIRTCTL
-
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
