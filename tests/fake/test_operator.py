@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,17 @@ async def create_cr(api: FakeApi, name: str = "kubevirt", **spec: Any) -> None:
     await api.create(KUBEVIRT, NAMESPACE, body)
 
 
+@asynccontextmanager
+async def installed(directory: Path, **spec: Any) -> AsyncIterator[tuple[FakeApi, Manager]]:
+    """An operator that has seen its CR and done what it can without pods."""
+    api = FakeApi()
+    manager = build(api, directory)
+    async with running(manager):
+        await create_cr(api, **spec)
+        await settle(manager)
+        yield api, manager
+
+
 async def roll_out(api: FakeApi) -> None:
     """What the workload controllers of a real cluster report once all pods are up."""
     for kind, name in WORKLOADS:
@@ -72,11 +85,7 @@ def exists(api: FakeApi, kind: Kind[Any], key: Key) -> bool:
 
 
 async def test_an_installation_becomes_what_clients_wait_for(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api)
-        await settle(manager)
+    async with installed(tmp_path) as (api, manager):
         assert conditions(api) == {"Available": "False", "Progressing": "True", "Degraded": "False"}
         assert not exists(api, WEBHOOKS, Key("", "virt-api-validator")), "nothing may call virt-api before it answers"
         await roll_out(api)
@@ -89,11 +98,7 @@ async def test_an_installation_becomes_what_clients_wait_for(tmp_path: Path) -> 
 
 
 async def test_a_deployed_installation_writes_nothing(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api)
-        await settle(manager)
+    async with installed(tmp_path) as (api, manager):
         await roll_out(api)
         await settle(manager)
         before = len(api.writes)
@@ -103,11 +108,7 @@ async def test_a_deployed_installation_writes_nothing(tmp_path: Path) -> None:
 
 
 async def test_what_somebody_removes_or_changes_comes_back(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api)
-        await settle(manager)
+    async with installed(tmp_path) as (api, manager):
         controller = Key(NAMESPACE, "virt-controller")
         await api.delete(DEPLOYMENT, controller)
         await settle(manager)
@@ -118,11 +119,7 @@ async def test_what_somebody_removes_or_changes_comes_back(tmp_path: Path) -> No
 
 
 async def test_a_deleted_certificate_is_made_anew(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api)
-        await settle(manager)
+    async with installed(tmp_path) as (api, manager):
         key = Key(NAMESPACE, "kubevirt-virt-api-certs")
         before = api.server.get(SECRET, key)["data"]["tls.crt"]
         await api.delete(SECRET, key)
@@ -131,11 +128,7 @@ async def test_a_deleted_certificate_is_made_anew(tmp_path: Path) -> None:
 
 
 async def test_a_new_ca_is_trusted_beside_the_old_one(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api)
-        await settle(manager)
+    async with installed(tmp_path) as (api, manager):
         bundle = Key(NAMESPACE, "kubevirt-ca")
         before = api.server.get(CONFIG_MAP, bundle)["data"]["ca-bundle"]
         leaf = api.server.get(SECRET, Key(NAMESPACE, "kubevirt-virt-api-certs"))["data"]["tls.crt"]
@@ -148,11 +141,7 @@ async def test_a_new_ca_is_trusted_beside_the_old_one(tmp_path: Path) -> None:
 
 
 async def test_a_spoiled_bundle_is_made_anew(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api)
-        await settle(manager)
+    async with installed(tmp_path) as (api, manager):
         bundle = Key(NAMESPACE, "kubevirt-ca")
         before = api.server.get(CONFIG_MAP, bundle)["data"]["ca-bundle"]
         await api.merge_patch(CONFIG_MAP, bundle, {"data": {"ca-bundle": "nonsense"}})
@@ -189,11 +178,7 @@ async def test_an_impossible_rotation_is_told_in_the_status(tmp_path: Path) -> N
 
 
 async def test_a_second_cr_is_told_that_the_first_rules(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api)
-        await settle(manager)
+    async with installed(tmp_path) as (api, manager):
         await create_cr(api, "another")
         await settle(manager)
         assert conditions(api, Key(NAMESPACE, "another"))["Synchronized"] == "False"
@@ -201,11 +186,7 @@ async def test_a_second_cr_is_told_that_the_first_rules(tmp_path: Path) -> None:
 
 
 async def test_removal_ends_machines_first_and_leaves_nothing(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api)
-        await settle(manager)
+    async with installed(tmp_path) as (api, manager):
         await roll_out(api)
         machine = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": {"name": "vm"}, "spec": {}}
         await api.create(VM, "default", machine)
@@ -220,11 +201,7 @@ async def test_removal_ends_machines_first_and_leaves_nothing(tmp_path: Path) ->
 
 
 async def test_removal_waits_where_the_cr_says_so(tmp_path: Path) -> None:
-    api = FakeApi()
-    manager = build(api, tmp_path)
-    async with running(manager):
-        await create_cr(api, uninstallStrategy="BlockUninstallIfWorkloadsExist")
-        await settle(manager)
+    async with installed(tmp_path, uninstallStrategy="BlockUninstallIfWorkloadsExist") as (api, manager):
         machine = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": {"name": "vm"}, "spec": {}}
         await api.create(VM, "default", machine)
         await api.delete(KUBEVIRT, CR)
