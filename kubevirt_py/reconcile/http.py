@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 import anyio
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from kubevirt_py.reconcile.tracing import annotate, server_span
 
 Answer = Callable[[], tuple[bool, Mapping[str, Any]]]
 """Whether all is well, and the JSON to say so."""
@@ -27,7 +30,7 @@ class Listen(NamedTuple):
 
 def application(registry: CollectorRegistry, answers: Mapping[str, Answer]) -> web.Application:
     """`/metrics` from `registry`, and one JSON path for each of `answers` (503 where all is not well)."""
-    app = web.Application()
+    app = web.Application(middlewares=[_traced(frozenset({"/metrics", *answers}))])
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -44,6 +47,24 @@ def application(registry: CollectorRegistry, answers: Mapping[str, Answer]) -> w
     for path, answer in answers.items():
         app.router.add_get(path, handler(answer))
     return app
+
+
+def _traced(quiet: frozenset[str]) -> Middleware:
+    """A span for each request, named by its route; probes and scrapes would drown the rest."""
+
+    @web.middleware
+    async def traced(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in quiet:
+            return await handler(request)
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "unknown"
+        named = {"http.request.method": request.method, "http.route": route, "url.path": request.path[:200]}
+        with server_span(f"{request.method} {route}", request.headers, **named):
+            response = await handler(request)
+            annotate(**{"http.response.status_code": response.status})
+            return response
+
+    return traced
 
 
 @asynccontextmanager

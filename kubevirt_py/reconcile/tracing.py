@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 
 _tracer = trace.get_tracer("kubevirt_py.reconcile")
 
@@ -14,6 +14,15 @@ _tracer = trace.get_tracer("kubevirt_py.reconcile")
 def span(name: str, **attributes: str | int | float) -> Iterator[None]:
     """A span around the block, a child of the one that is open."""
     with _tracer.start_as_current_span(name, attributes=attributes):
+        yield
+
+
+@contextmanager
+def server_span(name: str, headers: Mapping[str, str], **attributes: str | int | float) -> Iterator[None]:
+    """A span around the answer to a request, a child of the caller's if `headers` carry a W3C trace context."""
+    carrier = {key.lower(): value for key, value in headers.items()}
+    context = propagate.extract(carrier)
+    with _tracer.start_as_current_span(name, context=context, kind=trace.SpanKind.SERVER, attributes=attributes):
         yield
 
 
