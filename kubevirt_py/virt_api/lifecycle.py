@@ -134,12 +134,13 @@ def _follow_spec(vm: VirtualMachine, *, running: bool) -> tuple[Document, ...]:
 
 
 def _request(vm: VirtualMachine, *changes: Document, replace: bool = False) -> tuple[Document, ...]:
-    """Queue `changes`. Only a stop may `replace` what is queued already."""
+    """Queue `changes`. Only a stop may `replace` what is queued already; an absent field equals null in a `test`."""
     path, queued = "/status/stateChangeRequests", vm.status.state_change_requests
     if vm.status == type(vm.status)():
-        return ({"op": "add", "path": "/status", "value": {"stateChangeRequests": list(changes)}},)
+        whole = {"stateChangeRequests": list(changes)}
+        return ({"op": "test", "path": "/status", "value": None}, {"op": "add", "path": "/status", "value": whole})
     if not queued:
-        return ({"op": "add", "path": path, "value": list(changes)},)
+        return ({"op": "test", "path": path, "value": None}, {"op": "add", "path": path, "value": list(changes)})
     if not replace:
         raise conflict(
             VM_RESOURCE, vm.metadata.name, "unable to complete request: stop/start already underway; try again shortly"

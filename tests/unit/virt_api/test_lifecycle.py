@@ -10,6 +10,7 @@ import pytest
 from kubevirt_py.api import kinds
 from kubevirt_py.api.views import VirtualMachine, VirtualMachineInstance
 from kubevirt_py.kube.errors import ApiError
+from kubevirt_py.kube.jsonpatch import PatchError, apply_patch
 from kubevirt_py.plan import Document, Key
 from kubevirt_py.reconcile.testing.faults import Fault
 from kubevirt_py.virt_api.answers import Refused
@@ -37,7 +38,9 @@ def vmi(phase: str = "Running", *, grace_s: int | None = None) -> VirtualMachine
 
 
 def queued(*requests: Document) -> Change:
-    return Change(({"op": "add", "path": "/status/stateChangeRequests", "value": list(requests)},), "status")
+    path = "/status/stateChangeRequests"
+    ops = ({"op": "test", "path": path, "value": None}, {"op": "add", "path": path, "value": list(requests)})
+    return Change(ops, "status")
 
 
 def strategy_change(old: str, new: str, grace_s: int | None = None) -> Change:
@@ -133,7 +136,16 @@ def test_the_older_switch_is_turned_where_it_is_used() -> None:
 
 def test_a_vm_without_status_gets_one() -> None:
     change = plan_start(vm("Manual", status={}), None, {})
-    assert change.vm_ops == ({"op": "add", "path": "/status", "value": {"stateChangeRequests": [START]}},)
+    assert change.vm_ops == (
+        {"op": "test", "path": "/status", "value": None},
+        {"op": "add", "path": "/status", "value": {"stateChangeRequests": [START]}},
+    )
+
+
+def test_a_request_never_overwrites_one_that_came_first() -> None:
+    document: Document = {"status": {"ready": True, "stateChangeRequests": [STOP]}}
+    with pytest.raises(PatchError):
+        apply_patch(document, list(plan_start(vm("Manual"), None, {}).vm_ops))
 
 
 def test_only_a_stop_replaces_what_is_queued() -> None:
