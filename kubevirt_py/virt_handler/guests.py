@@ -131,13 +131,13 @@ class Guests:
         assert self._tasks is not None
         self._guests[guest.uid] = guest
         self._tasks.start_soon(self._accompany, guest)
-        self.changed(guest)
+        self.changed(guest.key)
 
     async def _accompany(self, guest: Guest) -> None:
         """One guest's life and what comes after it. A bug met with one guest must not touch the others."""
         with guest.following:
             await self._follow(guest)
-        guest.close()
+        guest.hosted.close()
 
     async def _follow(self, guest: Guest) -> None:
         while not guest.exited:
@@ -228,7 +228,7 @@ class Guests:
                 return vmi
         return None
 
-    # What guests ask (guest.Home)
+    # What guests ask (hosted.Home)
 
     def vmi(self, key: Key, uid: str) -> HostedInstance | None:
         vmi = self._vmis.get(key)
@@ -237,11 +237,11 @@ class Guests:
     def pod(self, uid: str) -> Pod | None:
         return next(iter(self._pods.by(UID, uid)), None)
 
-    def changed(self, guest: Guest) -> None:
-        self.report(guest.key)
+    def changed(self, key: Key) -> None:
+        self.report(key)
 
-    def tell(self, guest: Guest, reason: str, note: str, *, warning: bool = False) -> None:
-        vmi = self.vmi(guest.key, guest.uid)
+    def tell(self, key: Key, uid: str, reason: str, note: str, *, warning: bool = False) -> None:
+        vmi = self.vmi(key, uid)
         if vmi is not None:
             make = references.warning if warning else references.event
             self._office.emit(make(kinds.HOSTED_VMI, vmi, reason, note))

@@ -98,7 +98,7 @@ class Launcher:
         if guest is None:
             await connection.send({"done": 1})
             return False
-        guest.stop_for(connection)
+        guest.steering.stop_for(connection)
         return True
 
     async def _launch(self, connection: Connection, peer: Peer, hello: Hello) -> bool:

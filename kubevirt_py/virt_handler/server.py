@@ -13,10 +13,9 @@ import msgspec
 from aiohttp import web
 
 from kubevirt_py.api import names
-from kubevirt_py.decide.guest_status import info_document
 from kubevirt_py.kube.tls import peer_common_name
 from kubevirt_py.plan import Document
-from kubevirt_py.virt_handler import qmp
+from kubevirt_py.virt_handler import qmp, requests
 from kubevirt_py.virt_handler.consoles import Consoles
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.guestagent import AgentSilent
@@ -44,9 +43,9 @@ class Server:
         app = web.Application(middlewares=[self._guard], client_max_size=BODY_BYTES)
         for verb, socket in (("console", "serial0"), ("vnc", "vnc")):
             app.router.add_get(f"{ROOT}/{verb}", self._stream(socket))
-        for verb, action in _ACTIONS.items():
+        for verb, action in requests.ACTIONS.items():
             app.router.add_put(f"{ROOT}/{verb}", self._action(action))
-        for verb, question in _QUESTIONS.items():
+        for verb, question in requests.QUESTIONS.items():
             app.router.add_get(f"{ROOT}/{verb}", self._question(question))
         return app
 
@@ -111,50 +110,8 @@ class Server:
     ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
             guest = self._guest(request)
-            if not guest.agent_connected:
+            if not guest.agent.connected:
                 raise web.HTTPConflict(text="VMI does not have guest agent connected")
             return web.Response(body=msgspec.json.encode(await question(guest)), content_type="application/json")
 
         return handle
-
-
-_ACTIONS: dict[str, Verb] = {
-    "pause": Guest.pause,
-    "unpause": Guest.unpause,
-    "softreboot": Guest.soft_reboot,
-    "reset": Guest.reset,
-}
-
-
-async def _guest_os_info(guest: Guest) -> Document:
-    info = await guest.agent.inform()
-    if info is None:
-        raise AgentSilent("no answer in time")
-    return info_document(info, await _or_none(guest.agent.users), await _or_none(guest.agent.filesystems))
-
-
-async def _or_none(question: Callable[[], Awaitable[list[Document]]]) -> list[Document]:
-    """A part of an answer that an old agent may not know."""
-    try:
-        return await question()
-    except AgentSilent:
-        return []
-
-
-async def _user_list(guest: Guest) -> Document:
-    return _list("VirtualMachineInstanceGuestOSUserList", await guest.agent.users())
-
-
-async def _filesystem_list(guest: Guest) -> Document:
-    return _list("VirtualMachineInstanceFileSystemList", await guest.agent.filesystems())
-
-
-def _list(kind: str, items: list[Document]) -> Document:
-    return {"apiVersion": "subresources.kubevirt.io/v1", "kind": kind, "metadata": {}, "items": items}
-
-
-_QUESTIONS: dict[str, Callable[[Guest], Awaitable[Document]]] = {
-    "guestosinfo": _guest_os_info,
-    "userlist": _user_list,
-    "filesystemlist": _filesystem_list,
-}

@@ -149,7 +149,7 @@ class Node:
             return
         said = [path.read_text() for path in self.root.glob("pods/*/stderr")]
         states = [
-            (guest.run_state, await guest.execute("query-status"), guest._stale, guest.record.outcome)
+            (guest.run_state, await guest.monitor.execute("query-status"), guest.record.outcome)
             for guest in self.guests._guests.values()
         ]
         raise AssertionError(f"not within {DEADLINE_S} s: {what}; guests are {states}, pods said {said}")

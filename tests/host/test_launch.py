@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from kubevirt_py.virt_handler import launch
+from kubevirt_py.virt_handler import launch, requests
 from tests.host.agentlab import DEVICE, FakePod, Node, needs_qemu, node, place, vmi
 
 pytestmark = needs_qemu
@@ -179,11 +179,11 @@ async def test_pause_and_a_signal_that_qemu_blocks(lab: Node, pods: list[FakePod
         await lab.until_phase(key, "Running")
         guest = lab.guests.named("default", "five")
         assert guest is not None
-        await guest.pause()
+        await requests.pause(guest)
         await lab.until(lambda: guest.run_state == "paused", "the guest to be paused")
         paused = [c for c in lab.status(key)["conditions"] if c["type"] == "Paused"]
         assert [c["reason"] for c in paused] == ["PausedByUser"]
-        await guest.unpause()
+        await requests.unpause(guest)
         await lab.until(lambda: guest.run_state == "running", "the guest to run on")
         async with _console(lab, document["metadata"]["uid"]):
             pass

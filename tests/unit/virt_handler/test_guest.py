@@ -60,20 +60,20 @@ async def test_hooks_of_one_pod_are_bounded(tmp_path: Path) -> None:
     guest = _guest(tmp_path, _Home())
     hooks: list[Any] = [_Hook() for _ in range(MAX_HOOKS + 3)]
     for hook in hooks:
-        guest.stop_for(hook)
+        guest.steering.stop_for(hook)
     assert [hook.closed for hook in hooks] == [True] * 3 + [False] * MAX_HOOKS
 
 
 async def test_a_guest_off_for_a_reboot_that_is_to_stop_has_ended(tmp_path: Path) -> None:
     home = _Home()
     guest = _guest(tmp_path, home)
-    guest.record.rebooting, guest.run_state = True, SHUTDOWN
-    guest._on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
-    await guest._look_for_stop()
+    guest.record.rebooting, guest.steering.run_state = True, SHUTDOWN
+    guest.steering.on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
+    await guest.steering.look_for_stop()
     assert guest.record.outcome is None
     home.deleted = True
     with anyio.fail_after(5):
-        await guest._look_for_stop()
+        await guest.steering.look_for_stop()
     assert guest.record.outcome == POWERED_OFF
     assert home.changes == 1
 
@@ -88,7 +88,7 @@ async def test_what_qemu_refuses_when_it_is_set_up_is_told_until_it_works(
 
     class Session:
         async def closed(self) -> None:
-            said.append(guest.trouble)
+            said.append(guest.monitor.trouble)
             tasks.cancel_scope.cancel()
 
     @asynccontextmanager
@@ -96,7 +96,7 @@ async def test_what_qemu_refuses_when_it_is_set_up_is_told_until_it_works(
         yield Session()
 
     async def set_up(*_: Any) -> bool:
-        said.append(guest.trouble)
+        said.append(guest.monitor.trouble)
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -106,7 +106,7 @@ async def test_what_qemu_refuses_when_it_is_set_up_is_told_until_it_works(
     monkeypatch.setattr(qmp, "monitor", monitor)
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(guest._follow_monitor)
+            tasks.start_soon(guest.monitor.follow)
     assert said[0] == said[2] == ""
     assert "Device 'nic.x' not found" in said[1]
     assert home.changes == 2

@@ -57,17 +57,17 @@ class Lab:
         self.ca = trustme.CA()
         self.monitor = _Monitor()
         machine = SimpleNamespace(graphics=None, devices=SimpleNamespace(serial=True))
-        self.guest: Any = Guest.__new__(Guest)
-        self.guest.__dict__.update(
+        self.guest: Any = SimpleNamespace(
             record=SimpleNamespace(machine=machine, rebooting=False),
-            folder=SimpleNamespace(socket=lambda name: str(folder / name), save=lambda _record: None),
+            machine=machine,
+            hosted=SimpleNamespace(save=lambda: None),
+            folder=SimpleNamespace(socket=lambda name: str(folder / name)),
             key="default/vm",
-            uid="uid",
             run_state="running",
-            agent_connected=True,
-            agent=_Agent(),
+            agent=SimpleNamespace(connected=True),
+            channel=_Agent(),
             monitor=self.monitor,
-            _poke=anyio.Event(),
+            poke=lambda: None,
         )
         self.port = 0
 
@@ -141,7 +141,7 @@ async def test_verbs(lab: Lab, verb: str, command: str) -> None:
 
 
 async def test_soft_reboot_without_agent_presses_the_button(lab: Lab) -> None:
-    lab.guest.agent_connected = False
+    lab.guest.agent.connected = False
     async with lab.client() as client, client.put("vm/softreboot") as answer:
         assert answer.status == 200
     assert lab.monitor.commands == ["system_powerdown"]
@@ -160,7 +160,7 @@ async def test_what_cannot_be_done_is_said(lab: Lab) -> None:
         lab.monitor.error = qmp.MonitorError("stop", "GenericError", "not now")
         async with client.put("vm/pause") as answer:
             assert (answer.status, await answer.text()) == (409, "QEMU refused: stop: not now")
-        lab.guest.agent_connected = False
+        lab.guest.agent.connected = False
         async with client.get("vm/guestosinfo") as answer:
             assert answer.status == 409
 
