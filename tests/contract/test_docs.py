@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kubevirt_py.virt_operator.pages import PAGES as MADE
+
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -90,3 +92,8 @@ def test_named_make_targets_exist(name: str) -> None:
     code = "\n".join([*FENCE.findall(text), *CODE.findall(FENCE.sub("", text))])
     rules = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert not set(TARGET.findall(code)) - rules
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_pages_made_from_tables_are_fresh(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text() == MADE[name](), "run hack/generate"

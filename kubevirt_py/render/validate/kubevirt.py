@@ -12,6 +12,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, Cause, at_least, between, one_of
 from kubevirt_py.render.config import unusable
 from kubevirt_py.render.parse import parse_causes, without_nulls
+from kubevirt_py.render.settings import refusals
 from kubevirt_py.render.validate import unsupported
 from kubevirt_py.render.validate.scheduling import EVICTION_STRATEGIES
 from kubevirt_py.render.validate.volumes import PULL_POLICIES
@@ -35,7 +36,11 @@ def validate_kubevirt(new: Document, old: Document | None = None) -> list[Cause]
     spec = without_nulls(new).get("spec") or {}
     if old is not None and spec == (without_nulls(old).get("spec") or {}):
         return []
-    return [*_spec(spec), *_configuration(spec.get("configuration") or {}, "spec.configuration")]
+    return [
+        *(Cause(place, NOT_SUPPORTED, f"not supported yet by this release: {what}") for place, what in refusals(spec)),
+        *_spec(spec),
+        *_configuration(spec.get("configuration") or {}, "spec.configuration"),
+    ]
 
 
 def _spec(spec: Document) -> Iterator[Cause]:
