@@ -132,6 +132,16 @@ ROUTES: tuple[Route, ...] = (
 )  # fmt: skip
 
 
+_NAMES = frozenset(route.rbac_resource for route in ROUTES)
+
+
 def granted(role: str, verb: str) -> Iterable[str]:
-    """RBAC resource names that user role `role` may use with RBAC verb `verb`, sorted."""
-    return sorted({route.rbac_resource for route in ROUTES if role in route.roles and route.rbac_verb == verb})
+    """RBAC resource names that user role `role` may use with RBAC verb `verb`, sorted.
+
+    kube-apiserver looks at a request before it passes it on, and takes only the first segment after an object's name
+    for its subresource. So `virtualmachines/evacuate/cancel` needs `virtualmachines/evacuate` beside it, which alone
+    opens nothing: virt-api asks for the whole path.
+    """
+    found = {route.rbac_resource for route in ROUTES if role in route.roles and route.rbac_verb == verb}
+    first = {"/".join(name.split("/")[:2]) for name in found}
+    return sorted(found | (first - _NAMES))

@@ -1,0 +1,124 @@
+"""Every route of `subresources.kubevirt.io` through the real aggregation layer, for a user of each role.
+
+What each user gets is written down in tests/golden/subresources/answers.txt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from kubevirt_py.api.subresources import GROUP, ROUTES, VERSIONS, Route
+from kubevirt_py.virt_api import streams
+from tests.conftest import Golden
+from tests.integration.aggregation import USERS, Aggregated, add_machine, aggregated
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PROTOCOL = "plain.kubevirt.io"
+REFUSED_BY_THE_API_SERVER, REFUSED_BY_VIRT_API = 403, 401
+OBJECTS = {"start": "idle", "unpause": "paused"}
+"""The machine each route is tried on, where that is not the busy one."""
+BODIES: dict[str, bytes] = {
+    "expand-vm-spec": b'{"kind": "VirtualMachine", "spec": {"template": {"spec": {"domain": {"devices": {}}}}}}'
+}
+HARMLESS = b'{"dryRun": ["All"]}'
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def lab(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Aggregated]:
+    with pytest.MonkeyPatch.context() as patch:
+        # A listener of our own stands for the guest: elsewhere loopback addresses are refused.
+        patch.setattr(streams, "_guest_address", lambda machine: machine.interfaces[0].ip_address)
+        async with aggregated(kubeconfig, tmp_path_factory.mktemp("aggregated")) as found:
+            await add_machine(found, "idle", strategy="Halted")
+            await add_machine(found, "busy", conditions={"AgentConnected": "True"})
+            await add_machine(found, "paused", conditions={"Paused": "True"})
+            yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def guest() -> AsyncIterator[int]:
+    """A port that accepts connections."""
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def urls(route: Route, version: str, namespace: str, port: int) -> Iterator[str]:
+    name = OBJECTS.get(route.path, "busy")
+    for template in route.templates:
+        path = template.format(namespace=namespace, name=name, port=port, protocol="tcp")
+        yield f"/apis/{GROUP}/{version}{path}"
+
+
+async def ask(session: aiohttp.ClientSession, route: Route, url: str, **kwargs: object) -> int:
+    """The status of the answer; 101 for a stream that opened."""
+    if route.stream:
+        try:
+            async with session.ws_connect(url, protocols=(PROTOCOL,), **kwargs) as socket:  # type: ignore[arg-type]
+                assert socket.protocol == PROTOCOL
+                return 101
+        except aiohttp.WSServerHandshakeError as error:
+            return error.status
+    body = BODIES.get(route.path, HARMLESS) if route.method == "PUT" else None
+    async with session.request(route.method, url, data=body, **kwargs) as response:  # type: ignore[arg-type]
+        text = await response.text()
+        if response.status >= 400:
+            assert '"kind":"Status"' in text, text
+        return response.status
+
+
+async def through_the_api_server(lab: Aggregated, route: Route, user: str, port: int) -> tuple[int, int]:
+    """Status and number of reviews that virt-api asked for; the same for every version and template."""
+    found = set()
+    for version in VERSIONS:
+        for url in urls(route, version, lab.namespace, port):
+            before = lab.api.reviews
+            status = await ask(lab.session, route, url, headers={"Impersonate-User": USERS[user]})
+            found.add((status, lab.api.reviews - before))
+    (one,) = found
+    return one
+
+
+async def straight_to_virt_api(lab: Aggregated, route: Route, user: str, port: int) -> tuple[int, int]:
+    """As the API server would ask, had it let the user through."""
+    signed_in = "system:unauthenticated" if user == "none" else "system:authenticated"
+    headers = {"X-Remote-User": USERS[user], "X-Remote-Group": signed_in}
+    found = set()
+    connector = aiohttp.TCPConnector(ssl=lab.front_proxy)
+    async with aiohttp.ClientSession(lab.url, connector=connector, headers=headers) as session:
+        for url in urls(route, VERSIONS[0], lab.namespace, port):
+            before = lab.api.reviews
+            found.add((await ask(session, route, url), lab.api.reviews - before))
+    (one,) = found
+    return one
+
+
+def granted(route: Route, user: str) -> bool:
+    return user == "cluster-admin" or user in route.roles or ("default" in route.roles and user != "none")
+
+
+@pytest.mark.timeout(300)
+async def test_every_route_for_every_role(lab: Aggregated, guest: int, golden: Golden) -> None:
+    lines = [f"{'':48}" + "".join(f"{user:>14}" for user in USERS)]
+    for route in ROUTES:
+        row = f"{route.method:4}{route.rbac_resource:44}"
+        for user in USERS:
+            what = f"{route.method} {route.rbac_resource} by {user}"
+            status, reviews = await through_the_api_server(lab, route, user, guest)
+            direct, direct_reviews = await straight_to_virt_api(lab, route, user, guest)
+            if granted(route, user):
+                assert status not in (REFUSED_BY_THE_API_SERVER, REFUSED_BY_VIRT_API), what
+                assert reviews == route.reviewed, what
+                assert direct == status, what
+            else:
+                assert status in (REFUSED_BY_THE_API_SERVER, REFUSED_BY_VIRT_API), what
+                assert not route.reviewed or direct == REFUSED_BY_VIRT_API, what
+            assert direct_reviews == route.reviewed, what
+            row += f"{status:>14}"
+        lines.append(row)
+    golden.check("subresources/answers.txt", "\n".join(lines) + "\n")
