@@ -1,13 +1,15 @@
-"""What runs on top of the bare cluster: DNS, dynamic volumes, NetworkPolicy."""
+"""What runs on top of the bare cluster: DNS, dynamic volumes, NetworkPolicy, secondary networks."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from hack.cluster import build, config, images
 from hack.cluster.api import Api
 from hack.cluster.oci import File, write_image
+from hack.cluster.pki import write_if_changed
 from hack.cluster.plan import SERVICES, Cluster, Node
 from hack.cluster.processes import Daemon, Supervisor, run
 
@@ -22,11 +24,17 @@ class Programs:
     coredns: Path
     provisioner: Path
     network_policy: Path
+    multus: Path
 
 
 def ensure_programs() -> Programs:
     """Build what is not built yet."""
-    return Programs(build.ensure(build.COREDNS), build.ensure(build.PROVISIONER), build.ensure(build.NETWORK_POLICY))
+    return Programs(
+        coredns=build.ensure(build.COREDNS),
+        provisioner=build.ensure(build.PROVISIONER),
+        network_policy=build.ensure(build.NETWORK_POLICY),
+        multus=build.ensure(build.MULTUS),
+    )
 
 
 def ensure_images(programs: Programs) -> list[Path]:
@@ -75,3 +83,29 @@ def network_policy(node: Node, programs: Programs) -> Daemon:
         ),
         enter=node.enter,
     )
+
+
+def multus(node: Node, programs: Programs) -> Daemon:
+    """The process that attaches networks to running pods of a node."""
+    return Daemon(
+        f"{node.name}-multus",
+        (
+            f"{programs.multus}/multus",
+            f"-kubeconfig={node.cluster.pki}/multus.kubeconfig",
+            f"-node={node.name}",
+            "-binaries=/usr/lib/cni",
+        ),
+        enter=node.enter,
+    )
+
+
+def install_multus(node: Node, programs: Programs) -> None:
+    """Make Multus the node's CNI plugin, also while the node runs: containerd follows the folder of configurations."""
+    folder = node.state / f"root{config.OWN_PLUGINS}"
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / ".multus.new"
+    shutil.copy2(programs.multus / "multus", fresh)
+    fresh.rename(folder / "multus")
+    script = 'mkdir -p "$1" && { mountpoint -q "$1" || mount --bind "$2" "$1"; }'
+    run([*node.enter, "sh", "-c", script, "sh", config.OWN_PLUGINS, str(folder)])
+    write_if_changed(node.state / "root/etc/cni/net.d/00-multus.conf", config.multus(node), mode=0o600)

@@ -62,7 +62,8 @@ CONTAINERD = Component(
 COREDNS = Component("coredns")
 PROVISIONER = Component("provisioner")
 NETWORK_POLICY = Component("network-policy")
-COMPONENTS = (KUBE, CONTAINERD, COREDNS, PROVISIONER, NETWORK_POLICY)
+MULTUS = Component("multus")
+COMPONENTS = (KUBE, CONTAINERD, COREDNS, PROVISIONER, NETWORK_POLICY, MULTUS)
 
 
 def cache_root() -> Path:

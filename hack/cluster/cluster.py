@@ -145,8 +145,10 @@ def _start(cluster: Cluster, supervisor: Supervisor, programs: node.Programs, ex
         applied = pool.submit(addons.apply, cluster, supervisor, programs.kube, extras, api)
         for member, job in zip(cluster.nodes, prepared, strict=True):
             job.result()
+            addons.install_multus(member, extras)
             node.start(member, supervisor, programs, api)
             supervisor.ensure(addons.network_policy(member, extras))
+            supervisor.ensure(addons.multus(member, extras))
         applied.result()
     with step("nodes and DNS are ready"):
         wait_until("all nodes are Ready", lambda: not unready(api, cluster), 60, lambda: _complaints(cluster, api))

@@ -13,6 +13,8 @@ from hack.cluster.plan import DNS_ADDRESS, Cluster, Node
 
 PAUSE_IMAGE = "localhost/kubevirt-py/pause:1"
 COREDNS_IMAGE = "localhost/kubevirt-py/coredns:1"
+OWN_PLUGINS = "/opt/cni/bin"
+POD_NETWORK = "/etc/cni/net.d/10-pods.conflist"
 
 
 def document(content: dict[str, Any]) -> str:
@@ -103,6 +105,20 @@ def cni(node: Node) -> str:
                 },
                 {"type": "portmap", "capabilities": {"portMappings": True}},
             ],
+        }
+    )
+
+
+def multus(node: Node) -> str:
+    """CNI configuration: the pods' network by default, others as a pod's annotations say."""
+    return document(
+        {
+            "cniVersion": "1.0.0",
+            "name": "multus-cni-network",
+            "type": "multus",
+            "kubeconfig": str(node.cluster.pki / "multus.kubeconfig"),
+            "clusterNetwork": POD_NETWORK,
+            "binDir": "/usr/lib/cni",
         }
     )
 

@@ -26,7 +26,7 @@ def prepare(cluster: Cluster) -> Pki:
         jobs.append(pool.submit(pki.token_key))
         for job in jobs:
             job.result()
-    for name in ("controller-manager", "scheduler", "kube-proxy", "network-policy", "provisioner"):
+    for name in ("controller-manager", "scheduler", "kube-proxy", "network-policy", "multus", "provisioner"):
         pki.kubeconfig(name, cluster.api_url)
     pki.kubeconfig("admin", cluster.api_url, embed=True)
     write_if_changed(cluster.state / "audit-policy.json", config.audit_policy())

@@ -14,7 +14,7 @@ from hack.cluster.plan import Cluster, Node
 from hack.cluster.processes import Daemon, Supervisor, kill_all, run, start_time, wait_gone
 from hack.cluster.progress import ClusterError, step
 
-PROGRAMS = ("kubelet", "kube-proxy", "network-policy", "containerd")
+PROGRAMS = ("kubelet", "kube-proxy", "network-policy", "multus", "containerd")
 SETUP = Path(__file__).with_name("node-setup.sh")
 
 

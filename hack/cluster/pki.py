@@ -137,5 +137,6 @@ def control_plane_leaves(server_names: Sequence[str]) -> tuple[Leaf, ...]:
         Leaf("scheduler", "ca", "/CN=system:kube-scheduler"),
         Leaf("kube-proxy", "ca", "/CN=system:kube-proxy"),
         Leaf("network-policy", "ca", "/CN=network-policy"),
+        Leaf("multus", "ca", "/CN=multus"),
         Leaf("provisioner", "ca", "/CN=provisioner"),
     )
