@@ -24,6 +24,14 @@ _HYPERV = {
     "ipi": "hv-ipi",
     "evmcs": "hv-evmcs",
 }
+_NEEDS = {
+    "synic": ("vpindex",),
+    "synictimer": ("synic", "vpindex"),
+    "ipi": ("vpindex",),
+    "tlbflush": ("vpindex",),
+    "evmcs": ("vapic",),
+}
+"""QEMU refuses an enlightenment without those it builds on; upstream adds them as well."""
 _TLBFLUSH = {"direct": "direct", "extended": "ext"}
 _DEFAULT_SPINLOCKS = 4096
 _DEFAULT_VENDOR = "KVMKVMKVM"
@@ -35,10 +43,17 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     sockets: int = 1
     cores: int = 1
     threads: int = 1
+    max_sockets: int = 0
+    """Sockets that can be filled while the guest runs; 0 means no more than there are."""
 
     @property
     def count(self) -> int:
         return self.sockets * self.cores * self.threads
+
+    @property
+    def max_count(self) -> int:
+        """Virtual CPUs that the guest can have at most, with all sockets filled."""
+        return max(self.sockets, self.max_sockets) * self.cores * self.threads
 
 
 def cpu_from_domain(domain: Document, facts: Facts) -> Cpu:
@@ -56,6 +71,7 @@ def cpu_from_domain(domain: Document, facts: Facts) -> Cpu:
         sockets=sockets or 1,
         cores=cores or 1,
         threads=threads or 1,
+        max_sockets=int(cpu.get("maxSockets") or 0),
     )
 
 
@@ -75,22 +91,30 @@ def _platform_flags(domain: Document, facts: Facts) -> tuple[str, ...]:
         return ()
     features = domain.get("features") or {}
     timers = (domain.get("clock") or {}).get("timer") or {}
+    apic = features.get("apic") or {}
+    panics = (domain.get("devices") or {}).get("panicDevices") or ()
     flags = []
+    if "endOfInterrupt" in apic:
+        flags.append(f"kvm-pv-eoi={'on' if apic['endOfInterrupt'] else 'off'}")
     if (features.get("kvm") or {}).get("hidden"):
         flags.append("kvm=off")
     if "pvspinlock" in features:
         flags.append(f"kvm-pv-unhalt={'on' if _enabled(features['pvspinlock']) else 'off'}")
     if (timers.get("kvm") or {}).get("present") is False:
         flags.append("kvmclock=off")
-    if _enabled(timers.get("hyperv"), "present"):
+    if _enabled(timers.get("hyperv"), "present") or _enabled((features.get("hyperv") or {}).get("synictimer")):
         flags.append("hv-time=on")
+    if any(item.get("model") == "hyperv" for item in panics):
+        flags.append("hv-crash=on")
     if _enabled(features.get("hypervPassthrough")):
         flags.append("hv-passthrough=on")
     return (*flags, *_hyperv_flags(features.get("hyperv") or {}))
 
 
 def _hyperv_flags(hyperv: Document) -> list[str]:
-    flags = [f"{flag}=on" for name, flag in _HYPERV.items() if _enabled(hyperv.get(name))]
+    wanted = {name for name in _HYPERV if _enabled(hyperv.get(name))}
+    needed = {other for name in wanted for other in _NEEDS.get(name, ())}
+    flags = [f"{flag}=on" for name, flag in _HYPERV.items() if name in wanted | needed]
     if _enabled((hyperv.get("synictimer") or {}).get("direct")):
         flags.append("hv-stimer-direct=on")
     tlbflush = hyperv.get("tlbflush") or {}
@@ -108,6 +132,14 @@ def _enabled(part: Document | None, key: str = "enabled") -> bool:
 
 
 def cpu_args(cpu: Cpu) -> list[str]:
-    topology = options("", cpus=cpu.count, sockets=cpu.sockets, cores=cpu.cores, threads=cpu.threads)
+    """The first CPUs of the topology are there at boot; the sockets beyond are filled over QMP."""
+    topology = options(
+        "",
+        cpus=cpu.count,
+        maxcpus=cpu.max_count if cpu.max_count > cpu.count else None,
+        sockets=max(cpu.sockets, cpu.max_sockets),
+        cores=cpu.cores,
+        threads=cpu.threads,
+    )
     model = ",".join([cpu.model, *(flag.replace(",", ",,") for flag in cpu.flags)])
     return ["-cpu", model, "-smp", topology]

@@ -76,7 +76,7 @@ def disks_from_devices(
                 file=files.disks[name],
                 index=index,
                 unit=units[bus],
-                place=(layout.conventional("disk") if transitional else layout.express("disk")) if virtio else None,
+                place=_place(front, transitional, layout, device_id(name)) if virtio else None,
                 port=_sata_port(units[bus], layout.q35) if bus == "sata" else "",
                 read_only=kind == "cdrom" or bool(front.get("readonly")),
                 cache=spec.get("cache") or "",
@@ -95,6 +95,17 @@ def disks_from_devices(
         units[bus] += 1
         targets[prefix] += 1
     return tuple(disks)
+
+
+def device_id(name: str) -> str:
+    """QEMU's id of the front end of a volume."""
+    return f"disk-{name}"
+
+
+def _place(front: Document, transitional: bool, layout: Layout, device: str) -> Address:
+    if front.get("pciAddress"):
+        return layout.fixed(front["pciAddress"], device)
+    return layout.conventional("disk", device) if transitional else layout.express("disk", device)
 
 
 def _front(spec: Document) -> tuple[Literal["disk", "cdrom", "lun"], Document]:
@@ -216,7 +227,7 @@ def _front_args(disk: Disk) -> list[str]:
         where = {"bus": "usb.0"}
     if disk.bus == "usb":
         common = {key: common[key] for key in ("drive", "bootindex", "serial")}
-    return [*args, "-device", options(drivers[disk.bus], id=f"disk-{disk.name}", **where, **common)]
+    return [*args, "-device", options(drivers[disk.bus], id=device_id(disk.name), **where, **common)]
 
 
 def _read_error_policy(policy: str) -> str:
@@ -238,13 +249,13 @@ class Controller(msgspec.Struct, frozen=True):
     place: Address
 
 
-def controllers(disks: tuple[Disk, ...], layout: Layout) -> tuple[Controller, ...]:
-    """The SCSI controller and the SATA controllers that the disks need beyond the chipset's."""
+def controllers(disks: tuple[Disk, ...], layout: Layout, *, hotplug: bool = False) -> tuple[Controller, ...]:
+    """The SCSI controller, also for disks that come later, and the SATA controllers beyond the chipset's."""
     found = []
-    if any(disk.bus == "scsi" for disk in disks):
-        found.append(Controller("scsi", "virtio-scsi-pci", layout.express("system")))
+    if hotplug or any(disk.bus == "scsi" for disk in disks):
+        found.append(Controller("scsi", "virtio-scsi-pci", layout.express("system", "scsi")))
     added = sorted({name for disk in disks if (name := disk.port.partition(".")[0]).startswith("sata")})
-    return (*found, *(Controller(name, "ahci", layout.conventional("system")) for name in added))
+    return (*found, *(Controller(name, "ahci", layout.conventional("system", name)) for name in added))
 
 
 def controller_args(controller: Controller) -> list[str]:

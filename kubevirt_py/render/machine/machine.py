@@ -13,7 +13,7 @@ from kubevirt_py.render.machine.firmware import Firmware
 from kubevirt_py.render.machine.graphics import Graphics
 from kubevirt_py.render.machine.memory import Memory
 from kubevirt_py.render.machine.nics import Nic
-from kubevirt_py.render.machine.pci import RootPort
+from kubevirt_py.render.machine.pci import LARGE, LARGE_GUEST_BYTES, SMALL, Address, Expander, RootPort
 from kubevirt_py.render.machine.wiring import Attachments, Facts, descriptor, options
 
 QEMU = {"amd64": "/usr/bin/qemu-system-x86_64"}
@@ -50,10 +50,30 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     controllers: tuple[Controller, ...]
     devices: Devices
     ports: tuple[RootPort, ...]
+    expanders: tuple[Expander, ...] = ()
+
+    @property
+    def places(self) -> dict[str, Address]:
+        """PCI addresses by QEMU's id of the device: what a new Machine keeps of a running one."""
+        found = {controller.id: controller.place for controller in self.controllers}
+        found |= {expander.id: expander.place for expander in self.expanders}
+        found |= {disks.device_id(disk.name): disk.place for disk in self.disks if disk.place}
+        found |= {nics.device_id(nic.name): nic.place for nic in self.nics}
+        found |= {memory.PLUG_ID: self.memory.plug.place} if self.memory.plug else {}
+        return found | self.devices.places
+
+    @property
+    def sockets(self) -> tuple[str, ...]:
+        """Names of the listening sockets that this machine's command line takes."""
+        return ("qmp", *self.devices.sockets)
 
 
-def machine_from_vmi(name: str, uid: str, spec: Document, facts: Facts, files: Attachments) -> Machine:
+def machine_from_vmi(
+    name: str, uid: str, spec: Document, facts: Facts, files: Attachments, running: Machine | None = None
+) -> Machine:
     """`name` is `<namespace>_<VMI>`, as libvirt domains are called.
+
+    With `running` this is what that machine shall become: its devices keep their places, new ones take free ports.
 
     Raises ValueError, with the field to change, for a spec this node cannot run.
     """
@@ -62,23 +82,37 @@ def machine_from_vmi(name: str, uid: str, spec: Document, facts: Facts, files: A
     if facts.arch not in QEMU:
         raise ValueError(f"spec.architecture {facts.arch!r} cannot run here; choose one of {', '.join(QEMU)}")
     board = _platform(domain, facts)
-    layout = pci.Layout(q35="q35" in board.type)
+    layout = pci.Layout(
+        q35="q35" in board.type,
+        kept=running.places if running else None,
+        ports=running.ports if running else None,
+        expanders=running.expanders if running else (),
+    )
+    hotplug = not parts.get("disableHotplug")
     boot = disks.boot_order(parts)
     processor = cpu.cpu_from_domain(domain, facts)
     drives = disks.disks_from_devices(parts, files, boot, layout, processor.count)
+    cards = nics.nics_from_devices(parts, files.nics, boot, layout)
+    controllers = disks.controllers(drives, layout, hotplug=hotplug)
+    usb_disks = any(disk.bus == "usb" for disk in drives)
+    others = devices.devices_from_spec(parts, layout, facts, files, usb_disks=usb_disks)
+    ram = memory.memory_from_domain(domain, layout, running.memory if running else None)
+    if hotplug:
+        layout.reserve(LARGE if ram.size_kib << 10 > LARGE_GUEST_BYTES else SMALL)
     return Machine(
         name=name,
         arch=facts.arch,
         platform=board,
         cpu=processor,
-        memory=memory.memory_from_domain(domain),
+        memory=ram,
         firmware=firmware.firmware_from_domain(domain, uid, files, facts),
         graphics=graphics.graphics_from_devices(parts, layout),
-        nics=nics.nics_from_devices(parts, files.nics, boot, layout),
+        nics=cards,
         disks=drives,
-        controllers=disks.controllers(drives, layout),
-        devices=devices.devices_from_spec(parts, layout, any(disk.bus == "usb" for disk in drives)),
+        controllers=controllers,
+        devices=others,
         ports=layout.ports,
+        expanders=layout.expanders,
     )
 
 
@@ -115,11 +149,12 @@ def argv(machine: Machine) -> tuple[str, ...]:
         *("-action", options("", shutdown="pause", panic="pause", watchdog=watchdog)),
         *_platform_args(machine),
         *cpu.cpu_args(machine.cpu),
-        *memory.memory_args(machine.memory),
         *firmware.firmware_args(machine.firmware),
         *("-chardev", options("socket", id="qmp", fd=descriptor("qmp"), server=True, wait=False)),
         *("-mon", "chardev=qmp,mode=control"),
+        *pci.expander_args(machine.expanders),
         *pci.port_args(machine.ports),
+        *memory.memory_args(machine.memory),
         *graphics.graphics_args(machine.graphics),
     ]
     for controller in machine.controllers:
@@ -144,7 +179,7 @@ def _platform_args(machine: Machine) -> list[str]:
         usb=False,
         graphics=False if text_only else None,
         **{"dump-guest-core": False},
-        **({"memory-backend": "ram"} if machine.memory.hugepage_bytes else {}),
+        **({"memory-backend": "ram"} if machine.memory.has_backend else {}),
         **firmware.flash_options(machine.firmware.uefi),
     )
     accelerator = "kvm" if board.kvm else options("tcg", **{"tb-size": TRANSLATION_BUFFER_MIB})

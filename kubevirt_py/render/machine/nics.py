@@ -47,11 +47,12 @@ def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, de
         raise ValueError(f"interface {wire.name}: model {model!r} is unknown; choose one of {', '.join(_DRIVERS)}")
     transitional = model == "virtio" and bool(devices.get("useVirtioTransitional"))
     express = model in _EXPRESS and not transitional
+    device = device_id(wire.name)
     return Nic(
         name=wire.name,
         model=model,
         mac=wire.mac,
-        place=layout.express("nic") if express else layout.conventional("nic"),
+        place=_place(spec, express, layout, device),
         queues=wire.queues if model == "virtio" else 1,
         vhost=wire.vhost and model == "virtio",
         mtu=wire.mtu if model == "virtio" else 0,
@@ -60,6 +61,17 @@ def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, de
         transitional=transitional,
         link_up=spec.get("state") != "down",
     )
+
+
+def device_id(name: str) -> str:
+    """QEMU's id of the card of an interface."""
+    return f"nic.{name}"
+
+
+def _place(spec: Document, express: bool, layout: Layout, device: str) -> Address:
+    if spec.get("pciAddress"):
+        return layout.fixed(spec["pciAddress"], device)
+    return layout.express("nic", device) if express else layout.conventional("nic", device)
 
 
 def nic_args(nic: Nic) -> list[str]:
@@ -78,7 +90,7 @@ def nic_args(nic: Nic) -> list[str]:
     )
     card = options(
         _DRIVERS[nic.model] + ("-transitional" if nic.transitional else ""),
-        id=f"nic.{nic.name}",
+        id=device_id(nic.name),
         netdev=f"net.{nic.name}",
         mac=nic.mac,
         bus=nic.place.bus,

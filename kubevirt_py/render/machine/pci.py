@@ -1,12 +1,16 @@
 """PCI addresses that depend on the spec alone, so a guest finds its devices at the same place at each start.
 
-On q35 each device sits behind a root port of its own. Ports of one kind share a range of slots, so adding a
-network card moves no disk. On i440fx all devices stand on the one bus.
+On q35 each device sits behind a root port of its own. Ports of one kind share a range of slots, and a machine has
+free ones beside those in use, in groups: so adding a network card moves no disk, and what is plugged into a running
+machine stands where it will stand after a restart. On i440fx all devices stand on the one bus.
+
+A running machine's devices are given as `kept`: they stay where they are, and newcomers take free ports.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -15,10 +19,15 @@ from kubevirt_py.render.machine.wiring import options
 
 Role = Literal["nic", "system", "disk"]
 
-_Q35_SLOTS: dict[Role, range] = {"nic": range(2, 6), "system": range(6, 8), "disk": range(8, 16)}
-_I440FX_SLOTS: dict[Role, range] = {"nic": range(3, 8), "system": range(8, 16), "disk": range(16, 32)}
-_Q35_CONVENTIONAL: dict[Role, range] = {"nic": range(16, 19), "system": range(19, 23), "disk": range(23, 27)}
+_EXPRESS: dict[Role, range] = {"nic": range(2, 6), "disk": range(6, 14), "system": range(14, 16)}
+_CONVENTIONAL: dict[Role, range] = {"nic": range(16, 19), "system": range(19, 25), "disk": range(25, 29)}
+_I440FX: dict[Role, range] = {"nic": range(3, 8), "system": range(8, 16), "disk": range(16, 32)}
+_FREE_ON_Q35 = (29, 30)
 _FUNCTIONS = 8
+_FIXED = re.compile(r"([0-9a-f]{4}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])", re.IGNORECASE | re.ASCII)
+_LEAST_EXPANDER_BUS = 0x80
+"""Below are the numbers of buses behind root ports."""
+_EXPANDER_CHASSIS = 128
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -27,70 +36,198 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class RootPort(msgspec.Struct, frozen=True):
+    """A port on the host's bus, or on the expander `bus`."""
+
     id: str
     chassis: int
     slot: int
     function: int
+    bus: str = "pcie.0"
+
+
+class Expander(msgspec.Struct, frozen=True):
+    """A second root bus with a number of its own (pxb-pcie), for devices that want a fixed bus."""
+
+    id: str
+    number: int
+    place: Address
+
+
+class Spare(msgspec.Struct, frozen=True):
+    """How many ports a role has: a multiple of `group` with at least `free` unused ones."""
+
+    group: int
+    free: int
+
+
+SMALL: dict[Role, Spare] = {"nic": Spare(2, 1), "disk": Spare(4, 2)}
+LARGE: dict[Role, Spare] = {"nic": Spare(4, 2), "disk": Spare(8, 4)}
+LARGE_GUEST_BYTES = 2 << 30
+"""Beyond this size a guest has the larger reserve: three free ports before, six after, as upstream."""
 
 
 class Layout:
-    """Hands out addresses while one machine is put together."""
+    """Hands out addresses while one machine is put together.
 
-    def __init__(self, q35: bool) -> None:
+    `kept` are the places of a running machine by device id and `ports` its root ports: None makes ports as needed,
+    otherwise a newcomer must find a free one.
+    """
+
+    def __init__(
+        self,
+        q35: bool,
+        *,
+        kept: Mapping[str, Address] | None = None,
+        ports: tuple[RootPort, ...] | None = None,
+        expanders: tuple[Expander, ...] = (),
+    ) -> None:
         self.q35 = q35
-        self._ports: list[RootPort] = []
-        self._taken: Counter[str] = Counter()
+        self.expanders = expanders
+        self._kept = dict(kept or {})
+        self._running = ports is not None
+        self._ports = {port.id: port for port in ports or ()}
+        self._taken = set(self._kept.values())
 
     @property
     def ports(self) -> tuple[RootPort, ...]:
         """Root ports in the order of their addresses, as the guest numbers the buses behind them."""
-        return tuple(sorted(self._ports, key=lambda port: (port.slot, port.function)))
+        return tuple(sorted(self._ports.values(), key=lambda port: (port.bus != "pcie.0", port.slot, port.function)))
 
-    def express(self, role: Role) -> Address:
-        """The next place for a device of this role. Raises ValueError when the slots are used up."""
-        index = self._taken[role]
-        self._taken[role] += 1
-        slots = (_Q35_SLOTS if self.q35 else _I440FX_SLOTS)[role]
-        per_slot = _FUNCTIONS if self.q35 else 1
-        if index >= len(slots) * per_slot:
-            raise ValueError(f"the machine has room for {len(slots) * per_slot} PCI devices of the kind {role}")
+    def express(self, role: Role, device: str) -> Address:
+        """The place of a device of this role, by its id. Raises ValueError when no port is free."""
+        if device in self._kept:
+            return self._kept[device]
         if not self.q35:
-            return Address("pci.0", f"{slots[index]:#x}")
-        slot, function = slots[index // _FUNCTIONS], index % _FUNCTIONS
-        port = RootPort(f"port.{slot:x}.{function}", chassis=slot * _FUNCTIONS + function, slot=slot, function=function)
-        self._ports.append(port)
-        return Address(port.id, "0x0")
+            return self._conventional(role, _I440FX[role], "pci.0")
+        for slot in _EXPRESS[role]:
+            for function in range(_FUNCTIONS):
+                place = Address(_port_id(slot, function), "0x0")
+                if place in self._taken or (self._running and place.bus not in self._ports):
+                    continue
+                self._add_port(slot, function)
+                return self._take(place)
+        if self._running:
+            raise ValueError(f"the running machine has no free PCI port for another {role}; restart it to add more")
+        raise ValueError(f"the machine has room for {len(_EXPRESS[role]) * _FUNCTIONS} PCI devices of the kind {role}")
 
-    def conventional(self, role: Role) -> Address:
-        """The next place for a device that is not PCI Express."""
-        if not self.q35:
-            return self.express(role)
-        key = f"conventional {role}"
-        index = self._taken[key]
-        self._taken[key] += 1
-        slots = _Q35_CONVENTIONAL[role]
-        if index >= len(slots):
-            raise ValueError(f"the machine has room for {len(slots)} conventional PCI devices of the kind {role}")
-        return Address("pcie.0", f"{slots[index]:#x}")
+    def conventional(self, role: Role, device: str) -> Address:
+        """The place of a device that is not PCI Express."""
+        if device in self._kept:
+            return self._kept[device]
+        return (
+            self._conventional(role, _CONVENTIONAL[role], "pcie.0")
+            if self.q35
+            else self._conventional(role, _I440FX[role], "pci.0")
+        )
+
+    def fixed(self, address: str, device: str) -> Address:
+        """The place that the spec names as `0000:bus:slot.function`, the same in the guest.
+
+        On q35 a bus other than 0 is an expander's, so its number is 80 or higher. Raises ValueError for an address
+        that is taken or cannot be.
+        """
+        if device in self._kept:
+            return self._kept[device]
+        parts = _FIXED.fullmatch(address)
+        if parts is None or int(parts[1], 16):
+            raise ValueError(f"{address!r} is not a PCI address such as 0000:81:01.0")
+        bus, slot, function = (int(part, 16) for part in parts.groups()[1:])
+        if bus == 0:
+            place = self._on_host_bus(address, slot, function)
+        elif not self.q35 or bus < _LEAST_EXPANDER_BUS:
+            least = (
+                f"; use 00 or a bus from {_LEAST_EXPANDER_BUS:x} on" if self.q35 else "; a pc machine has bus 00 only"
+            )
+            raise ValueError(f"PCI address {address}: bus {parts[2]} cannot be chosen{least}")
+        else:
+            place = self._on_expander(bus, slot, function)
+        if place in self._taken:
+            raise ValueError(f"PCI address {address} is taken by another device")
+        return self._take(place)
 
     def video(self) -> Address:
         return Address("pcie.0", "0x1") if self.q35 else Address("pci.0", "0x2")
 
+    def reserve(self, spares: Mapping[Role, Spare]) -> None:
+        """Add free root ports for devices that come later; i440fx needs none."""
+        if self._running or not self.q35:
+            return
+        for role, spare in spares.items():
+            slots = _EXPRESS[role]
+            used = sum(port.bus == "pcie.0" and port.slot in slots for port in self._ports.values())
+            total = min(-(-(used + spare.free) // spare.group) * spare.group, len(slots) * _FUNCTIONS)
+            for index in range(total):
+                self._add_port(slots[index // _FUNCTIONS], index % _FUNCTIONS)
+
+    def _conventional(self, role: Role, slots: range, bus: str) -> Address:
+        for slot in slots:
+            if self._is_free(bus, slot):
+                return self._take(Address(bus, f"{slot:#x}"))
+        raise ValueError(f"the machine has room for {len(slots)} conventional PCI devices of the kind {role}")
+
+    def _is_free(self, bus: str, slot: int) -> bool:
+        """Whether no function of the slot is taken."""
+        return not any(place.bus == bus and place.addr.split(".")[0] == f"{slot:#x}" for place in self._taken)
+
+    def _take(self, place: Address) -> Address:
+        self._taken.add(place)
+        return place
+
+    def _add_port(self, slot: int, function: int) -> None:
+        name = _port_id(slot, function)
+        self._ports.setdefault(name, RootPort(name, chassis=slot * _FUNCTIONS + function, slot=slot, function=function))
+
+    def _on_host_bus(self, address: str, slot: int, function: int) -> Address:
+        """Only slots that no rule above gives away; on i440fx any that is free."""
+        bus = "pcie.0" if self.q35 else "pci.0"
+        known = _FREE_ON_Q35 if self.q35 else range(3, 32)
+        if slot not in known or function or not self._is_free(bus, slot):
+            free = ", ".join(f"0000:00:{one:02x}.0" for one in known if self._is_free(bus, one))
+            raise ValueError(f"PCI address {address} is the machine's own; free ones on bus 00 are {free}")
+        return Address(bus, f"{slot:#x}")
+
+    def _on_expander(self, bus: int, slot: int, function: int) -> Address:
+        """A function other than 0 is only seen beside a function 0: an empty root port stands there."""
+        name = f"pxb.{bus:x}"
+        if name not in {one.id for one in self.expanders}:
+            if self._running:
+                raise ValueError(f"the running machine has no PCI bus {bus:02x}; restart it to add one")
+            place = self.conventional("system", name)
+            self.expanders = (*self.expanders, Expander(name, bus, place))
+        if not self._is_free(name, slot):
+            raise ValueError(f"PCI slot {slot:02x} of bus {bus:02x} has a device already; give each one a slot")
+        if function:
+            port = RootPort(f"{name}.{slot:x}", _EXPANDER_CHASSIS + len(self._ports), slot, 0, name)
+            self._ports[port.id] = port
+            return Address(name, f"{slot:#x}.{function:#x}")
+        return Address(name, f"{slot:#x}")
+
+
+def _port_id(slot: int, function: int) -> str:
+    return f"port.{slot:x}.{function}"
+
+
+def expander_args(expanders: tuple[Expander, ...]) -> list[str]:
+    args = []
+    for one in expanders:
+        args += ["-device", options("pxb-pcie", id=one.id, bus_nr=one.number, bus=one.place.bus, addr=one.place.addr)]
+    return args
+
 
 def port_args(ports: tuple[RootPort, ...]) -> list[str]:
+    """No port asks the firmware for I/O space: there is room for 15 windows, and virtio needs none."""
     args = []
     for port in ports:
         first = port.function == 0
-        args += [
-            "-device",
-            options(
-                "pcie-root-port",
-                id=port.id,
-                bus="pcie.0",
-                addr=f"{port.slot:#x}.{port.function:#x}",
-                multifunction=True if first else None,
-                chassis=port.chassis,
-                port=port.chassis,
-            ),
-        ]
+        place = options(
+            "pcie-root-port",
+            id=port.id,
+            bus=port.bus,
+            addr=f"{port.slot:#x}.{port.function:#x}",
+            multifunction=True if first else None,
+            chassis=port.chassis,
+            port=port.chassis,
+            **{"io-reserve": 0},
+        )
+        args += ["-device", place]
     return args

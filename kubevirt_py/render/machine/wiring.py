@@ -12,11 +12,19 @@ import msgspec
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts about the node. `now` is RFC 3339 UTC, used only for clocks that run at an offset."""
+    """Facts about the node and settings of the cluster. `now` is RFC 3339 UTC, for clocks that run at an offset.
+
+    `smbios` are the KubeVirt CR's strings; `balloon_stats_s` is how often the balloon tells statistics, 0 for never.
+    `cells` are the host's NUMA nodes that the pod's own CPUs are on, with these CPUs, for dedicated ones.
+    """
 
     kvm: bool
     arch: str = "amd64"
     now: str = ""
+    smbios: dict[str, str] = {}
+    free_page_reporting: bool = True
+    balloon_stats_s: int = 0
+    cells: dict[int, tuple[int, ...]] = {}
 
 
 class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,11 +47,15 @@ class NicWire(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attachments(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything opened for one machine: volumes by name, networks in the order of the spec, a kernel's initrd."""
+    """Everything opened for one machine: volumes by name, networks in the order of the spec, a kernel's initrd.
+
+    `vsock_cid` is the guest's address on an opened /dev/vhost-vsock, 0 without one.
+    """
 
     disks: dict[str, DiskFile] = {}
     nics: tuple[NicWire, ...] = ()
     initrd: bool = False
+    vsock_cid: int = 0
 
 
 def descriptor(*parts: str | int, direct: bool = False) -> str:

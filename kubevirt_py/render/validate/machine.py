@@ -11,6 +11,7 @@ from kubevirt_py.render.machine import Attachments, DiskFile, Facts, NicWire, ar
 
 ANY_TIME = datetime(2030, 1, 1, tzinfo=UTC).isoformat()
 ANY_MAC = "02:00:00:00:00:01"
+ANY_CID = 3
 ANY_UID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -21,6 +22,7 @@ def check(spec: Document, path: str) -> Iterator[Cause]:
         disks={disk["name"]: DiskFile() for disk in devices.get("disks") or ()},
         nics=tuple(NicWire(name=item["name"], mac=ANY_MAC) for item in devices.get("interfaces") or ()),
         initrd=True,
+        vsock_cid=ANY_CID,
     )
     for kvm in (True, False):
         try:
