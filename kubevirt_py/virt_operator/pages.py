@@ -7,9 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from kubevirt_py.render import settings
+from kubevirt_py.render import reference, settings
 
-PAGES: dict[str, Callable[[], str]] = {"configuration.md": settings.reference}
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": settings.reference,
+    "roles.md": reference.roles_page,
+    "subresources.md": reference.subresources_page,
+}
 
 
 def main(argv: list[str]) -> int:

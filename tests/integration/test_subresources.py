@@ -6,6 +6,7 @@ What each user gets is written down in tests/golden/subresources/answers.txt.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,12 +14,16 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from hack.cluster.pki import Leaf
+from hack.cluster.pki import Pki as ClusterPki
 from kubevirt_py.api.subresources import GROUP, ROUTES, VERSIONS, Route
+from kubevirt_py.render.reference import ROLES, VERBS, resources, rights_table
 from kubevirt_py.virt_api import streams
 from tests.conftest import Golden
 from tests.integration.aggregation import USERS, Aggregated, add_machine, aggregated
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+PAGE = Path(__file__).parents[2] / "docs/roles.md"
 PROTOCOL = "plain.kubevirt.io"
 REFUSED_BY_THE_API_SERVER, REFUSED_BY_VIRT_API = 403, 401
 OBJECTS = {"start": "idle", "unpause": "paused"}
@@ -104,9 +109,9 @@ def granted(route: Route, user: str) -> bool:
 
 @pytest.mark.timeout(300)
 async def test_every_route_for_every_role(lab: Aggregated, guest: int, golden: Golden) -> None:
-    lines = [f"{'':48}" + "".join(f"{user:>14}" for user in USERS)]
+    lines = [f"{'':56}" + "".join(f"{user:>14}" for user in USERS)]
     for route in ROUTES:
-        row = f"{route.method:4}{route.rbac_resource:44}"
+        row = f"{route.method:4}{route.rbac_resource:52}"
         for user in USERS:
             what = f"{route.method} {route.rbac_resource} by {user}"
             status, reviews = await through_the_api_server(lab, route, user, guest)
@@ -122,3 +127,76 @@ async def test_every_route_for_every_role(lab: Aggregated, guest: int, golden: G
             row += f"{status:>14}"
         lines.append(row)
     golden.check("subresources/answers.txt", "\n".join(lines) + "\n")
+
+
+STOP = f"/apis/{GROUP}/v1/namespaces/{{}}/virtualmachines/busy/stop"
+SPOOFED = {"X-Remote-User": USERS["cluster-admin"], "X-Remote-Group": "system:masters"}
+
+
+def strangers(lab: Aggregated) -> dict[str, ssl.SSLContext]:
+    """Clients whose TLS is in order, but who are not the front proxy."""
+    authority = ClusterPki(lab.folder)
+    for name, subject in (("other-name", "/CN=somebody"), ("no-name", "/O=front-proxy-client")):
+        authority.issue(Leaf(name, "front-proxy-ca", subject))
+    return {
+        "no certificate": lab.stranger(),
+        "other common name": lab.stranger("other-name"),
+        "no common name": lab.stranger("no-name"),
+    }
+
+
+async def test_only_the_front_proxy_is_believed(lab: Aggregated) -> None:
+    before = lab.api.reviews
+    for who, tls in strangers(lab).items():
+        async with (
+            aiohttp.ClientSession(lab.url, connector=aiohttp.TCPConnector(ssl=tls), headers=SPOOFED) as session,
+            session.put(STOP.format(lab.namespace), data=HARMLESS) as answer,
+        ):
+            assert (answer.status, (await answer.json())["reason"]) == (401, "Unauthorized"), who
+    assert lab.api.reviews == before
+
+
+async def test_the_front_proxy_must_name_a_user(lab: Aggregated) -> None:
+    connector = aiohttp.TCPConnector(ssl=lab.front_proxy)
+    async with (
+        aiohttp.ClientSession(lab.url, connector=connector, headers={"X-Remote-Group": "system:masters"}) as session,
+        session.put(STOP.format(lab.namespace), data=HARMLESS) as answer,
+    ):
+        assert answer.status == 401
+
+
+async def test_headers_of_a_user_do_not_pass_the_api_server(lab: Aggregated) -> None:
+    """The one who may only look stays who he is, whatever he writes into the headers of the front proxy."""
+    url = f"/apis/{GROUP}/v1/namespaces/{lab.namespace}/virtualmachineinstances/busy/vnc/screenshot"
+    headers = SPOOFED | {"Impersonate-User": USERS["edit"]}
+    async with lab.session.get(url, headers=headers) as answer:
+        assert answer.status == 401
+        message = (await answer.json())["message"]
+    assert message.startswith(f'User "{USERS["edit"]}" cannot get "virtualmachineinstances/vnc/screenshot"')
+
+
+async def test_rights_are_what_the_page_says(lab: Aggregated) -> None:
+    """Each cell of docs/roles.md, asked of the API server's own authorizer."""
+    given = {
+        (role, verb, group, resource): await may(lab, USERS[role], verb, group, resource)
+        for role in ROLES
+        for group, resource in resources()
+        for verb in VERBS
+    }
+    table = rights_table(lambda *right: given[right])
+    assert table in PAGE.read_text()
+    assert sum(given.values()) > 100
+
+
+async def may(lab: Aggregated, user: str, verb: str, group: str, resource: str) -> bool:
+    name, _, subresource = resource.partition("/")
+    attributes = {"verb": verb, "group": group, "resource": name, "subresource": subresource}
+    attributes["namespace"] = lab.namespace
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": user, "groups": ["system:authenticated"], "resourceAttributes": attributes},
+    }
+    async with lab.session.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review) as answer:
+        allowed: bool = (await answer.json())["status"]["allowed"]
+        return allowed
