@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import string
-from collections import Counter
 from typing import Literal
 
 import msgspec
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.pci import Address, Layout
-from kubevirt_py.render.machine.wiring import Attachments, DiskFile, descriptor, options
+from kubevirt_py.render.machine.wiring import Attachments, DiskFile, Option, descriptor, options
 
 BUSES = ("virtio", "sata", "scsi", "usb")
 DEFAULT_BUS = "sata"
@@ -21,7 +21,10 @@ _ERROR_POLICIES = {"stop": "stop", "ignore": "ignore", "report": "report", "enos
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
-    """One disk. `unit` numbers it on its bus; `place` is its PCI address on virtio, `port` its socket on SATA."""
+    """One disk. `unit` numbers it on its bus; `place` is its PCI address on virtio, `port` its socket on SATA.
+
+    `index` numbers its medium: another medium in the same drive has another number. A drive may be `empty`.
+    """
 
     name: str
     target: str
@@ -44,57 +47,124 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     queues: int = 0
     iothread: bool = False
     transitional: bool = False
+    empty: bool = False
+
+
+class Image(msgspec.Struct, frozen=True):
+    """A file of a disk: its descriptor's name, the set QEMU finds it in, and the block nodes on it, lowest first."""
+
+    name: str
+    fdset: int
+    direct: bool
+    nodes: tuple[Document, ...]
+
+
+class _Numbers:
+    """Numbers of disks: those that run keep theirs, newcomers get the lowest free ones, in the order of the spec."""
+
+    def __init__(self, running: tuple[Disk, ...]) -> None:
+        self._kept = {disk.name: disk for disk in running}
+        self._media = {disk.index for disk in running}
+        self._units = {(disk.bus, disk.unit) for disk in running}
+        self._targets = {disk.target for disk in running}
+        self._boot = {disk.bootindex for disk in running}
+
+    def medium(self, name: str, bus: str, file: DiskFile | None) -> int:
+        """The same as before for the same drive with the same file in it."""
+        old = self._kept.get(name)
+        if old is not None and old.bus == bus and (None if old.empty else old.file.source) == (file and file.source):
+            return old.index
+        found = next(number for number in itertools.count() if number not in self._media)
+        self._media.add(found)
+        return found
+
+    def unit(self, name: str, bus: str) -> int:
+        old = self._kept.get(name)
+        if old is not None and old.bus == bus:
+            return old.unit
+        found = next(number for number in itertools.count() if (bus, number) not in self._units)
+        self._units.add((bus, found))
+        return found
+
+    def target(self, name: str, prefix: str) -> str:
+        old = self._kept.get(name)
+        if old is not None and old.target.startswith(prefix):
+            return old.target
+        names_of = (prefix + _letters(number) for number in itertools.count())
+        found = next(target for target in names_of if target not in self._targets)
+        self._targets.add(found)
+        return found
+
+    def boot(self, name: str, wanted: int | None) -> int | None:
+        """A newcomer's boot index counts only where no disk of the running machine has it."""
+        if old := self._kept.get(name):
+            return old.bootindex
+        return wanted if wanted not in self._boot else None
 
 
 def disks_from_devices(
-    devices: Document, files: Attachments, boot: dict[str, int], layout: Layout, cpus: int
+    devices: Document,
+    files: Attachments,
+    boot: dict[str, int],
+    layout: Layout,
+    cpus: int,
+    running: tuple[Disk, ...] = (),
 ) -> tuple[Disk, ...]:
-    """The spec's disks in order. Raises ValueError for an unknown bus or a disk whose volume was not opened."""
-    units: Counter[str] = Counter()
-    targets: Counter[str] = Counter()
+    """The spec's disks in order; a cdrom without a file is an empty drive. Those that are `running` keep their numbers.
+
+    Raises ValueError for an unknown bus or a disk whose volume was not opened.
+    """
+    numbers = _Numbers(running)
+    return tuple(_disk(spec, devices, files, boot, layout, cpus, numbers) for spec in devices.get("disks") or ())
+
+
+def _disk(
+    spec: Document,
+    devices: Document,
+    files: Attachments,
+    boot: dict[str, int],
+    layout: Layout,
+    cpus: int,
+    numbers: _Numbers,
+) -> Disk:
+    name = spec["name"]
+    kind, front = _front(spec)
+    bus = front.get("bus") or (DEFAULT_BUS if kind != "lun" else "scsi")
+    if bus not in BUSES:
+        raise ValueError(f"disk {name}: bus {bus!r} is unknown; choose one of {', '.join(BUSES)}")
+    if bus == "sata" and kind == "disk" and front.get("readonly"):
+        raise ValueError(f"disk {name}: a disk on sata cannot be read-only; use bus virtio or scsi, or a cdrom")
+    file = files.disks.get(name)
+    if file is None and kind != "cdrom":
+        raise ValueError(f"disk {name}: no volume of this name was opened")
     transitional = bool(devices.get("useVirtioTransitional"))
-    disks = []
-    for index, spec in enumerate(devices.get("disks") or ()):
-        name = spec["name"]
-        kind, front = _front(spec)
-        bus = front.get("bus") or (DEFAULT_BUS if kind != "lun" else "scsi")
-        if bus not in BUSES:
-            raise ValueError(f"disk {name}: bus {bus!r} is unknown; choose one of {', '.join(BUSES)}")
-        if bus == "sata" and kind == "disk" and front.get("readonly"):
-            raise ValueError(f"disk {name}: a disk on sata cannot be read-only; use bus virtio or scsi, or a cdrom")
-        if name not in files.disks:
-            raise ValueError(f"disk {name}: no volume of this name was opened")
-        prefix = _TARGET_PREFIX[bus]
-        block = (spec.get("blockSize") or {}).get("custom") or {}
-        virtio = bus == "virtio"
-        disks.append(
-            Disk(
-                name=name,
-                target=prefix + _letters(targets[prefix]),
-                kind=kind,
-                bus=bus,
-                file=files.disks[name],
-                index=index,
-                unit=units[bus],
-                place=_place(front, transitional, layout, device_id(name)) if virtio else None,
-                port=_sata_port(units[bus], layout.q35) if bus == "sata" else "",
-                read_only=kind == "cdrom" or bool(front.get("readonly")),
-                cache=spec.get("cache") or "",
-                io=spec.get("io") or "",
-                error_policy=_ERROR_POLICIES.get(spec.get("errorPolicy") or "stop", "stop"),
-                serial=spec.get("serial") or "",
-                bootindex=boot.get(name),
-                shareable=bool(spec.get("shareable")),
-                logical_block=block.get("logical"),
-                physical_block=block.get("physical"),
-                queues=cpus if virtio and devices.get("blockMultiQueue") else 0,
-                iothread=virtio and bool(spec.get("dedicatedIOThread")),
-                transitional=virtio and transitional,
-            )
-        )
-        units[bus] += 1
-        targets[prefix] += 1
-    return tuple(disks)
+    block = (spec.get("blockSize") or {}).get("custom") or {}
+    virtio = bus == "virtio"
+    unit = numbers.unit(name, bus)
+    return Disk(
+        name=name,
+        target=numbers.target(name, _TARGET_PREFIX[bus]),
+        kind=kind,
+        bus=bus,
+        file=file or DiskFile(),
+        empty=file is None,
+        index=numbers.medium(name, bus, file),
+        unit=unit,
+        place=_place(front, transitional, layout, device_id(name)) if virtio else None,
+        port=_sata_port(unit, layout.q35) if bus == "sata" else "",
+        read_only=kind == "cdrom" or bool(front.get("readonly")),
+        cache=spec.get("cache") or "",
+        io=spec.get("io") or "",
+        error_policy=_ERROR_POLICIES.get(spec.get("errorPolicy") or "stop", "stop"),
+        serial=spec.get("serial") or "",
+        bootindex=numbers.boot(name, boot.get(name)),
+        shareable=bool(spec.get("shareable")),
+        logical_block=block.get("logical"),
+        physical_block=block.get("physical"),
+        queues=cpus if virtio and devices.get("blockMultiQueue") else 0,
+        iothread=virtio and bool(spec.get("dedicatedIOThread")),
+        transitional=virtio and transitional,
+    )
 
 
 def device_id(name: str) -> str:
@@ -140,19 +210,39 @@ def boot_order(devices: Document) -> dict[str, int]:
 
 
 def disk_args(disk: Disk) -> list[str]:
-    return [*_block_args(disk), *_front_args(disk)]
+    args = []
+    for image in images(disk):
+        token = descriptor(image.name, direct=image.direct)
+        args += ["-add-fd", options("", fd=token, set=image.fdset, opaque=image.name)]
+        args += [part for node in image.nodes for part in ("-blockdev", _json(node))]
+    if disk.iothread:
+        args += ["-object", options("iothread", id=iothread_id(disk))]
+    front = front_device(disk)
+    return [*args, "-device", options(str(front.pop("driver")), **front)]
 
 
-def _block_args(disk: Disk) -> list[str]:
-    args = _node_args(disk, "disk", disk.file.format, disk.read_only)
-    return [*_node_args(disk, "base", disk.file.base, True), *args] if disk.file.base else args
-
-
-def _node_args(disk: Disk, role: str, image: str, read_only: bool) -> list[str]:
-    """A file node on a descriptor set and a format node on it. A base named in an image's header is never followed.
+def node_name(disk: Disk) -> str:
+    """The block node that the guest's device is on.
 
     Nodes are numbered: QEMU's names of nodes have at most 31 characters, a volume's up to 63.
     """
+    return f"disk{disk.index}"
+
+
+def iothread_id(disk: Disk) -> str:
+    return f"iothread{disk.index}"
+
+
+def images(disk: Disk) -> tuple[Image, ...]:
+    """The files of a disk, the lowest first."""
+    if disk.empty:
+        return ()
+    own = _image(disk, "disk", disk.file.format, disk.read_only)
+    return (_image(disk, "base", disk.file.base, True), own) if disk.file.base else (own,)
+
+
+def _image(disk: Disk, role: str, driver: str, read_only: bool) -> Image:
+    """A file node on a descriptor set and a format node on it. A base named in an image's header is never followed."""
     fdset = 2 * disk.index + (1 if role == "disk" else 2)
     name = f"{role}{disk.index}"
     file: Document = {
@@ -165,17 +255,15 @@ def _node_args(disk: Disk, role: str, image: str, read_only: bool) -> list[str]:
     if role == "disk":
         file |= _cache(disk)
     node: Document = {
-        "driver": image,
+        "driver": driver,
         "node-name": name,
         "file": f"{name}-file",
         "read-only": read_only,
         "discard": "unmap",
     }
-    if image == "qcow2":
+    if driver == "qcow2":
         node["backing"] = f"base{disk.index}" if role == "disk" and disk.file.base else None
-    direct = role == "disk" and _is_direct(disk)
-    handle = options("", fd=descriptor(role, disk.name, direct=direct), set=fdset, opaque=f"{role}.{disk.name}")
-    return ["-add-fd", handle, *(part for one in (file, node) for part in ("-blockdev", _json(one)))]
+    return Image(f"{role}.{disk.name}", fdset, role == "disk" and _is_direct(disk), (file, node))
 
 
 def _cache(disk: Disk) -> Document:
@@ -193,41 +281,40 @@ def _json(document: Document) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def _front_args(disk: Disk) -> list[str]:
-    args = []
-    iothread = f"iothread{disk.index}" if disk.iothread else None
-    if iothread:
-        args += ["-object", options("iothread", id=iothread)]
-    common = {
-        "drive": f"disk{disk.index}",
-        "bootindex": disk.bootindex,
-        "serial": disk.serial or None,
-        "share-rw": True if disk.shareable and not disk.read_only else None,
-        "logical_block_size": disk.logical_block,
-        "physical_block_size": disk.physical_block,
-        "write-cache": False if disk.cache == "writethrough" and disk.kind == "disk" else None,
-        "werror": None if disk.kind == "lun" else disk.error_policy,
-        "rerror": None if disk.kind == "lun" else _read_error_policy(disk.error_policy),
-    }
+def front_device(disk: Disk) -> dict[str, Option]:
+    """The device that the guest sees, as device_add takes it."""
     drivers = {
         "virtio": "virtio-blk-pci-transitional" if disk.transitional else "virtio-blk-pci",
         "sata": "ide-cd" if disk.kind == "cdrom" else "ide-hd",
         "scsi": {"cdrom": "scsi-cd", "disk": "scsi-hd", "lun": "scsi-block"}[disk.kind],
         "usb": "usb-storage",
     }
-    where: dict[str, str | int | None] = {}
+    where: dict[str, Option]
     if disk.place:
-        where = {"bus": disk.place.bus, "addr": disk.place.addr, "iothread": iothread}
-        where |= {"num-queues": disk.queues or None}
+        thread = iothread_id(disk) if disk.iothread else None
+        where = {"bus": disk.place.bus, "addr": disk.place.addr, "iothread": thread, "num-queues": disk.queues or None}
     elif disk.bus == "sata":
         where = {"bus": disk.port}
     elif disk.bus == "scsi":
         where = {"bus": "scsi.0", "channel": 0, "scsi-id": 0, "lun": disk.unit}
     else:
         where = {"bus": "usb.0"}
-    if disk.bus == "usb":
-        common = {key: common[key] for key in ("drive", "bootindex", "serial")}
-    return [*args, "-device", options(drivers[disk.bus], id=device_id(disk.name), **where, **common)]
+    common: dict[str, Option] = {
+        "drive": None if disk.empty else node_name(disk),
+        "bootindex": disk.bootindex,
+        "serial": disk.serial or None,
+    }
+    if disk.bus != "usb":
+        common |= {
+            "share-rw": True if disk.shareable and not disk.read_only else None,
+            "logical_block_size": disk.logical_block,
+            "physical_block_size": disk.physical_block,
+            "write-cache": "off" if disk.cache == "writethrough" and disk.kind == "disk" else None,
+            "werror": None if disk.kind == "lun" else disk.error_policy,
+            "rerror": None if disk.kind == "lun" else _read_error_policy(disk.error_policy),
+        }
+    found: dict[str, Option] = {"driver": drivers[disk.bus], "id": device_id(disk.name), **where, **common}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _read_error_policy(policy: str) -> str:

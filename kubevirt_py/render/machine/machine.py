@@ -91,7 +91,7 @@ def machine_from_vmi(
     hotplug = not parts.get("disableHotplug")
     boot = disks.boot_order(parts)
     processor = cpu.cpu_from_domain(domain, facts)
-    drives = disks.disks_from_devices(parts, files, boot, layout, processor.count)
+    drives = disks.disks_from_devices(parts, files, boot, layout, processor.count, running.disks if running else ())
     cards = nics.nics_from_devices(parts, files.nics, boot, layout)
     controllers = disks.controllers(drives, layout, hotplug=hotplug)
     usb_disks = any(disk.bus == "usb" for disk in drives)

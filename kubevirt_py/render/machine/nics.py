@@ -6,7 +6,7 @@ import msgspec
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.pci import Address, Layout
-from kubevirt_py.render.machine.wiring import NicWire, descriptor, options
+from kubevirt_py.render.machine.wiring import NicWire, Option, descriptor, options
 
 _DRIVERS = {
     "virtio": "virtio-net-pci",
@@ -74,32 +74,54 @@ def _place(spec: Document, express: bool, layout: Layout, device: str) -> Addres
     return layout.express("nic", device) if express else layout.conventional("nic", device)
 
 
+def backend_id(name: str) -> str:
+    """QEMU's id of what a card is wired to."""
+    return f"net.{name}"
+
+
 def nic_args(nic: Nic) -> list[str]:
+    wire, fds = backend(nic)
+    tokens = {fd: descriptor(fd) for fd in fds}
+    for key in ("fd", "fds", "vhostfd", "vhostfds"):
+        if key in wire:
+            wire[key] = ":".join(tokens[fd] for fd in str(wire[key]).split(":"))
+    card = front_device(nic)
+    return [
+        *("-netdev", options(str(wire.pop("type")), **wire)),
+        *("-device", options(str(card.pop("driver")), **card)),
+    ]
+
+
+def backend(nic: Nic) -> tuple[dict[str, Option], tuple[str, ...]]:
+    """What the card is wired to, as netdev_add takes it, and the names of the descriptors in it."""
     many = nic.queues > 1
-    taps, vhosts = (
-        ":".join(descriptor(kind, nic.name, queue) for queue in range(nic.queues)) for kind in ("tap", "vhost")
-    )
-    backend = options(
-        "tap",
-        id=f"net.{nic.name}",
-        fd=None if many else taps,
-        fds=taps if many else None,
-        vhost=True if nic.vhost else None,
-        vhostfd=vhosts if nic.vhost and not many else None,
-        vhostfds=vhosts if nic.vhost and many else None,
-    )
-    card = options(
-        _DRIVERS[nic.model] + ("-transitional" if nic.transitional else ""),
-        id=device_id(nic.name),
-        netdev=f"net.{nic.name}",
-        mac=nic.mac,
-        bus=nic.place.bus,
-        addr=nic.place.addr,
-        host_mtu=nic.mtu or None,
-        mq=True if many else None,
-        vectors=2 * nic.queues + 2 if many else None,
-        bootindex=nic.bootindex,
-        romfile="" if nic.bootindex is None else None,
-        **{"acpi-index": nic.acpi_index},
-    )
-    return ["-netdev", backend, "-device", card]
+    taps = tuple(f"tap.{nic.name}.{queue}" for queue in range(nic.queues))
+    vhosts = tuple(f"vhost.{nic.name}.{queue}" for queue in range(nic.queues)) if nic.vhost else ()
+    wire: dict[str, Option] = {
+        "type": "tap",
+        "id": backend_id(nic.name),
+        "fds" if many else "fd": ":".join(taps),
+    }
+    if nic.vhost:
+        wire |= {"vhost": True, "vhostfds" if many else "vhostfd": ":".join(vhosts)}
+    return wire, (*taps, *vhosts)
+
+
+def front_device(nic: Nic) -> dict[str, Option]:
+    """The card that the guest sees, as device_add takes it."""
+    many = nic.queues > 1
+    card: dict[str, Option] = {
+        "driver": _DRIVERS[nic.model] + ("-transitional" if nic.transitional else ""),
+        "id": device_id(nic.name),
+        "netdev": backend_id(nic.name),
+        "mac": nic.mac,
+        "bus": nic.place.bus,
+        "addr": nic.place.addr,
+        "host_mtu": nic.mtu or None,
+        "mq": True if many else None,
+        "vectors": 2 * nic.queues + 2 if many else None,
+        "bootindex": nic.bootindex,
+        "romfile": "" if nic.bootindex is None else None,
+        "acpi-index": nic.acpi_index,
+    }
+    return {key: value for key, value in card.items() if value is not None}

@@ -28,12 +28,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An opened volume. `direct` says that O_DIRECT works; `base` is the format of a read-only image below."""
+    """An opened volume. `direct` says that O_DIRECT works; `base` is the format of a read-only image below.
+
+    `source` names the claim of a volume that can be plugged and unplugged.
+    """
 
     format: Literal["raw", "qcow2"] = "raw"
     base: Literal["raw", "qcow2", ""] = ""
     direct: bool = False
     size_bytes: int = 0
+    source: str = ""
 
 
 class NicWire(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,12 +53,13 @@ class NicWire(msgspec.Struct, frozen=True, kw_only=True):
 class Attachments(msgspec.Struct, frozen=True, kw_only=True):
     """Everything opened for one machine: volumes by name, networks in the order of the spec, a kernel's initrd.
 
-    `vsock_cid` is the guest's address on an opened /dev/vhost-vsock, 0 without one.
+    `ignition` tells of an Ignition file. `vsock_cid` is the guest's address on an opened /dev/vhost-vsock, 0 without one.
     """
 
     disks: dict[str, DiskFile] = {}
     nics: tuple[NicWire, ...] = ()
     initrd: bool = False
+    ignition: bool = False
     vsock_cid: int = 0
 
 
