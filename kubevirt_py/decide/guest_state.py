@@ -94,6 +94,7 @@ class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     agent_connected: bool = False
     info: GuestInfo | None = None
+    frozen: bool = False
     trouble: str = ""
 
     @property

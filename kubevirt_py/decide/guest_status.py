@@ -10,6 +10,7 @@ from kubevirt_py.api.views import Condition
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, GuestInfo, GuestState
 from kubevirt_py.plan import Document
+from kubevirt_py.render.isos import SOURCES as ISO_SOURCES
 from kubevirt_py.render.network.model import InterfacePlan
 
 MAX_GUEST_INTERFACES = 16
@@ -30,6 +31,7 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
         "memory": {"guestAtBoot": size, "guestCurrent": size, "guestRequested": size},
         "currentCPUTopology": topology,
         "guestOSInfo": guest.info.os if guest.info and guest.agent_connected else {},
+        "fsFreezeStatus": "frozen" if guest.frozen else None,
         "migrationMethod": "BlockMigration" if _local_disks(spec) else "LiveMigration",
         "selinuxContext": "none",
     }
@@ -77,7 +79,7 @@ def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Docu
     for volume in sorted(spec.get("volumes") or (), key=lambda volume: str(volume["name"])):
         name = volume["name"]
         entry = {**known.get(name, {}), "name": name, "target": targets.get(name, "")}
-        if sizes.get(name) and any(kind.startswith("cloudInit") for kind in volume):
+        if sizes.get(name) and any(source in volume for source in ISO_SOURCES):
             entry["size"] = sizes[name]
         entries.append(entry)
     return entries
@@ -133,7 +135,7 @@ def _local_disks(spec: Document) -> bool:
     return any(not any(kind in volume for kind in shared) for volume in spec.get("volumes") or ())
 
 
-def info_document(info: GuestInfo, users: list[Document], filesystems: list[Document]) -> Document:
+def info_document(info: GuestInfo, users: list[Document], filesystems: list[Document], load: Document) -> Document:
     """The answer of subresource guestosinfo."""
     return {
         "apiVersion": "subresources.kubevirt.io/v1",
@@ -146,4 +148,5 @@ def info_document(info: GuestInfo, users: list[Document], filesystems: list[Docu
         "timezone": info.timezone,
         "userList": users,
         "fsInfo": {"disks": filesystems},
+        **({"load": load} if load else {}),
     }

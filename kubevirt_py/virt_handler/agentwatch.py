@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 
 from kubevirt_py.decide.guest_state import GuestInfo
+from kubevirt_py.virt_handler import guestfacts
 from kubevirt_py.virt_handler.guestagent import Channel
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.monitor import Monitor
@@ -39,8 +40,10 @@ class AgentWatch:
         with self._monitor.listening(self._on_event):
             while True:
                 self._poke = anyio.Event()
-                if self._open:
-                    info = await self._channel.inform()
+                if self._open and self._hosted.record.freeze is not None:
+                    self._note(connected=True, info=self.info)  # a frozen guest's agent answers next to nothing
+                elif self._open:
+                    info = await guestfacts.inform(self._channel)
                     self._note(connected=self._open, info=info or self.info)
                 else:
                     self._note(connected=False, info=None)

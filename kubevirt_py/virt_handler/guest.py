@@ -11,6 +11,7 @@ from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.virt_handler import dhcp, qmp
 from kubevirt_py.virt_handler.agentwatch import AgentWatch
+from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import Channel
 from kubevirt_py.virt_handler.hosted import Home, Hosted
 from kubevirt_py.virt_handler.monitor import RECONNECT_S, Monitor
@@ -30,6 +31,7 @@ class Guest:
         self.channel = Channel(folder.socket("agent"))
         self.monitor = Monitor(self.hosted, self._set_up)
         self.agent = AgentWatch(self.hosted, self.monitor, self.channel)
+        self.freezer = Freezer(self.hosted, self.channel)
         self.steering = Steering(self.hosted, self.monitor)
         self.key = record.key
         self.uid = record.uid
@@ -67,6 +69,7 @@ class Guest:
             outcome=self.record.outcome,
             agent_connected=self.agent.connected,
             info=self.agent.info,
+            frozen=self.freezer.frozen,
             trouble=self.monitor.trouble,
         )
 
@@ -78,7 +81,8 @@ class Guest:
         """Follow the guest until its process is gone; then all that is left is its report."""
         try:
             async with anyio.create_task_group() as tasks:
-                for part in (self.steering.run, self.agent.run, self._serve_network, self.monitor.follow):
+                followers = (self.steering.run, self.agent.run, self.freezer.run)
+                for part in (*followers, self._serve_network, self.monitor.follow):
                     tasks.start_soon(part)
                 await anyio.wait_readable(self.hosted.pidfd)
                 tasks.cancel_scope.cancel()

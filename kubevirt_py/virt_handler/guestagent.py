@@ -1,99 +1,41 @@
-"""The agent inside a guest (qemu-ga), over its virtio-serial socket. Everything it says is hostile.
+"""The way to the agent inside a guest (qemu-ga), over its virtio-serial socket. Everything it says is hostile.
 
 One conversation at a time, each on a connection of its own: size, depth, time and amount of what is kept are bounded.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import anyio
 import msgspec
-from anyio.abc import SocketStream
+from anyio.abc import ByteReceiveStream, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from kubevirt_py.decide.guest_state import GuestInfo
 from kubevirt_py.plan import Document
 
 ANSWER_S = 5.0
+CONNECT_S = 10.0
 LINE_BYTES = 1 << 20
+CONVERSATION_BYTES = 4 << 20
+"""An agent that says more than this is hung up on, so that endless lines cost little."""
 TEXT = 256
-MAX_COMMANDS = 256
-MAX_INTERFACES = 64
-MAX_ADDRESSES = 32
-MAX_ITEMS = 256
 
 T = TypeVar("T")
 
-log = logging.getLogger(__name__)
+
+class AgentError(Exception):
+    """The agent in the guest did not do what it was asked."""
 
 
-class AgentSilent(Exception):
-    """The agent in the guest does not answer, or answers nonsense."""
+class AgentSilent(AgentError):
+    """It does not answer, or answers nonsense."""
 
 
-class _Command(msgspec.Struct):
-    name: str
-    enabled: bool = True
-
-
-class _Info(msgspec.Struct):
-    version: str = ""
-    supported_commands: list[_Command] = []
-
-
-class _OsInfo(msgspec.Struct, rename="kebab"):
-    id: str = ""
-    name: str = ""
-    pretty_name: str = ""
-    version: str = ""
-    version_id: str = ""
-    machine: str = ""
-    kernel_release: str = ""
-    kernel_version: str = ""
-
-
-class _Address(msgspec.Struct, rename="kebab"):
-    ip_address: str = ""
-    ip_address_type: str = ""
-
-
-class _Interface(msgspec.Struct, rename="kebab"):
-    name: str = ""
-    hardware_address: str = ""
-    ip_addresses: list[_Address] = []
-
-
-class _HostName(msgspec.Struct, rename="kebab"):
-    host_name: str = ""
-
-
-class _Timezone(msgspec.Struct):
-    zone: str = ""
-    offset: int = 0
-
-
-class _User(msgspec.Struct, rename="kebab"):
-    user: str = ""
-    domain: str = ""
-    login_time: float = 0
-
-
-class _DiskAddress(msgspec.Struct, rename="kebab"):
-    bus_type: str = ""
-    serial: str = ""
-
-
-class _Filesystem(msgspec.Struct, rename="kebab"):
-    name: str = ""
-    mountpoint: str = ""
-    type: str = ""
-    used_bytes: int = 0
-    total_bytes: int = 0
-    disk: list[_DiskAddress] = []
+class AgentRefused(AgentError):
+    """It does not know or allow the command, or failed at it; the text is its own."""
 
 
 class Channel:
@@ -104,86 +46,57 @@ class Channel:
         self._lock = anyio.Lock()
         self._serial = 0
 
-    async def inform(self) -> GuestInfo | None:
-        """What the VMI's status carries; None when the agent is silent. Old agents lack some commands."""
-        try:
-            async with self._conversation() as ask:
-                info = await ask.one("guest-info", _Info)
-                os_info = await ask.optional("guest-get-osinfo", _OsInfo)
-                host = await ask.optional("guest-get-host-name", _HostName)
-                zone = await ask.optional("guest-get-timezone", _Timezone)
-                links = await ask.optional("guest-network-get-interfaces", list[_Interface])
-        except AgentSilent as error:
-            log.info("the guest's agent is silent", extra={"path": self._path, "error": str(error)})
-            return None
-        enabled = sorted(command.name[:TEXT] for command in info.supported_commands[:MAX_COMMANDS] if command.enabled)
-        return GuestInfo(
-            version=info.version[:TEXT],
-            commands=tuple(enabled),
-            hostname=host.host_name[:TEXT] if host else "",
-            timezone=f"{zone.zone[:TEXT]}, {zone.offset}" if zone else "",
-            os=_os_document(os_info) if os_info else {},
-            interfaces=tuple(_interface_document(link) for link in (links or [])[:MAX_INTERFACES] if link.name != "lo"),
-        )
-
-    async def users(self) -> list[Document]:
-        """Logged-in users. Raises AgentSilent."""
-        async with self._conversation() as ask:
-            users = await ask.one("guest-get-users", list[_User])
-        return [
-            {"userName": one.user[:TEXT], "domain": one.domain[:TEXT], "loginTime": one.login_time}
-            for one in users[:MAX_ITEMS]
-        ]
-
-    async def filesystems(self) -> list[Document]:
-        """Mounted file systems. Raises AgentSilent."""
-        async with self._conversation() as ask:
-            found = await ask.one("guest-get-fsinfo", list[_Filesystem])
-        return [
-            {
-                "diskName": one.name[:TEXT],
-                "mountPoint": one.mountpoint[:TEXT],
-                "fileSystemType": one.type[:TEXT],
-                "usedBytes": one.used_bytes,
-                "totalBytes": one.total_bytes,
-                "disk": [{"busType": disk.bus_type[:TEXT], "serial": disk.serial[:TEXT]} for disk in one.disk[:8]],
-            }
-            for one in found[:MAX_ITEMS]
-        ]
-
-    async def reboot(self) -> None:
-        """Ask for a reboot; a success has no answer. Raises AgentSilent when the agent cannot be reached."""
-        async with self._conversation() as ask:
-            await ask.tell("guest-shutdown", {"mode": "reboot"})
+    async def ask(
+        self, command: str, answer: type[T], arguments: Document | None = None, *, deadline_s: float | None = None
+    ) -> T:
+        """The answer to one command. Raises AgentSilent and AgentRefused."""
+        async with self.conversation() as talk:
+            return await talk.ask(command, answer, arguments, deadline_s=deadline_s)
 
     @asynccontextmanager
-    async def _conversation(self) -> AsyncIterator[_Conversation]:
+    async def conversation(self) -> AsyncIterator[Conversation]:
         """A synchronised connection. Raises AgentSilent for every kind of failure."""
         try:
             async with self._lock:
-                with anyio.fail_after(2 * ANSWER_S):
+                with anyio.fail_after(CONNECT_S):
                     stream = await anyio.connect_unix(self._path)
                 async with stream:
                     self._serial += 1
-                    conversation = _Conversation(stream)
-                    await conversation.synchronise(self._serial)
-                    yield conversation
+                    talk = Conversation(stream)
+                    await talk.synchronise(self._serial)
+                    yield talk
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead) as error:
             raise AgentSilent(f"the connection failed: {error!r}") from error
         except (anyio.DelimiterNotFound, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise AgentSilent(f"the answer makes no sense: {error!r}") from error
+            raise AgentSilent(f"the answer makes no sense: {str(error)[:TEXT]}") from error
         except TimeoutError as error:
             raise AgentSilent("no answer in time") from error
 
 
-class _Refusal(Exception):
-    """The agent does not know or allow the command."""
+class _Metered(ByteReceiveStream):
+    """A stream that ends its patience after so many bytes."""
 
-
-class _Conversation:
     def __init__(self, stream: SocketStream) -> None:
         self._stream = stream
-        self._reader = BufferedByteReceiveStream(stream)
+        self._left = CONVERSATION_BYTES
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        data = await self._stream.receive(max_bytes)
+        self._left -= len(data)
+        if self._left < 0:
+            raise AgentSilent(f"it said more than {CONVERSATION_BYTES >> 20} MiB")
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class Conversation:
+    """Commands and answers on one connection; get one from `Channel.conversation`."""
+
+    def __init__(self, stream: SocketStream) -> None:
+        self._stream = stream
+        self._reader = BufferedByteReceiveStream(_Metered(stream))
 
     async def synchronise(self, serial: int) -> None:
         """Skip what an earlier conversation left over: the byte 0xff never occurs in JSON."""
@@ -197,48 +110,42 @@ class _Conversation:
                     return
 
     async def tell(self, command: str, arguments: Document | None = None) -> None:
+        """Give a command whose success has no answer."""
         request = {"execute": command, **({"arguments": arguments} if arguments else {})}
         with anyio.fail_after(ANSWER_S):
             await self._stream.send(msgspec.json.encode(request) + b"\n")
 
-    async def one(self, command: str, answer: type[T]) -> T:
-        """The answer to a command every agent knows."""
-        try:
-            return await self._ask(command, answer)
-        except _Refusal as error:
-            raise AgentSilent(f"{command}: {error}") from error
+    async def ask(
+        self, command: str, answer: type[T], arguments: Document | None = None, *, deadline_s: float | None = None
+    ) -> T:
+        """The answer to a command. Raises AgentRefused, and what `Channel.conversation` makes AgentSilent of."""
+        await self.tell(command, arguments)
+        with anyio.fail_after(ANSWER_S if deadline_s is None else deadline_s):
+            line = await self._reader.receive_until(b"\n", LINE_BYTES)
+        outer = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        if "return" not in outer:
+            raise AgentRefused(f"{command}: {_words(outer.get('error'))}")
+        return msgspec.json.decode(outer["return"], type=answer)
 
     async def optional(self, command: str, answer: type[T]) -> T | None:
         """The answer, None when this agent does not have the command."""
         try:
-            return await self._ask(command, answer)
-        except _Refusal:
+            return await self.ask(command, answer)
+        except AgentRefused:
             return None
 
-    async def _ask(self, command: str, answer: type[T]) -> T:
-        await self.tell(command)
-        with anyio.fail_after(ANSWER_S):
-            line = await self._reader.receive_until(b"\n", LINE_BYTES)
-        outer = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-        if "return" not in outer:
-            raise _Refusal(bytes(outer.get("error", msgspec.Raw(b""))).decode(errors="replace")[:TEXT])
-        return msgspec.json.decode(outer["return"], type=answer)
+
+class _Trouble(msgspec.Struct):
+    desc: str = ""
 
 
-def _os_document(info: _OsInfo) -> Document:
-    fields = {
-        "id": info.id,
-        "name": info.name,
-        "prettyName": info.pretty_name,
-        "version": info.version,
-        "versionId": info.version_id,
-        "machine": info.machine,
-        "kernelRelease": info.kernel_release,
-        "kernelVersion": info.kernel_version,
-    }
-    return {name: value[:TEXT] for name, value in fields.items() if value}
+def _words(error: msgspec.Raw | None) -> str:
+    if error is None:
+        return "it gave no reason"
+    return printable(msgspec.json.decode(error, type=_Trouble).desc) or "it gave no reason"
 
 
-def _interface_document(link: _Interface) -> Document:
-    addresses = [address.ip_address[:64] for address in link.ip_addresses[:MAX_ADDRESSES] if address.ip_address]
-    return {"name": link.name[:64], "mac": link.hardware_address[:32].lower(), "addresses": addresses}
+def printable(text: str, size: int = TEXT) -> str:
+    """At most `size` characters and bytes of `text`, without what would grow when written as JSON."""
+    kept = "".join(character for character in text[:size] if character.isprintable())
+    return kept.encode(errors="ignore")[:size].decode(errors="ignore")

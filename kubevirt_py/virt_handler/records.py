@@ -23,6 +23,12 @@ _UID_CHARACTERS = frozenset("0123456789abcdef-")
 log = logging.getLogger(__name__)
 
 
+class Freeze(msgspec.Struct, frozen=True):
+    """The guest's file systems are frozen, or may be; `thaw_at` in seconds since 1970, None for never."""
+
+    thaw_at: float | None = None
+
+
 class Record(msgspec.Struct, kw_only=True):
     """`machine` is None until the recipe is made. `pid` and `started` (clock ticks) name the process for ever."""
 
@@ -42,7 +48,9 @@ class Record(msgspec.Struct, kw_only=True):
     ready: bool = False
     """Whether QEMU has been set up over QMP (VNC socket, links)."""
     resumed: bool = False
-    rebooting: bool = False
+    rebooting_until: float = 0.0
+    """Until when (seconds since 1970) an end of the guest is a reboot that a user asked for."""
+    freeze: Freeze | None = None
     outcome: Outcome | None = None
 
     @property

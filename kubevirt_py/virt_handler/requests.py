@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from kubevirt_py.decide.guest_state import PRELAUNCH
 from kubevirt_py.decide.guest_status import info_document
 from kubevirt_py.plan import Document
+from kubevirt_py.virt_handler import guestcommands, guestfacts
 from kubevirt_py.virt_handler.guest import Guest
-from kubevirt_py.virt_handler.guestagent import AgentSilent
+from kubevirt_py.virt_handler.guestagent import AgentError, AgentSilent, Channel
 
 
 async def pause(guest: Guest) -> None:
@@ -29,11 +30,20 @@ async def reset(guest: Guest) -> None:
 async def soft_reboot(guest: Guest) -> None:
     """By the agent in the guest where there is one; else the power button, and on again after the shutdown."""
     if guest.agent.connected:
-        await guest.channel.reboot()
+        await guestcommands.reboot(guest.channel)
         return
-    guest.record.rebooting = True
-    guest.hosted.save()
+    guest.steering.expect_reboot()
     await guest.monitor.execute("system_powerdown")
+
+
+async def freeze(guest: Guest, timeout_s: float | None) -> None:
+    """For at most `timeout_s`, by default five minutes, without limit for 0. Raises AgentError."""
+    await guest.freezer.freeze(timeout_s)
+
+
+async def unfreeze(guest: Guest) -> None:
+    """Raises AgentError."""
+    await guest.freezer.thaw()
 
 
 ACTIONS: dict[str, Callable[[Guest], Awaitable[None]]] = {
@@ -41,33 +51,36 @@ ACTIONS: dict[str, Callable[[Guest], Awaitable[None]]] = {
     "unpause": unpause,
     "softreboot": soft_reboot,
     "reset": reset,
+    "unfreeze": unfreeze,
 }
 
 
 async def guest_os_info(guest: Guest) -> Document:
     """Raises AgentSilent."""
-    info = await guest.channel.inform()
+    channel = guest.channel
+    info = await guestfacts.inform(channel)
     if info is None:
         raise AgentSilent("no answer in time")
-    return info_document(info, await _or_none(guest.channel.users), await _or_none(guest.channel.filesystems))
+    users, filesystems = await _or_none(guestfacts.users, channel), await _or_none(guestfacts.filesystems, channel)
+    return info_document(info, users, filesystems, await guestfacts.load(channel))
 
 
-async def _or_none(question: Callable[[], Awaitable[list[Document]]]) -> list[Document]:
+async def _or_none(question: Callable[[Channel], Awaitable[list[Document]]], channel: Channel) -> list[Document]:
     """A part of an answer that an old agent may not know."""
     try:
-        return await question()
-    except AgentSilent:
+        return await question(channel)
+    except AgentError:
         return []
 
 
 async def user_list(guest: Guest) -> Document:
-    """Raises AgentSilent."""
-    return _list("VirtualMachineInstanceGuestOSUserList", await guest.channel.users())
+    """Raises AgentError."""
+    return _list("VirtualMachineInstanceGuestOSUserList", await guestfacts.users(guest.channel))
 
 
 async def filesystem_list(guest: Guest) -> Document:
-    """Raises AgentSilent."""
-    return _list("VirtualMachineInstanceFileSystemList", await guest.channel.filesystems())
+    """Raises AgentError."""
+    return _list("VirtualMachineInstanceFileSystemList", await guestfacts.filesystems(guest.channel))
 
 
 def _list(kind: str, items: list[Document]) -> Document:

@@ -13,12 +13,13 @@ import msgspec
 from aiohttp import web
 
 from kubevirt_py.api import names
+from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.kube.tls import peer_common_name
 from kubevirt_py.plan import Document
 from kubevirt_py.virt_handler import qmp, requests
 from kubevirt_py.virt_handler.consoles import Consoles
 from kubevirt_py.virt_handler.guest import Guest
-from kubevirt_py.virt_handler.guestagent import AgentSilent
+from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent
 from kubevirt_py.virt_handler.guests import Guests
 
 MESSAGE_BYTES = 1 << 20
@@ -29,6 +30,10 @@ ROOT = "/v1/namespaces/{namespace}/virtualmachineinstances/{name}"
 log = logging.getLogger(__name__)
 
 Verb = Callable[[Guest], Awaitable[None]]
+
+
+class _FreezeOptions(msgspec.Struct, rename="camel"):
+    unfreeze_timeout: str | None = None
 
 
 class Server:
@@ -45,6 +50,7 @@ class Server:
             app.router.add_get(f"{ROOT}/{verb}", self._stream(socket))
         for verb, action in requests.ACTIONS.items():
             app.router.add_put(f"{ROOT}/{verb}", self._action(action))
+        app.router.add_put(f"{ROOT}/freeze", self._freeze)
         for verb, question in requests.QUESTIONS.items():
             app.router.add_get(f"{ROOT}/{verb}", self._question(question))
         return app
@@ -65,6 +71,8 @@ class Server:
             raise web.HTTPServiceUnavailable(text=f"QEMU does not answer: {error}") from error
         except AgentSilent as error:
             raise web.HTTPServiceUnavailable(text=f"the guest agent does not answer: {error}") from error
+        except AgentRefused as error:
+            raise web.HTTPInternalServerError(text=f"the guest agent refused: {error}") from error
 
     def _guest(self, request: web.Request) -> Guest:
         namespace, name = request.match_info["namespace"], request.match_info["name"]
@@ -104,6 +112,18 @@ class Server:
             return web.Response()
 
         return handle
+
+    async def _freeze(self, request: web.Request) -> web.StreamResponse:
+        """The body is a FreezeUnfreezeTimeout."""
+        guest = self._guest(request)
+        try:
+            options = msgspec.json.decode(await request.read() or b"{}", type=_FreezeOptions)
+            given = options.unfreeze_timeout
+            timeout_s = parse_duration(given).total_seconds() if given is not None else None
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise web.HTTPBadRequest(text=f"unfreezeTimeout: {error}") from error
+        await requests.freeze(guest, timeout_s)
+        return web.Response()
 
     def _question(
         self, question: Callable[[Guest], Awaitable[Document]]

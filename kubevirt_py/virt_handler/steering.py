@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,8 @@ from kubevirt_py.virt_handler.peers import sigterm_pending
 from kubevirt_py.virt_handler.seqpacket import Connection
 
 TICK_S = 5.0
+REBOOT_S = 120.0
+"""How long a guest may take to follow the power button of a soft reboot; what it does later is its own wish."""
 CALM_S = 0.02
 """Least time between two looks at a guest, however many events it makes."""
 STEP_S = 30.0
@@ -62,6 +65,11 @@ class Steering:
         self._hooks.add(hook)
         self.poke()
 
+    def expect_reboot(self) -> None:
+        """The power button is about to be pressed: a shutdown that follows is to be a reboot."""
+        self._hosted.record.rebooting_until = time.time() + max(REBOOT_S, self._hosted.record.grace_s)
+        self._hosted.save()
+
     def close(self) -> None:
         """Hang up on those who wait."""
         self._hooks.close()
@@ -88,8 +96,7 @@ class Steering:
 
     def on_event(self, event: str, data: Mapping[str, Any]) -> None:
         """Notes what cannot be asked later, and leaves the rest to the next look."""
-        record = self._hosted.record
-        if event == "SHUTDOWN" and not (record.rebooting and self._stop_at is None and data.get("guest")):
+        if event == "SHUTDOWN" and not (self._rebooting and self._stop_at is None and data.get("guest")):
             self._end(outcome_of_shutdown(data, None))
         elif event == "GUEST_PANICKED":
             self._end(PANIC)
@@ -109,6 +116,9 @@ class Steering:
 
     async def _step(self) -> float:
         await self._refresh()
+        outcome = None if self._stale else outcome_of_state(self.run_state)
+        if outcome is not None and not (self._rebooting and outcome is POWERED_OFF):
+            self._end(outcome)
         await self.look_for_stop()
         if self._hosted.record.outcome is not None:
             await self.answer_hooks()
@@ -118,6 +128,10 @@ class Steering:
         if following.commands:
             return 0.0 if following.again_s is None else following.again_s
         return TICK_S if following.again_s is None else following.again_s
+
+    @property
+    def _rebooting(self) -> bool:
+        return time.time() < self._hosted.record.rebooting_until
 
     async def _refresh(self) -> None:
         if not self._stale or not self._monitor.connected:
@@ -129,9 +143,6 @@ class Steering:
             return
         if self.run_state == IO_ERROR:
             self._io_error_at = anyio.current_time()
-        outcome = outcome_of_state(self.run_state)
-        if outcome is not None and not (self._hosted.record.rebooting and outcome is POWERED_OFF):
-            self._end(outcome)
         self._hosted.changed()
 
     async def look_for_stop(self) -> None:
@@ -149,7 +160,7 @@ class Steering:
             self._stop_at = anyio.current_time()
             # A guest that is to end is not started again, even if it went off for a reboot a moment ago.
             outcome = outcome_of_state(self.run_state)
-            if record.rebooting and outcome is not None:
+            if self._rebooting and outcome is not None:
                 self._end(outcome)
 
     def _control(self) -> Control:
@@ -170,7 +181,7 @@ class Steering:
             outcome=record.outcome,
             ended_at=self._ended_at,
             reported=vmi is None or vmi.phase in phases.FINAL,
-            rebooting=record.rebooting,
+            rebooting=self._rebooting,
             hook_expected=bool(going),
             hook_answered_at=self._hook_answered_at,
             sigterm=record.outcome is not None and sigterm_pending(record.pid),
@@ -203,8 +214,8 @@ class Steering:
             return
         await self._monitor.execute(command.value)
         self._stale = True
-        if command is Command.RESET and self._hosted.record.rebooting:
-            self._hosted.record.rebooting = False
+        if command is Command.RESET and self._rebooting:
+            self._hosted.record.rebooting_until = 0.0
             self._hosted.save()
 
     async def _quit(self, now: float) -> None:

@@ -67,7 +67,8 @@ async def test_hooks_of_one_pod_are_bounded(tmp_path: Path) -> None:
 async def test_a_guest_off_for_a_reboot_that_is_to_stop_has_ended(tmp_path: Path) -> None:
     home = _Home()
     guest = _guest(tmp_path, home)
-    guest.record.rebooting, guest.steering.run_state = True, SHUTDOWN
+    guest.steering.expect_reboot()
+    guest.steering.run_state = SHUTDOWN
     guest.steering.on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
     await guest.steering.look_for_stop()
     assert guest.record.outcome is None

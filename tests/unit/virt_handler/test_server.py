@@ -17,23 +17,13 @@ from anyio.abc import SocketStream
 
 from kubevirt_py.api.names import HANDLER_CLIENT as CLIENT
 from kubevirt_py.api.names import STREAM_PROTOCOL as PROTOCOL
-from kubevirt_py.decide.guest_state import GuestInfo
 from kubevirt_py.kube.tls import ReloadingServerContext
 from kubevirt_py.reconcile.http import Listen, serving
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.guest import Guest
+from kubevirt_py.virt_handler.guestagent import Channel
 from kubevirt_py.virt_handler.server import Server
-
-
-class _Agent:
-    async def inform(self) -> GuestInfo:
-        return GuestInfo(version="9.2", commands=("guest-ping",), hostname="vm", os={"name": "Debian"})
-
-    async def users(self) -> list[dict[str, Any]]:
-        return [{"userName": "root"}]
-
-    async def filesystems(self) -> list[dict[str, Any]]:
-        return []
+from tests.unit.virt_handler.agents import HONEST, agent, answering
 
 
 class _Monitor:
@@ -56,16 +46,18 @@ class Lab:
         self.folder = folder
         self.ca = trustme.CA()
         self.monitor = _Monitor()
+        self.rebooting = anyio.Event()
         machine = SimpleNamespace(graphics=None, devices=SimpleNamespace(serial=True))
         self.guest: Any = SimpleNamespace(
-            record=SimpleNamespace(machine=machine, rebooting=False),
+            record=SimpleNamespace(machine=machine),
+            steering=SimpleNamespace(expect_reboot=lambda: self.rebooting.set()),
             machine=machine,
             hosted=SimpleNamespace(save=lambda: None),
             folder=SimpleNamespace(socket=lambda name: str(folder / name)),
             key="default/vm",
             run_state="running",
             agent=SimpleNamespace(connected=True),
-            channel=_Agent(),
+            channel=Channel(str(folder / "agent")),
             monitor=self.monitor,
             poke=lambda: None,
         )
@@ -145,7 +137,7 @@ async def test_soft_reboot_without_agent_presses_the_button(lab: Lab) -> None:
     async with lab.client() as client, client.put("vm/softreboot") as answer:
         assert answer.status == 200
     assert lab.monitor.commands == ["system_powerdown"]
-    assert lab.guest.record.rebooting
+    assert lab.rebooting.is_set()
 
 
 async def test_what_cannot_be_done_is_said(lab: Lab) -> None:
@@ -166,16 +158,16 @@ async def test_what_cannot_be_done_is_said(lab: Lab) -> None:
 
 
 async def test_questions_to_the_agent(lab: Lab) -> None:
-    async with lab.client() as client:
+    async with agent(lab.folder / "agent", answering(HONEST)), lab.client() as client:
         async with client.get("vm/guestosinfo") as answer:
             info = await answer.json()
             assert (info["kind"], info["os"], info["userList"]) == (
                 "VirtualMachineInstanceGuestAgentInfo",
-                {"name": "Debian"},
-                [{"userName": "root"}],
+                {"id": "debian", "name": "Debian GNU/Linux", "prettyName": "Debian 13", "versionId": "13"},
+                [{"userName": "root", "domain": "", "loginTime": 1.5}],
             )
         async with client.get("vm/userlist") as answer:
-            assert (await answer.json())["items"] == [{"userName": "root"}]
+            assert (await answer.json())["items"] == [{"userName": "root", "domain": "", "loginTime": 1.5}]
         async with client.get("vm/filesystemlist") as answer:
             assert (await answer.json())["kind"] == "VirtualMachineInstanceFileSystemList"
 

@@ -1,0 +1,116 @@
+"""What the agent inside a guest is asked to do."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import msgspec
+
+from kubevirt_py.plan import Document
+from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent, Channel
+
+FREEZE_S = 60.0
+"""A freeze first writes out what the guest's file systems hold back."""
+STATUS_S = 0.1
+OUTPUT_BYTES = 64 << 10
+
+
+class _Started(msgspec.Struct):
+    pid: int
+
+
+class _ExecStatus(msgspec.Struct, rename="kebab"):
+    exited: bool = False
+    exitcode: int | None = None
+    signal: int | None = None
+    out_data: str = ""
+    err_data: str = ""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """How a program in the guest ended; `code` is 128 plus the signal's number for one that was killed."""
+
+    code: int
+    output: bytes = b""
+    errors: bytes = b""
+
+
+async def ping(channel: Channel, deadline_s: float) -> None:
+    """Raises AgentSilent when there is no answer in time."""
+    with _in_time(deadline_s):
+        await channel.ask("guest-ping", dict[str, Any])
+
+
+async def reboot(channel: Channel) -> None:
+    """Ask for a reboot; a success has no answer. Raises AgentSilent when the agent cannot be reached."""
+    async with channel.conversation() as talk:
+        await talk.tell("guest-shutdown", {"mode": "reboot"})
+
+
+async def freeze(channel: Channel) -> int:
+    """Freeze all file systems; how many there were. Raises AgentError."""
+    return await channel.ask("guest-fsfreeze-freeze", int, deadline_s=FREEZE_S)
+
+
+async def thaw(channel: Channel) -> int:
+    """Thaw all file systems; how many were frozen. Raises AgentError."""
+    return await channel.ask("guest-fsfreeze-thaw", int, deadline_s=FREEZE_S)
+
+
+async def is_frozen(channel: Channel) -> bool:
+    """Raises AgentError."""
+    return await channel.ask("guest-fsfreeze-status", str) == "frozen"
+
+
+async def run(channel: Channel, command: Sequence[str], deadline_s: float, stdin: bytes = b"") -> Result:
+    """Run a program in the guest to its end. Raises AgentError, also when it takes longer than `deadline_s`."""
+    request: Document = {"path": command[0], "arg": list(command[1:]), "capture-output": True}
+    if stdin:
+        request["input-data"] = base64.b64encode(stdin).decode()
+    status = _ExecStatus()
+    with _in_time(deadline_s):
+        started = await channel.ask("guest-exec", _Started, request)
+        while not status.exited:
+            await anyio.sleep(STATUS_S)
+            status = await channel.ask("guest-exec-status", _ExecStatus, {"pid": started.pid})
+    return _result(status)
+
+
+async def set_password(channel: Channel, user: str, password: bytes) -> None:
+    """Raises AgentError."""
+    encoded = base64.b64encode(password).decode()
+    await channel.ask(
+        "guest-set-user-password", dict[str, Any], {"username": user, "password": encoded, "crypted": False}
+    )
+
+
+async def set_keys(channel: Channel, user: str, keys: Sequence[str]) -> None:
+    """Make `keys` the user's authorized keys, all of them. Raises AgentError."""
+    request: Document = {"username": user, "keys": list(keys), "reset": True}
+    await channel.ask("guest-ssh-add-authorized-keys", dict[str, Any], request)
+
+
+@contextmanager
+def _in_time(deadline_s: float) -> Iterator[None]:
+    """A deadline that raises AgentSilent."""
+    with anyio.move_on_after(deadline_s) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise AgentSilent(f"not done within {deadline_s:g} s")
+
+
+def _result(status: _ExecStatus) -> Result:
+    code = status.exitcode if status.exitcode is not None else 128 + (status.signal or 0)
+    return Result(code, _decoded(status.out_data), _decoded(status.err_data))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)[:OUTPUT_BYTES]
+    except binascii.Error as error:
+        raise AgentRefused(f"guest-exec-status: its output is not base64: {error}") from error
