@@ -48,10 +48,20 @@ def setup(role: str, verbosity: int = 2) -> None:
     handler.setFormatter(JsonFormatter(role))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG if verbosity >= 7 else logging.INFO)
-    logging.getLogger("kubevirt_py").setLevel(logging.DEBUG if verbosity >= 3 else logging.INFO)
+    set_verbosity(verbosity)
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         _trace(role)
+
+
+def set_verbosity(verbosity: int) -> None:
+    """Change what is logged from now on."""
+    logging.getLogger().setLevel(logging.DEBUG if verbosity >= 7 else logging.INFO)
+    logging.getLogger("kubevirt_py").setLevel(logging.DEBUG if verbosity >= 3 else logging.INFO)
+
+
+def set_guest_verbosity(verbosity: int) -> None:
+    """As `set_verbosity`, for what passes between us and guests only."""
+    logging.getLogger("kubevirt_py.virt_handler.qmp").setLevel(logging.DEBUG if verbosity >= 3 else logging.INFO)
 
 
 def _trace(role: str) -> None:

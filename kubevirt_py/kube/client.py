@@ -28,6 +28,8 @@ INACTIVITY_S = 90.0
 READ_BUFFER_BYTES = 2 * 1024 * 1024
 WRITES_PER_S = 200.0
 WRITE_BURST = 400.0
+UNLIMITED = "leases"
+"""A process that cannot renew its lease in time would lose it to its own limit."""
 
 Observer = Callable[[str, str, int, float, float], None]
 """Told of each request: method, resource, HTTP status (0: none), seconds taken, seconds held back by our own limit."""
@@ -63,6 +65,7 @@ class Client:
         self._credentials = credentials or Fixed()
         self._server_name = server_name
         self._bucket = TokenBucket(WRITES_PER_S, WRITE_BURST)
+        self._limit_reads = False
         self._session = aiohttp.ClientSession(
             # Bounded by the workers and watches that use it; a limit here could starve the leader lease.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
@@ -78,6 +81,11 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def limit(self, given: tuple[float, float] | None) -> None:
+        """Keep to so many requests per second and at once from now on; None: to our own limit on writes."""
+        self._limit_reads = given is not None
+        self._bucket = TokenBucket(*(given or (WRITES_PER_S, WRITE_BURST)))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -237,7 +245,7 @@ class Client:
         resource: str,
     ) -> bytes:
         held_s = 0.0
-        if method not in ("GET", "HEAD"):
+        if (self._limit_reads or method not in ("GET", "HEAD")) and resource != UNLIMITED:
             held_s = self._bucket.reserve(time.monotonic())
             await anyio.sleep(held_s)
         try:

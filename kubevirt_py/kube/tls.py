@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,8 @@ import anyio
 import anyio.to_thread
 
 CHECK_S = 10.0
+DEFAULT_CIPHERS = "ECDH+AESGCM:ECDH+CHACHA20:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+"""Python's own choice."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class ReloadingServerContext:
         self._chain, self._key = Path(cert_dir) / "tls.crt", Path(cert_dir) / "tls.key"
         self._client_ca = Path(client_ca) if client_ca else None
         self._required = require_client_cert
+        self._newest_only, self._ciphers = False, DEFAULT_CIPHERS
         self._files = _Files(self._chain, self._key, *([self._client_ca] if self._client_ca else []))
         self._current = self._load()
         self.context = self._load()
@@ -81,12 +85,34 @@ class ReloadingServerContext:
         _log.info("certificates reloaded", extra={"path": str(self._chain)})
         return True
 
+    def restrict(self, *, newest_only: bool, ciphers: Sequence[str]) -> None:
+        """Serve TLS 1.3 only, or TLS 1.2 with these ciphers (OpenSSL's names; none for its own choice) from now on.
+
+        Ciphers that OpenSSL does not know leave everything as it was, and the log says so.
+        """
+        wanted = ":".join(ciphers) or DEFAULT_CIPHERS
+        if (newest_only, wanted) == (self._newest_only, self._ciphers):
+            return
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ciphers(wanted)
+        except ssl.SSLError:
+            _log.exception("cannot use these ciphers, keeping the old ones", extra={"ciphers": wanted})
+            return
+        self._newest_only, self._ciphers = newest_only, wanted
+        # A handshake has its version and ciphers from the listener's context, before it is handed to the current one.
+        for context in (self.context, self._current):
+            self._shape(context)
+
+    def _shape(self, context: ssl.SSLContext) -> None:
+        context.minimum_version = ssl.TLSVersion.TLSv1_3 if self._newest_only else ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(self._ciphers)
+
     def _use_current(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         connection.context = self._current
 
     def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._shape(context)
         context.load_cert_chain(self._chain, self._key)
         if self._client_ca:
             context.load_verify_locations(self._client_ca)

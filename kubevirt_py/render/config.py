@@ -10,9 +10,14 @@ import msgspec
 
 from kubevirt_py.api.quantity import is_quantity, parse_quantity
 from kubevirt_py.plan import Document
-from kubevirt_py.render import featuregates
+from kubevirt_py.render import featuregates, tls
 
-DEFAULT_VERBOSITY = 2
+
+class RateLimit(NamedTuple):
+    """Requests per second in the long run, and at once."""
+
+    qps: float
+    burst: int
 
 
 def _is_amount(value: Any) -> bool:
@@ -102,15 +107,19 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     feature_gates: frozenset[str] = frozenset()
     disabled_feature_gates: frozenset[str] = frozenset()
     log_verbosity: dict[str, int] = {}
+    node_verbosity: dict[str, int] = {}
+    rate_limits: dict[str, RateLimit] = {}
+    tls_min_version: str = tls.LEAST_VERSION
+    tls_ciphers: tuple[str, ...] = ()
     role_aggregation: bool = True
 
     def gate(self, name: str) -> bool:
         """Whether the feature gate is on."""
         return featuregates.enabled(name, self.feature_gates, self.disabled_feature_gates)
 
-    def verbosity(self, component: str) -> int:
-        """Log verbosity 0-9 of a component as the CR spells it (virtAPI, virtController, virtHandler, ...)."""
-        return self.log_verbosity.get(component, DEFAULT_VERBOSITY)
+    def verbosity(self, component: str, default: int, node: str = "") -> int:
+        """Log verbosity 0-9 of a component as the CR spells it; that of a node, if given, comes first."""
+        return self.node_verbosity.get(node, self.log_verbosity.get(component, default))
 
     @classmethod
     def from_kubevirt(cls, spec: Document, resource_version: str = "0") -> ClusterConfig:
@@ -122,7 +131,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
         arch = _part(conf, "architectureConfiguration")
         amd64 = _part(arch, "amd64")
         options = _part(conf, "virtualMachineOptions")
-        verbosity = {name: level for name, level in _part(dev, "logVerbosity").items() if isinstance(level, int)}
+        verbosity = _part(dev, "logVerbosity")
         wanted: dict[str, Any] = {
             "use_emulation": dev.get("useEmulation"),
             "cpu_allocation_ratio": dev.get("cpuAllocationRatio"),
@@ -155,7 +164,11 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "smbios": conf.get("smbios"),
             "feature_gates": frozenset(dev.get("featureGates") or ()),
             "disabled_feature_gates": frozenset(dev.get("disabledFeatureGates") or ()),
-            "log_verbosity": verbosity,
+            "log_verbosity": {name: level for name, level in verbosity.items() if isinstance(level, int)},
+            "node_verbosity": verbosity.get("nodeVerbosity"),
+            "rate_limits": _rate_limits(conf),
+            "tls_min_version": tls.least_version(_part(conf, "tlsConfiguration")),
+            "tls_ciphers": tls.ciphers(_part(conf, "tlsConfiguration")),
             "role_aggregation": conf.get("roleAggregationStrategy") != "Manual",
         }
         given = {name: value for name, value in wanted.items() if value not in (None, "")}
@@ -168,6 +181,18 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 def _part(document: Document, name: str) -> Document:
     return document.get(name) or {}
+
+
+def _rate_limits(conf: Document) -> dict[str, RateLimit]:
+    """By component; a limit that would stop a component altogether counts as none."""
+    found = {}
+    for component in ("api", "webhook", "controller", "handler"):
+        limiter = _part(_part(_part(conf, f"{component}Configuration"), "restClient"), "rateLimiter")
+        given = _part(limiter, "tokenBucketRateLimiter")
+        qps, burst = given.get("qps"), given.get("burst")
+        if isinstance(qps, int | float) and isinstance(burst, int) and qps > 0 and burst > 0:
+            found[component] = RateLimit(float(qps), burst)
+    return found
 
 
 def _text(value: int | str | None) -> str:

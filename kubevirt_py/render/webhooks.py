@@ -137,14 +137,6 @@ def validating_webhooks(ca_bundle: str, namespace: str) -> Document:
                 ["UPDATE"],
                 [others],
             ),
-            _webhook(
-                "kubevirt-validator",
-                _client(ca_bundle, namespace, "/kubevirt-validate"),
-                "kubevirts",
-                ["CREATE", "UPDATE"],
-                [_NOT_DELETING],
-            )
-            | {"failurePolicy": "Ignore"},  # else a configuration that brings virt-api down could not be mended
         ],
     )
 

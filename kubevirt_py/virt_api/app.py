@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +18,7 @@ from kubevirt_py.api.subresources import VM, VMI
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.incluster import incluster_client
 from kubevirt_py.kube.tls import ReloadingServerContext, client_context, keep_fresh
+from kubevirt_py.live_config import Follower, log_as_told, serve_as_told, throttle_as_told
 from kubevirt_py.reconcile.http import Listen, application, serving
 from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.render.webhooks import component_users
@@ -48,18 +49,22 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     telemetry.setup(names.VIRT_API, options.verbosity)
     agent_port = int(os.environ.get("VIRT_HANDLER_PORT", names.HANDLER_PORT))
-    anyio.run(_run, os.environ.get("POD_NAMESPACE", names.NAMESPACE), options.port, agent_port)
+    anyio.run(_run, os.environ.get("POD_NAMESPACE", names.NAMESPACE), options.port, agent_port, options.verbosity)
     return 0
 
 
-async def _run(namespace: str, port: int, agent_port: int) -> None:
+async def _run(namespace: str, port: int, agent_port: int, verbosity: int) -> None:
     async with incluster_client() as api:
         config_map = msgspec.json.decode(await api.get(kinds.CONFIG_MAP, CONFIG_MAP_KEY))
         settings = Settings(FrontProxy.from_config_map(config_map.get("data") or {}))
         server_tls = ReloadingServerContext(SERVER_CERTIFICATES, settings.ca_path, False)
         agent_tls = client_context(AGENT_CERTIFICATES, CA_BUNDLE, AGENT_NAME)
         manager = Manager(api, name=names.VIRT_API)
-        follow(manager, settings)
+        follow(
+            manager,
+            settings,
+            (log_as_told("virtAPI", verbosity), throttle_as_told("api", api), serve_as_told(server_tls)),
+        )
         async with Agents(api, namespace, agent_tls, agent_port) as agents, anyio.create_task_group() as tasks:
             tasks.start_soon(keep_fresh, server_tls, agent_tls)
             app = build(api, manager, settings, agents, namespace)
@@ -68,9 +73,9 @@ async def _run(namespace: str, port: int, agent_port: int) -> None:
             tasks.cancel_scope.cancel()
 
 
-def follow(manager: Manager, settings: Settings) -> None:
-    """Keep `settings` as new as the cluster."""
-    settings.follow_config(manager.store(kinds.KUBEVIRT))
+def follow(manager: Manager, settings: Settings, followers: Iterable[Follower] = ()) -> None:
+    """Keep `settings` as new as the cluster, and tell the followers of each change of the configuration."""
+    settings.follow_config(manager.store(kinds.KUBEVIRT), followers)
     settings.follow_proxy(
         manager.store(
             kinds.CONFIG_MAP, namespace=CONFIG_MAP_KEY.namespace, fields=f"metadata.name={CONFIG_MAP_KEY.name}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from kubevirt_py.api.views import KubeVirt
+from kubevirt_py.live_config import Follower, LiveConfig
 from kubevirt_py.plan import Document
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.config import ClusterConfig
@@ -23,15 +22,21 @@ class Settings:
 
     def __init__(self, proxy: FrontProxy) -> None:
         self.proxy = proxy
-        self.config = ClusterConfig()
+        self.live: LiveConfig | None = None
         # OpenSSL reads authorities from a path, and the container's root is read-only: a file in memory.
         self._ca = os.memfd_create("requestheader-client-ca")
         self.ca_path = f"/proc/self/fd/{self._ca}"
         self._write_ca()
 
-    def follow_config(self, store: Store[KubeVirt]) -> None:
-        """Take every change of the CR."""
-        store.subscribe(lambda _old, new: self._set_config(new))
+    @property
+    def config(self) -> ClusterConfig:
+        return self.live() if self.live is not None else ClusterConfig()
+
+    def follow_config(self, store: Store[KubeVirt], followers: Iterable[Follower] = ()) -> None:
+        """Take every change of the CR, and tell the followers."""
+        self.live = LiveConfig(store)
+        for follower in followers:
+            self.live.follow(follower)
 
     def follow_proxy(self, store: Store[Any]) -> None:
         """Take every change of the ConfigMap."""
@@ -40,14 +45,6 @@ class Settings:
     def health(self) -> Mapping[str, str]:
         """For `/healthz`: which version of the CR is in force."""
         return {"config-resource-version": self.config.resource_version}
-
-    def _set_config(self, kubevirt: KubeVirt | None) -> None:
-        if kubevirt is None:
-            return  # it is being uninstalled; we go next
-        spec: Document = msgspec.json.decode(kubevirt.spec)
-        self.config = ClusterConfig.from_kubevirt(spec, kubevirt.metadata.resource_version)
-        for problem in self.config.problems:
-            _log.warning("a setting of the KubeVirt CR is ignored, its default holds", extra={"problem": problem})
 
     def _set_proxy(self, config_map: Document | None) -> None:
         if config_map is None:

@@ -6,9 +6,7 @@ checked, and an update that leaves the spec alone is not held to rules made sinc
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +16,7 @@ from aiohttp import web
 from kubevirt_py.plan import Document
 from kubevirt_py.render import defaults, validate
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.review import ALLOWED, Request, Review, Verdict, response
 from kubevirt_py.virt_api.answers import Refused, json_response, read_body
 
 REVIEW_BYTES = 8 * 1024 * 1024
@@ -25,45 +24,6 @@ REVIEW_BYTES = 8 * 1024 * 1024
 PATCHED = ("metadata", "spec", "status")
 
 
-class Request(msgspec.Struct, rename="camel"):
-    """The part of an admission request that is looked at."""
-
-    uid: str
-    operation: str = "CREATE"
-    object: Document | None = None
-    old_object: Document | None = None
-    user_info: Document = msgspec.field(default_factory=dict)
-
-    @property
-    def new(self) -> Document:
-        return self.object or {}
-
-    @property
-    def old(self) -> Document:
-        return self.old_object or {}
-
-    @property
-    def user(self) -> str:
-        return str(self.user_info.get("username", ""))
-
-    @property
-    def deleting(self) -> bool:
-        return bool(self.new.get("metadata", {}).get("deletionTimestamp"))
-
-
-class _Review(msgspec.Struct):
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Allowed with a patch, or refused for `causes`."""
-
-    patch: tuple[Document, ...] = ()
-    causes: tuple[validate.Cause, ...] = ()
-
-
-ALLOWED = Verdict()
 Rule = Callable[[Request], Verdict]
 
 
@@ -92,7 +52,6 @@ class Admission:
             "/virtualmachineinstances-validate-create": self.check_vmi_create,
             "/virtualmachineinstances-validate-update": self.check_vmi_update,
             "/status-validate": self.check_status,
-            "/kubevirt-validate": self.check_kubevirt,
         }
 
     def default_vm(self, request: Request) -> Verdict:
@@ -123,9 +82,6 @@ class Admission:
         ours = request.user in self._users
         return _judged(validate.validate_vmi_update(request.new, request.old, self._config(), by_kubevirt=ours))
 
-    def check_kubevirt(self, request: Request) -> Verdict:
-        return _judged(validate.validate_kubevirt(request.new, request.old_object))
-
     def check_status(self, request: Request) -> Verdict:
         if request.user in self._users or request.new.get("status") == request.old.get("status"):
             return ALLOWED
@@ -148,33 +104,6 @@ def _patched(old: Document, new: Document) -> Verdict:
     return Verdict(tuple(ops))
 
 
-def response(uid: str, verdict: Verdict) -> Document:
-    """The AdmissionReview that carries the verdict."""
-    answer: dict[str, Any] = {"uid": uid, "allowed": not verdict.causes}
-    if verdict.causes:
-        answer["status"] = _invalid(verdict.causes)
-    elif verdict.patch:
-        answer["patchType"] = "JSONPatch"
-        answer["patch"] = base64.b64encode(msgspec.json.encode(verdict.patch)).decode()
-    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer}
-
-
-def _invalid(causes: tuple[validate.Cause, ...]) -> Document:
-    words = [each.message if each.field in each.message else f"{each.field}: {each.message}" for each in causes]
-    return {
-        "status": "Failure",
-        "message": ", ".join(words),
-        "reason": "Invalid",
-        "code": 422,
-        "details": {
-            "causes": [
-                {"field": each.field, "reason": each.reason, "message": text}
-                for each, text in zip(causes, words, strict=True)
-            ]
-        },
-    }
-
-
 def add_webhooks(app: web.Application, rules: Mapping[str, Rule]) -> None:
     """Serve each rule under its path."""
     for path, rule in rules.items():
@@ -184,7 +113,7 @@ def add_webhooks(app: web.Application, rules: Mapping[str, Rule]) -> None:
 def _serving(rule: Rule) -> Callable[[web.Request], Any]:
     async def serve(request: web.Request) -> web.Response:
         try:
-            review = msgspec.json.decode(await read_body(request, REVIEW_BYTES), type=_Review)
+            review = msgspec.json.decode(await read_body(request, REVIEW_BYTES), type=Review)
         except msgspec.MsgspecError as error:
             raise Refused(400, f"the body is not an admission.k8s.io/v1 AdmissionReview: {error}") from error
         return json_response(response(review.request.uid, rule(review.request)))

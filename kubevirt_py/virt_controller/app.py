@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import uuid
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,9 @@ from kubevirt_py.kube.client import Client
 from kubevirt_py.kube.connect import kubeconfig_client
 from kubevirt_py.kube.incluster import incluster_client
 from kubevirt_py.kube.tls import ReloadingServerContext, keep_fresh
+from kubevirt_py.live_config import Follower, LiveConfig, log_as_told, serve_as_told, throttle_as_told
 from kubevirt_py.reconcile import LeaseSpec, Manager
 from kubevirt_py.virt_controller import node, vm, vmi
-from kubevirt_py.virt_controller.configuration import LiveConfig
 from kubevirt_py.virt_controller.settling import Settling
 
 CERTIFICATES = Path("/etc/virt-controller/certificates")
@@ -36,6 +37,7 @@ class Settings:
     identity: str
     launcher_image: str
     port: int
+    verbosity: int
     kubeconfig: str | None
     certificates: Path | None
 
@@ -53,6 +55,7 @@ def main(argv: list[str]) -> int:
         identity=f"{os.environ.get('POD_NAME', names.VIRT_CONTROLLER)}_{uuid.uuid4()}",
         launcher_image=os.environ["LAUNCHER_IMAGE"],
         port=options.port,
+        verbosity=options.verbosity,
         kubeconfig=options.kubeconfig,
         certificates=CERTIFICATES if CERTIFICATES.exists() else None,
     )
@@ -62,10 +65,12 @@ def main(argv: list[str]) -> int:
 
 async def _run(settings: Settings) -> None:
     async with _connect(settings) as api, anyio.create_task_group() as group:
-        manager = build(api, settings.namespace, settings.launcher_image)
+        followers = [log_as_told("virtController", settings.verbosity), throttle_as_told("controller", api)]
         tls = ReloadingServerContext(settings.certificates, None, False) if settings.certificates else None
         if tls is not None:
+            followers.append(serve_as_told(tls))
             group.start_soon(keep_fresh, tls)
+        manager = build(api, settings.namespace, settings.launcher_image, followers)
         await manager.run(
             lease=LeaseSpec(settings.namespace, names.VIRT_CONTROLLER, settings.identity),
             http=("", settings.port, tls.context if tls is not None else None),
@@ -73,20 +78,17 @@ async def _run(settings: Settings) -> None:
         group.cancel_scope.cancel()
 
 
-def build(api: Api, namespace: str, launcher_image: str, **options: Any) -> Manager:
-    """The manager with all controllers; `options` go to the Manager (clock, randomness)."""
-    manager = Manager(api, name=names.VIRT_CONTROLLER, health=lambda: _health(config), **options)
+def build(api: Api, namespace: str, launcher_image: str, followers: Iterable[Follower] = (), **options: Any) -> Manager:
+    """The manager with all controllers; `followers` hear of the configuration, `options` go to the Manager."""
+    manager = Manager(api, name=names.VIRT_CONTROLLER, health=lambda: config.health(), **options)
     config = LiveConfig(manager.store(KUBEVIRT))
+    for follower in followers:
+        config.follow(follower)
     settling = Settling(manager.now)
     vm.wire(manager)
     vmi.wire(manager, config, settling, launcher_image)
     node.wire(manager, config, settling, namespace)
     return manager
-
-
-def _health(config: LiveConfig) -> dict[str, Any]:
-    """`config-resource-version`: clients wait for it after a change of the KubeVirt CR."""
-    return {"config-resource-version": config().resource_version}
 
 
 def _connect(settings: Settings) -> AbstractAsyncContextManager[Client]:

@@ -10,9 +10,9 @@ from kubevirt_py.api.views import Lease, VirtualMachineInstance
 from kubevirt_py.decide.node import NodeSnapshot, decide
 from kubevirt_py.decide.phases import FINAL
 from kubevirt_py.decide.pods import is_terminal
+from kubevirt_py.live_config import LiveConfig
 from kubevirt_py.plan import Failure, Key
 from kubevirt_py.reconcile import Manager, mapped
-from kubevirt_py.virt_controller.configuration import LiveConfig
 from kubevirt_py.virt_controller.indexes import NODE as NODE_INDEX
 from kubevirt_py.virt_controller.indexes import OWNER, by_node, by_owner
 from kubevirt_py.virt_controller.settling import Settling

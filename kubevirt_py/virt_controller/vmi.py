@@ -12,10 +12,10 @@ from kubevirt_py.api.views import PersistentVolumeClaim
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi import decide
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
+from kubevirt_py.live_config import LiveConfig
 from kubevirt_py.plan import Failure, Key
 from kubevirt_py.reconcile import Manager, mapped, owns
 from kubevirt_py.render.pod_volumes import claims_of
-from kubevirt_py.virt_controller.configuration import LiveConfig
 from kubevirt_py.virt_controller.indexes import CLAIM, OWNER, by_claim, by_owner
 from kubevirt_py.virt_controller.settling import Settling
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import anyio
 import msgspec
 
 from kubevirt_py import telemetry
 from kubevirt_py.api import kinds, names
-from kubevirt_py.api.views import KubeVirt
 from kubevirt_py.decide.guest import decide
 from kubevirt_py.kube.client import Client
 from kubevirt_py.kube.incluster import incluster_client
 from kubevirt_py.kube.tls import ReloadingServerContext, keep_fresh
+from kubevirt_py.live_config import LiveConfig, log_as_told, serve_as_told, throttle_as_told
 from kubevirt_py.plan import Key
 from kubevirt_py.reconcile.http import Listen, serving
 from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.source import USER
-from kubevirt_py.reconcile.store import Store
 from kubevirt_py.virt_handler import deviceplugin
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.guests import UID, Guests, by_uid
@@ -45,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     port: int
     server_port: int
+    verbosity: int
     max_devices: int
     directory: Path
     plugin_directory: Path
@@ -67,6 +65,7 @@ def main(argv: list[str]) -> int:
         namespace=os.environ.get("POD_NAMESPACE", names.NAMESPACE),
         port=options.port,
         server_port=int(os.environ.get("VIRT_HANDLER_PORT", names.HANDLER_PORT)),
+        verbosity=options.verbosity,
         max_devices=options.max_devices,
         directory=Path(options.agent_dir),
         plugin_directory=Path(options.device_plugin_dir),
@@ -83,11 +82,14 @@ async def _run(settings: Settings, host: HostFacts) -> None:
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(_connect())
         tasks = await stack.enter_async_context(anyio.create_task_group())
-        manager, guests, devices = build(api, settings)
+        manager, guests, devices, config = build(api, settings)
+        config.follow(log_as_told("virtHandler", settings.verbosity, settings.node))
+        config.follow(throttle_as_told("handler", api))
         tls = None
         if settings.certificates is not None:
             outer = ReloadingServerContext(settings.certificates, settings.client_ca, True)
             inner = ReloadingServerContext(settings.certificates, None, False)
+            config.follow(serve_as_told(outer, inner))
             tasks.start_soon(keep_fresh, outer, inner)
             listen = Listen("", settings.server_port, outer.context)
             await stack.enter_async_context(serving(Server(guests).application(), listen))
@@ -102,10 +104,10 @@ async def _run(settings: Settings, host: HostFacts) -> None:
         tasks.cancel_scope.cancel()
 
 
-def build(api: Client, settings: Settings) -> tuple[Manager, Guests, DeviceDirectories]:
+def build(api: Client, settings: Settings) -> tuple[Manager, Guests, DeviceDirectories, LiveConfig]:
     """The manager with the one controller that reports guests, and the registry it reads."""
-    manager = Manager(api, name=names.VIRT_HANDLER, health=lambda: _health(config))
-    config = manager.store(kinds.KUBEVIRT)
+    manager = Manager(api, name=names.VIRT_HANDLER, health=lambda: config.health())
+    config = LiveConfig(manager.store(kinds.KUBEVIRT))
     vmis = manager.store(kinds.HOSTED_VMI, labels=f"{names.NODE_NAME_LABEL}={settings.node}")
     pods = manager.store(
         kinds.POD,
@@ -121,7 +123,7 @@ def build(api: Client, settings: Settings) -> tuple[Manager, Guests, DeviceDirec
         controller.wake(key, 0.0, USER, "guest")
 
     guests.report = report
-    return manager, guests, devices
+    return manager, guests, devices, config
 
 
 def _plugins(devices: DeviceDirectories, host: HostFacts, count: int) -> list[deviceplugin.Plugin]:
@@ -130,12 +132,6 @@ def _plugins(devices: DeviceDirectories, host: HostFacts, count: int) -> list[de
         deviceplugin.kvm(host.kvm, count),
         deviceplugin.vhost_net(host.vhost_net, count),
     ]
-
-
-def _health(config: Store[KubeVirt]) -> Mapping[str, Any]:
-    """`config-resource-version`: clients wait for it after a change of the KubeVirt CR."""
-    cr = next(iter(config.all()), None)
-    return {"config-resource-version": cr.metadata.resource_version if cr is not None else "0"}
 
 
 def _connect() -> AbstractAsyncContextManager[Client]:

@@ -31,6 +31,7 @@ CLOSE_S = 5.0
 EventSink = Callable[[str, Mapping[str, Any]], None]
 
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
+_log = logging.getLogger(__name__)
 
 
 class MonitorError(Exception):
@@ -54,6 +55,7 @@ class _Sink(EventListener):
 
     async def put(self, event: Message) -> None:
         data = event.get("data")
+        _log.debug("event of the monitor", extra={"event": event.get("event")})
         self._sink(str(event.get("event")), data if isinstance(data, dict) else {})
 
 
@@ -70,6 +72,8 @@ class Session:
 
         After MonitorGone the command may still have run: ask for the state, do not repeat blindly.
         """
+        # Arguments may hold what is secret, such as passwords.
+        _log.debug("command to the monitor", extra={"command": command, "arguments": sorted(arguments or ())})
         try:
             with anyio.fail_after(deadline_s):
                 return await self._client.execute(command, dict(arguments) if arguments else None)
@@ -114,4 +118,4 @@ async def monitor(path: str, sink: EventSink) -> AsyncIterator[Session]:
             try:
                 await client.disconnect()
             except (QMPError, OSError, EOFError) as error:
-                logging.getLogger(__name__).debug("monitor closed", extra={"error": str(error)})
+                _log.debug("monitor closed", extra={"error": str(error)})

@@ -6,7 +6,6 @@ import logging
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,14 +22,14 @@ from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.documents import admission
+from kubevirt_py.render.install.operator_webhooks import BLOCK_UNINSTALL
 from kubevirt_py.virt_operator.applier import Applier, Rendered
-from kubevirt_py.virt_operator.certificates import OPERATOR_LEAF, Certificates
+from kubevirt_py.virt_operator.certificates import Certificates
 
 log = logging.getLogger(__name__)
 
 RECHECK_S = 3600.0
 REMOVAL_S = 1.0
-BLOCK_UNINSTALL = "BlockUninstallIfWorkloadsExist"
 WORKLOADS: tuple[tuple[Kind[Workload], str], ...] = (
     (DEPLOYMENT, names.VIRT_API),
     (DEPLOYMENT, names.VIRT_CONTROLLER),
@@ -58,10 +57,9 @@ class Installer:
         images: Images,
         manager: str,
         now: Callable[[], datetime],
-        own_certificates: Path,
     ) -> None:
         self._api, self._kubevirts, self._workloads, self._images = api, kubevirts, workloads, images
-        self._manager, self._now, self._own_certificates = manager, now, own_certificates
+        self._manager, self._now = manager, now
         self._rendered: tuple[Installation, tuple[Rendered, ...], tuple[Rendered, ...]] | None = None
         self.applier = Applier(api, manager=manager)
 
@@ -88,7 +86,6 @@ class Installer:
     async def _install(self, key: Key, kubevirt: KubeVirt, inst: Installation) -> float:
         certificates = Certificates(self._api, inst.namespace, manager=self._manager, now=self._now)
         bundle, due = await certificates.keep(Rotation.from_spec(inst.spec), inst.stamp)
-        await certificates.write_leaf(OPERATOR_LEAF, self._own_certificates)
         inst = msgspec.structs.replace(inst, ca_bundle=b64encode(bundle.encode()).decode())
         held_documents, held_admission = self._render(inst)
         await self.applier.apply(held_documents)

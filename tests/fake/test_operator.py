@@ -16,7 +16,7 @@ from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.testing import FakeApi, running, settle, virtual_now
 from kubevirt_py.virt_operator.app import wire
-from kubevirt_py.virt_operator.certificates import LEAVES, OPERATOR_LEAF, write_temporary
+from kubevirt_py.virt_operator.certificates import LEAVES
 from kubevirt_py.virt_operator.installer import Images
 
 pytestmark = pytest.mark.looptime
@@ -33,8 +33,7 @@ WORKLOADS = ((DEPLOYMENT, "virt-api"), (DEPLOYMENT, "virt-controller"), (DAEMON_
 
 def build(api: FakeApi, directory: Path) -> Manager:
     manager = Manager(api, name="virt-operator", clock=virtual_now)
-    write_temporary(directory, OPERATOR_LEAF, NAMESPACE)
-    wire(manager, api, IMAGES, NAMESPACE, directory)
+    wire(manager, api, IMAGES, NAMESPACE)
     return manager
 
 

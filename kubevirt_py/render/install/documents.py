@@ -8,7 +8,7 @@ from functools import cache
 from kubevirt_py.api import crd, names
 from kubevirt_py.plan import Document, Kind
 from kubevirt_py.render import roles, webhooks
-from kubevirt_py.render.install import policies, rbac, services, unserved, workloads
+from kubevirt_py.render.install import operator_webhooks, policies, rbac, services, unserved, workloads
 from kubevirt_py.render.install.installation import Installation
 
 _PLURALS = {
@@ -54,6 +54,7 @@ def documents(inst: Installation) -> tuple[Document, ...]:
             services.budget(component, inst.namespace, inst.replicas)
             for component in (names.VIRT_API, names.VIRT_CONTROLLER)
         ]
+    found.append(operator_webhooks.operator_webhooks(inst.ca_bundle, inst.namespace))
     return tuple(inst.stamp(document) for document in found)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
+from kubevirt_py.render.install import operator_webhooks
 
 PRIORITY_CLASS = "kubevirt-cluster-critical"
+PORTS = {"webhooks": operator_webhooks.PORT}
+"""Where pods listen, if not on 8443."""
 
 
 def services(namespace: str) -> tuple[Document, ...]:
-    """virt-api behind the aggregation layer, and one metrics Service over all components."""
+    """virt-api behind the aggregation layer, virt-operator's webhooks, and one metrics Service over all components."""
     return (
         _service(names.VIRT_API, namespace, {names.APP_LABEL: names.VIRT_API}, "https"),
+        _service(operator_webhooks.SERVICE, namespace, {names.APP_LABEL: names.VIRT_OPERATOR}, "webhooks"),
         _service("kubevirt-prometheus-metrics", namespace, {names.PROMETHEUS_LABEL: "true"}, "metrics"),
     )
 
@@ -48,6 +52,6 @@ def _service(name: str, namespace: str, selector: dict[str, str], port_name: str
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "spec": {
             "selector": selector,
-            "ports": [{"name": port_name, "port": 443, "targetPort": 8443, "protocol": "TCP"}],
+            "ports": [{"name": port_name, "port": 443, "targetPort": PORTS.get(port_name, 8443), "protocol": "TCP"}],
         },
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
+from kubevirt_py.render.install import operator_webhooks
 from kubevirt_py.render.install.installation import Installation
 from kubevirt_py.render.install.services import PRIORITY_CLASS
 
@@ -83,8 +84,9 @@ def virt_operator(inst: Installation) -> Document:
         {"name": "CONTROL_PLANE_IMAGE", "value": inst.control_plane_image},
         {"name": "LAUNCHER_IMAGE", "value": inst.virt_launcher_image},
     ]
-    for probe in ("readinessProbe", "livenessProbe"):
-        container[probe] = _probe("/healthz", period_s=5, delay_s=2)
+    container["ports"].append({"containerPort": operator_webhooks.PORT, "name": "webhooks", "protocol": "TCP"})
+    container["readinessProbe"] = _probe("/readyz", period_s=2)
+    container["livenessProbe"] = _probe("/healthz", period_s=5, delay_s=2)
     container["volumeMounts"].append({"name": "tmp", "mountPath": "/tmp"})
     deployment = _deployment(inst, names.VIRT_OPERATOR, "kubevirt-operator", container, {}, ca=False)
     pod = deployment["spec"]["template"]["spec"]

@@ -27,7 +27,7 @@ def test_fields_given_in_the_cr_win() -> None:
     assert config.use_emulation
     assert not config.permit_bridge_on_pod_network
     assert config.disable_serial_console_log
-    assert (config.verbosity("virtAPI"), config.verbosity("virtHandler")) == (5, 2)
+    assert (config.verbosity("virtAPI", 2), config.verbosity("virtHandler", 2)) == (5, 2)
     assert (config.cpu_request, config.image_pull_secrets, config.resource_version) == ("200m", ("pull",), "7")
 
 

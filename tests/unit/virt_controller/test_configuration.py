@@ -8,10 +8,9 @@ import msgspec
 
 from kubevirt_py.api.kinds import KUBEVIRT
 from kubevirt_py.api.views import KubeVirt, ObjectMeta
+from kubevirt_py.live_config import LiveConfig
 from kubevirt_py.plan import Key
 from kubevirt_py.reconcile import Store
-from kubevirt_py.virt_controller import app
-from kubevirt_py.virt_controller.configuration import LiveConfig
 from kubevirt_py.virt_controller.settling import SETTLE_S, Settling
 
 
@@ -36,9 +35,9 @@ async def test_configuration_follows_the_cr_and_outlives_it() -> None:
 async def test_health_tells_the_version_of_the_cr_in_force() -> None:
     store = Store(KUBEVIRT)
     config = LiveConfig(store)
-    assert app._health(config) == {"config-resource-version": "0"}
+    assert config.health() == {"config-resource-version": "0"}
     store.put(Key("kubevirt", "kubevirt"), cr(7, True), 7)
-    assert app._health(config) == {"config-resource-version": "7"}
+    assert config.health() == {"config-resource-version": "7"}
 
 
 def test_doubt_begins_with_the_first_question() -> None:
