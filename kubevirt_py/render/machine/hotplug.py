@@ -191,24 +191,22 @@ def _close_medium(disk: Disk) -> Iterator[Step]:
 def _change_medium(old: Disk, new: Disk) -> Iterator[Step]:
     """Another disc, or none, in a drive that stays. A guest that uses the old one keeps the tray closed for as long."""
     device = disks.device_id(new.name)
-    in_place = (f"medium:{device}={disks.node_name(new)}",) if not new.empty else ()
-    gone = (f"!medium:{device}={disks.node_name(old)}",) if not old.empty else ()
-    done = in_place or gone
+    in_place, gone = f"medium:{device}={disks.node_name(new)}", f"!medium:{device}={disks.node_name(old)}"
     yield Step(
         command="blockdev-open-tray",
         arguments={"id": device},
-        needless=(f"tray:{device}", *done),
+        needless=(f"tray:{device}", gone if new.empty else in_place),
         guest=True,
     )
     if not old.empty:
-        yield Step(command="blockdev-remove-medium", arguments={"id": device}, needless=gone)
+        yield Step(command="blockdev-remove-medium", arguments={"id": device}, needless=(gone,))
         yield from _close_medium(old)
     if not new.empty:
-        yield from _open_medium(new, in_place[0])
+        yield from _open_medium(new, in_place)
         yield Step(
             command="blockdev-insert-medium",
             arguments={"id": device, "node-name": disks.node_name(new)},
-            needless=in_place,
+            needless=(in_place,),
         )
     yield Step(command="blockdev-close-tray", arguments={"id": device}, needless=(f"!tray:{device}",))
 
