@@ -18,8 +18,8 @@ from typing import Any
 import anyio
 import msgspec
 
+from kubevirt_py.jsonpatch import PatchError, apply_patch
 from kubevirt_py.kube.errors import AlreadyExists, Conflict, Invalid, NotFound, PatchTestFailed
-from kubevirt_py.kube.jsonpatch import PatchError, apply_patch
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.selector import fields_match, labels_match
 from kubevirt_py.reconcile.store import Selection

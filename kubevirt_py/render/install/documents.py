@@ -9,6 +9,7 @@ from kubevirt_py.api import crd, names
 from kubevirt_py.plan import Document, Kind
 from kubevirt_py.render import roles, webhooks
 from kubevirt_py.render.install import operator_webhooks, policies, rbac, services, unserved, workloads
+from kubevirt_py.render.install.customize import customized
 from kubevirt_py.render.install.installation import Installation
 
 _PLURALS = {
@@ -55,7 +56,7 @@ def documents(inst: Installation) -> tuple[Document, ...]:
             for component in (names.VIRT_API, names.VIRT_CONTROLLER)
         ]
     found.append(operator_webhooks.operator_webhooks(inst.ca_bundle, inst.namespace))
-    return tuple(inst.stamp(document) for document in found)
+    return customized(map(inst.stamp, found), inst.spec)
 
 
 def admission(inst: Installation) -> tuple[Document, ...]:
@@ -64,7 +65,7 @@ def admission(inst: Installation) -> tuple[Document, ...]:
         *webhooks.webhook_configurations(inst.ca_bundle, inst.namespace),
         *webhooks.api_services(inst.ca_bundle, inst.namespace),
     ]
-    return tuple(inst.stamp(document) for document in found)
+    return customized(map(inst.stamp, found), inst.spec)
 
 
 @cache

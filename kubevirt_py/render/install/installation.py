@@ -75,6 +75,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         shape = [
             self.namespace, self.version, self.control_plane_image, self.virt_launcher_image, self.pull_policy,
             self.replicas, self.placement("infra"), self.placement("workloads"), self.spec.get("imagePullSecrets"),
+            self.spec.get("customizeComponents"), self._labels(),
         ]  # fmt: skip
         return hashlib.sha1(json.dumps(shape, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 

@@ -6,11 +6,15 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 
+from kubevirt_py.api import names
 from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.api.v1.kubevirt import KubeVirt
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, Cause, at_least, between, one_of
 from kubevirt_py.render.config import unusable
+from kubevirt_py.render.install import Installation, documents
+from kubevirt_py.render.install.customize import misfits
+from kubevirt_py.render.install.documents import admission
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.settings import refusals
 from kubevirt_py.render.validate import unsupported
@@ -61,6 +65,16 @@ def _spec(spec: Document) -> Iterator[Cause]:
             json.loads(patch["patch"])
         except (ValueError, RecursionError) as error:
             yield Cause(f"{field}.patch", INVALID, f"is not JSON: {error}")
+            return
+    yield from _customized(spec)
+
+
+def _customized(spec: Document) -> Iterator[Cause]:
+    """Changes to manifests are tried on those of a plain installation."""
+    if spec.get("customizeComponents"):
+        plain = Installation(namespace=names.NAMESPACE, version="", image="", launcher_image="")
+        for field, words in misfits((*documents(plain), *admission(plain)), spec):
+            yield Cause(field, INVALID, words)
 
 
 def _duration(parent: Document, key: str, field: str) -> Iterator[Cause]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kubevirt_py.kube.jsonpatch import apply_patch
+from kubevirt_py.jsonpatch import apply_patch
 from kubevirt_py.plan import Document, Key
 from kubevirt_py.reconcile.backoff import Backoff
 from kubevirt_py.reconcile.conditions import merge_conditions, without_condition

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kubevirt_py.kube.jsonpatch import apply_patch
+from kubevirt_py.jsonpatch import apply_patch
 from kubevirt_py.plan import Document
 from kubevirt_py.render import webhooks as documents
 from kubevirt_py.virt_api.webhooks import Admission

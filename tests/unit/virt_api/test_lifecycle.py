@@ -9,8 +9,8 @@ import pytest
 
 from kubevirt_py.api import kinds
 from kubevirt_py.api.views import VirtualMachine, VirtualMachineInstance
+from kubevirt_py.jsonpatch import PatchError, apply_patch
 from kubevirt_py.kube.errors import ApiError
-from kubevirt_py.kube.jsonpatch import PatchError, apply_patch
 from kubevirt_py.plan import Document, Key
 from kubevirt_py.reconcile.testing.faults import Fault
 from kubevirt_py.virt_api.answers import Refused

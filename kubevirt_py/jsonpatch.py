@@ -1,4 +1,4 @@
-"""RFC 6902 patches, as far as this project writes them: test, add, replace, remove."""
+"""RFC 6902 patches."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pointer(*parts: str | int) -> str:
 
 def _apply_one(document: Any, op: Document) -> Any:
     name, path = op["op"], op["path"]
-    parts = [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+    parts = _parts(path)
     if not parts:
         raise PatchError(f"{name}: the whole document is not a target")
     parent = document
@@ -48,11 +48,30 @@ def _apply_one(document: Any, op: Document) -> Any:
         _child(parent, last, path)
         _set(parent, last, deepcopy(op["value"]))
     elif name == "remove":
-        _child(parent, last, path)
-        del parent[int(last) if isinstance(parent, list) else last]
+        _remove(parent, last, path)
+    elif name in ("copy", "move"):
+        value = _lookup(document, op["from"])
+        if name == "move":
+            document = _apply_one(document, {"op": "remove", "path": op["from"]})
+        return _apply_one(document, {"op": "add", "path": path, "value": value})
     else:
         raise PatchError(f"operation {name} is not supported")
     return document
+
+
+def _parts(path: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+
+
+def _lookup(document: Any, path: str) -> Any:
+    for part in _parts(path):
+        document = _child(document, part, path)
+    return document
+
+
+def _remove(parent: Any, part: str, path: str) -> None:
+    _child(parent, part, path)
+    del parent[int(part) if isinstance(parent, list) else part]
 
 
 def _child(parent: Any, part: str, path: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevirt_py.kube.jsonpatch import PatchError, apply_patch, pointer
+from kubevirt_py.jsonpatch import PatchError, apply_patch, pointer
 from kubevirt_py.plan import Document
 
 VALUES = st.recursive(
