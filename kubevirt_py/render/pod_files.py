@@ -6,6 +6,7 @@ The stub (virt_launcher/stub.py) runs them as uid 107; the names it gives to des
 
 from __future__ import annotations
 
+import posixpath
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,8 @@ from kubevirt_py.api.quantity import quantity_bytes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
 from kubevirt_py.render.cloudinit import credential_volume, key_secrets
+from kubevirt_py.render.config_volumes import source_of
+from kubevirt_py.render.credentials import agent_secrets
 from kubevirt_py.render.machine.disks import is_read_only
 from kubevirt_py.render.machine.firmware import wants_secure_boot, wants_uefi
 from kubevirt_py.render.pod_volumes import KERNEL_BOOT_VOLUME, SECRET_REFS
@@ -28,10 +31,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     open: as it is. create: an empty sparse file of `size` bytes if there is none. qcow2: a new image of `size`
     bytes or as large as the step named `over`. copy: of the trusted file `source`. secret: all files in root.
+    folder: root itself, which the kubelet writes anew when its content changes.
     `device` is opened instead where it exists; `probe` looks for qcow2, else the file is raw.
     """
 
-    do: Literal["open", "create", "qcow2", "copy", "secret"]
+    do: Literal["open", "create", "qcow2", "copy", "secret", "folder"]
     name: str
     root: str
     path: str = ""
@@ -60,6 +64,8 @@ def pod_files(spec: Document, volume_status: tuple[Document, ...] = ()) -> tuple
     for secret in key_secrets(spec):
         volume_name = credential_volume(secret)
         steps.append(Step(do="secret", name=volume_name, root=f"{names.SECRET_DIR}/{volume_name}"))
+    for secret in agent_secrets(spec):
+        steps.append(Step(do="folder", name=secret, root=f"{names.SECRET_DIR}/{credential_volume(secret)}"))
     return (*steps, *_firmware_steps(domain))
 
 
@@ -92,6 +98,8 @@ def _volume_steps(volume: Document, read_only: bool, claim_bytes: int) -> list[S
                 size=claim_bytes,
             )
         ]
+    if host := volume.get("hostDisk"):
+        return [_host_disk(name, host, read_only)]
     if empty := volume.get("emptyDisk"):
         size = quantity_bytes(empty["capacity"])
         path = f"empty-disks/{name}.qcow2"
@@ -100,11 +108,19 @@ def _volume_steps(volume: Document, read_only: bool, claim_bytes: int) -> list[S
         if source in volume:
             wanted = any((volume[source] or {}).get(ref) for ref in SECRET_REFS)
             return [Step(do="secret", name=name, root=f"{names.SECRET_DIR}/{name}")] if wanted else []
+    if source_of(volume):
+        return [Step(do="secret", name=name, root=f"{names.SECRET_DIR}/{name}")]
     kinds = ", ".join(key for key in volume if key != "name") or "no source"
-    raise ValueError(
-        f"volume {name}: a disk cannot be made from {kinds}; use containerDisk, persistentVolumeClaim, dataVolume, "
-        "ephemeral, emptyDisk, cloudInitNoCloud or cloudInitConfigDrive"
-    )
+    raise ValueError(f"volume {name}: a disk cannot be made from {kinds}")
+
+
+def _host_disk(name: str, source: Document, read_only: bool) -> Step:
+    """A file on the node, made by this pod's user where it is to be made; nothing that exists changes its owner."""
+    path, wanted = posixpath.basename(source["path"]), source.get("type") == "DiskOrCreate" and not read_only
+    size = quantity_bytes(source["capacity"]) if wanted and source.get("capacity") else 0
+    root = f"{names.VMI_DISK_DIR}/{name}"
+    do: Literal["open", "create"] = "create" if wanted else "open"
+    return Step(do=do, name=f"disk.{name}", root=root, path=path, read_only=read_only, size=size)
 
 
 def _overlaid(name: str, read_only: bool, *, root: str, path: str, probe: bool = False, device: str = "") -> list[Step]:

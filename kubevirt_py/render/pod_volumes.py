@@ -6,6 +6,7 @@ need nothing here but the two emptyDirs every VM pod has.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -13,6 +14,9 @@ from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
 from kubevirt_py.render.cloudinit import credential_volume, key_secrets
+from kubevirt_py.render.config_volumes import projection
+from kubevirt_py.render.hotplug_volumes import boot_spec
+from kubevirt_py.render.credentials import agent_secrets
 from kubevirt_py.render.machine.devices import logs_serial
 
 EPHEMERAL_VOLUME = "ephemeral-disks"
@@ -40,7 +44,8 @@ class PodVolumes:
 
 
 def pod_volumes(spec: Document, block_claims: Collection[str] = ()) -> PodVolumes:
-    """Volumes for a VMI spec; claims named in `block_claims` have volumeMode Block."""
+    """Volumes for a VMI spec but for hotpluggable ones; claims named in `block_claims` have volumeMode Block."""
+    spec = boot_spec(spec)
     out = PodVolumes()
     out.add({"name": PRIVATE_VOLUME, "emptyDir": {}}, names.PRIVATE_DIR)
     out.add({"name": EPHEMERAL_VOLUME, "emptyDir": {}}, names.EPHEMERAL_DIR)
@@ -52,9 +57,14 @@ def pod_volumes(spec: Document, block_claims: Collection[str] = ()) -> PodVolume
             _add_image(out, volume["name"], image)
         if claim := claim_of(volume):
             _add_claim(out, volume, claim, block=claim in block_claims)
+        if files := projection(volume):
+            root = f"{names.SECRET_DIR}/{volume['name']}"
+            out.add({"name": volume["name"], "projected": files}, root, read_only=True)
+        if host := volume.get("hostDisk"):
+            _add_host_disk(out, volume["name"], host)
         for source in CLOUD_INIT_SOURCES:
             _add_secrets(out, volume["name"], f"{volume['name']}-secrets", _secret_names(volume.get(source) or {}))
-    for secret in key_secrets(spec):
+    for secret in dict.fromkeys((*key_secrets(spec), *agent_secrets(spec))):
         _add_secrets(out, credential_volume(secret), credential_volume(secret), [secret])
     container = (((spec.get("domain") or {}).get("firmware") or {}).get("kernelBoot") or {}).get("container")
     if container:
@@ -96,6 +106,13 @@ def _add_claim(out: PodVolumes, volume: Document, claim: str, *, block: bool) ->
         out.devices.append({"name": name, "devicePath": f"/dev/{name}"})
     else:
         out.add(source, f"{names.VMI_DISK_DIR}/{name}", read_only=read_only)
+
+
+def _add_host_disk(out: PodVolumes, name: str, source: Document) -> None:
+    """The directory of a file on the node: only namespaces whose Pod Security level permits host paths can have it."""
+    kind = "DirectoryOrCreate" if source.get("type") == "DiskOrCreate" else "Directory"
+    host = {"path": posixpath.dirname(source["path"]), "type": kind}
+    out.add({"name": name, "hostPath": host}, f"{names.VMI_DISK_DIR}/{name}")
 
 
 def _add_secrets(out: PodVolumes, directory: str, volume: str, secrets: list[str]) -> None:

@@ -18,7 +18,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.plan import Document
-from kubevirt_py.render.cloudinit import CloudInitImage, cloud_init_images
+from kubevirt_py.render.isos import IsoImage, iso_images
 from kubevirt_py.render.launcher_pod import guest_grace_s
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
 from kubevirt_py.render.machine.cpu import cpu_from_domain
@@ -43,7 +43,8 @@ from kubevirt_py.virt_handler.seqpacket import (
 OPEN_S = 60.0
 """For the stub to open and make files; a large disk on slow storage is only a sparse file."""
 EXEC_S = 60.0
-SECRET_BYTES = 3 << 20
+SECRET_BYTES = 7 << 20
+"""A Secret or ConfigMap holds at most 1 MiB; a byte takes up to 6 characters of JSON."""
 SOCKETS = ("qmp", "serial0", "agent")
 _VHOST = "/dev/vhost-net"
 
@@ -112,9 +113,9 @@ async def launch(
         with _descriptors() as held:
             wires = await _wire(peer, record.network, held, vhost=hello.kvm)
             files, secrets = await _opened(connection, [step.name for step in steps if step.do == "secret"])
-            images = cloud_init_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
+            images = iso_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
             copies = await _add_images(images, spec, files, held)
-            machine = _machine(vmi, spec, hello, files, wires, now)
+            machine = _machine(vmi, spec, hello, files, wires, now, ignition=_add_ignition(vmi, held))
             _add_sockets(folder, held)
             record.machine = machine
             folder.save(record)
@@ -197,13 +198,13 @@ def _secret(fd: int) -> dict[str, bytes]:
         raise ProtocolError("the stub sent a secret that is not a file")
     data = os.pread(fd, SECRET_BYTES + 1, 0)
     if len(data) > SECRET_BYTES:
-        raise ValueError(f"a secret for cloud-init is larger than {SECRET_BYTES >> 20} MiB")
+        raise ValueError("the files of a volume are too large for an image: a Secret or ConfigMap holds up to 1 MiB")
     texts = msgspec.json.decode(data, type=dict[str, str])
     return {name: text.encode("latin-1") for name, text in texts.items()}
 
 
 async def _add_images(
-    images: tuple[CloudInitImage, ...], spec: Document, files: dict[str, _OpenedFile], held: Descriptors
+    images: tuple[IsoImage, ...], spec: Document, files: dict[str, _OpenedFile], held: Descriptors
 ) -> list[Document]:
     """Make the ISO images and say where the stub puts them."""
     disks = {disk["name"]: disk for disk in ((spec.get("domain") or {}).get("devices") or {}).get("disks") or ()}
@@ -218,7 +219,7 @@ async def _add_images(
             {
                 "source": f"iso.{image.volume}",
                 "name": f"disk.{image.volume}",
-                "root": names.CLOUD_INIT_DIR,
+                "root": image.root,
                 "path": image.path,
                 "read_only": is_read_only(disks[image.volume]),
             }
@@ -233,6 +234,8 @@ def _machine(
     files: Mapping[str, _OpenedFile],
     wires: tuple[NicWire, ...],
     now: datetime,
+    *,
+    ignition: bool,
 ) -> Machine:
     disks = {}
     for name, file in files.items():
@@ -241,10 +244,20 @@ def _machine(
             base = files.get(f"base.{volume}")
             facts: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
             disks[volume] = msgspec.convert({**facts, "direct": file.direct, "size_bytes": file.size}, DiskFile)
-    attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files)
+    attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition)
     facts_now = Facts(kvm=hello.kvm, arch=spec.get("architecture") or "amd64", now=rfc3339(now))
     meta = vmi.metadata
     return machine_from_vmi(f"{meta.namespace}_{meta.name}", meta.uid, spec, facts_now, attachments)
+
+
+def _add_ignition(vmi: HostedInstance, held: Descriptors) -> bool:
+    """Whether the VMI brings an Ignition file, which then is among the descriptors."""
+    text = vmi.metadata.annotations.get(names.IGNITION_ANNOTATION)
+    if not text:
+        return False
+    held.add("ignition", (fd := os.memfd_create("ignition")))
+    os.write(fd, text.encode())
+    return True
 
 
 def _add_sockets(folder: Folder, held: Descriptors) -> None:

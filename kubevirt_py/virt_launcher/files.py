@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -29,7 +30,8 @@ def open_below(root: str, path: str, flags: int) -> int:
             here = inner
         fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o660, dir_fd=here)
     except OSError as error:
-        raise Refused(f"{root}/{path.lstrip('/')}: {error.strerror}") from error
+        hint = f"; user {os.getuid()} may not use it" if error.errno in (errno.EACCES, errno.EPERM) else ""
+        raise Refused(f"{root}/{path.lstrip('/')}: {error.strerror}{hint}") from error
     finally:
         os.close(here)
     mode = os.fstat(fd).st_mode
@@ -90,14 +92,20 @@ def make(step: dict, known: dict) -> None:  # type: ignore[type-arg]
 
 
 def secret(root: str) -> int:
-    """A mounted secret as JSON {key: text in latin-1}, in memory."""
-    entries = {}
-    for entry in os.scandir(root):
-        if entry.is_file() and not entry.name.startswith("."):
-            with open(entry.path, encoding="latin-1", newline="") as source:
-                entries[entry.name] = source.read()
+    """The files that the kubelet projected into a directory as JSON {path: text in latin-1}, in memory."""
+    entries, folders = {}, [""]
+    while folders:
+        below = folders.pop()
+        for entry in os.scandir(f"{root}/{below}"):
+            if entry.name.startswith(".."):  # the kubelet's own: it swaps all files at once by these links
+                continue
+            if entry.is_dir():
+                folders.append(f"{below}{entry.name}/")
+            elif entry.is_file():
+                with open(entry.path, encoding="latin-1", newline="") as source:
+                    entries[below + entry.name] = source.read()
     fd = os.memfd_create("secret")
-    os.write(fd, json.dumps(entries).encode())
+    os.write(fd, json.dumps(entries, ensure_ascii=False).encode())
     return fd
 
 

@@ -53,7 +53,7 @@ class NicWire(msgspec.Struct, frozen=True, kw_only=True):
 class Attachments(msgspec.Struct, frozen=True, kw_only=True):
     """Everything opened for one machine: volumes by name, networks in the order of the spec, a kernel's initrd.
 
-    `ignition` tells of an Ignition file. `vsock_cid` is the guest's address on an opened /dev/vhost-vsock, 0 without one.
+    `ignition` tells of an Ignition file. `vsock_cid` is the guest's address on an opened /dev/vhost-vsock, or 0.
     """
 
     disks: dict[str, DiskFile] = {}

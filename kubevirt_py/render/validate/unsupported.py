@@ -14,8 +14,6 @@ from kubevirt_py.render.causes import NOT_SUPPORTED, Cause
 from kubevirt_py.render.config import ClusterConfig
 
 VMI_FIELDS = {
-    "accessCredentials[].sshPublicKey.propagationMethod.qemuGuestAgent": "SSH keys set by the guest agent",
-    "accessCredentials[].userPassword": "passwords set by the guest agent",
     "domain.clock.timer.rtc.track": "a clock that tracks something else than the host's time",
     "domain.cpu.dedicatedCpuPlacement": "dedicated CPUs",
     "domain.cpu.isolateEmulatorThread": "isolated emulator threads",
@@ -53,26 +51,15 @@ VMI_FIELDS = {
     "domain.memory.hugepages": "hugepages",
     "domain.memory.maxGuest": "memory hotplug",
     "domain.memory.reservedOverhead": "reserved memory overhead",
-    "livenessProbe.exec": "probes run inside the guest",
-    "livenessProbe.guestAgentPing": "probes by guest agent",
     "networks[].multus": "secondary networks",
     "networks[].resourceClaim": "networks from resource claims",
-    "readinessProbe.exec": "probes run inside the guest",
-    "readinessProbe.guestAgentPing": "probes by guest agent",
     "resourceClaims": "dynamic resource allocation",
-    "serviceAccountName": "service accounts of guests",
     "utilityVolumes": "utility volumes",
-    "volumes[].configMap": "configMap volumes",
     "volumes[].containerPath": "containerPath volumes",
     "volumes[].dataVolume.hotpluggable": "volume hotplug",
-    "volumes[].downwardAPI": "downwardAPI volumes",
     "volumes[].downwardMetrics": "downward metrics",
-    "volumes[].hostDisk": "host disks",
     "volumes[].memoryDump": "memory dumps",
     "volumes[].persistentVolumeClaim.hotpluggable": "volume hotplug",
-    "volumes[].secret": "secret volumes",
-    "volumes[].serviceAccount": "serviceAccount volumes",
-    "volumes[].sysprep": "sysprep",
 }
 VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
     "domain.devices.disks[].cdrom.tray": (("open",), "a tray that is open at start"),

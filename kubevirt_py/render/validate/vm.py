@@ -12,7 +12,7 @@ from kubevirt_py.render.defaults import with_vmi_defaults
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import unsupported
 from kubevirt_py.render.validate.text import label_value
-from kubevirt_py.render.validate.vmi import spec_causes
+from kubevirt_py.render.validate.vmi import ignition_causes, spec_causes
 
 RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
 LATER_RUN_STRATEGIES = ("WaitAsReceiver",)
@@ -31,6 +31,9 @@ def validate_vm_create(document: Document, config: ClusterConfig) -> list[Cause]
     if any(key in spec for key in unsupported.VM_FIELDS):
         return causes
     template = with_vmi_defaults(spec["template"]["spec"], config)
+    metadata = spec["template"].get("metadata") or {}
+    if not causes:
+        causes += ignition_causes(metadata, "spec.template.metadata", config)
     return [*causes, *spec_causes(template, "spec.template.spec", config)]
 
 

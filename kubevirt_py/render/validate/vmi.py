@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kubevirt_py.api import names
 from kubevirt_py.api.v1.vmi import VirtualMachineInstance
 from kubevirt_py.plan import Document
-from kubevirt_py.render.causes import FORBIDDEN, Cause
+from kubevirt_py.render.causes import FORBIDDEN, Cause, needs_gate
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import (
@@ -41,6 +41,7 @@ AREAS = (
     unsupported,
 )
 
+IGNITION_GATE = "ExperimentalIgnitionSupport"
 RESERVED_LABELS = (
     names.CREATED_BY_LABEL,
     names.INSTALL_STRATEGY_LABEL,
@@ -57,13 +58,20 @@ def spec_causes(spec: Document, path: str, config: ClusterConfig) -> list[Cause]
     return causes or list(machine.check(spec, path))
 
 
+def ignition_causes(metadata: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
+    """An Ignition file stands in an annotation; it is Alpha."""
+    if names.IGNITION_ANNOTATION in (metadata.get("annotations") or {}) and not config.gate(IGNITION_GATE):
+        yield needs_gate(f"{path}.annotations[{names.IGNITION_ANNOTATION}]", IGNITION_GATE)
+
+
 def validate_vmi_create(document: Document, config: ClusterConfig, *, by_kubevirt: bool = False) -> list[Cause]:
     """Causes against creating a VMI, none if it may be. The document has its defaults already."""
     if causes := parse_causes(VirtualMachineInstance, document):
         return causes
     vmi = without_nulls(document)
     reserved = [] if by_kubevirt else list(_reserved_labels(vmi, {}))
-    return [*reserved, *spec_causes(vmi["spec"], "spec", config)]
+    ignition = ignition_causes(vmi.get("metadata") or {}, "metadata", config)
+    return [*reserved, *ignition, *spec_causes(vmi["spec"], "spec", config)]
 
 
 def validate_vmi_update(

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from kubevirt_py.api.quantity import parse_quantity
 from kubevirt_py.api.v1.volumes import Volume
 from kubevirt_py.plan import Document
-from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, exactly_one, one_of, unique
+from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, exactly_one, needs_gate, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.validate import cloudinit
 from kubevirt_py.render.validate.text import absolute_path, dns_label, dns_subdomain
 
 SOURCES = tuple(sorted(info.alias or name for name, info in Volume.model_fields.items() if name != "name"))
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+SYSPREP = ("configMap", "secret")
+HOST_DISK_GATE = "HostDisk"
+HOST_DISK_TYPES = ("Disk", "DiskOrCreate")
+MAX_LABEL = 32
+"""Of the name of an ISO 9660 volume."""
 DISKLESS = ("memoryDump",)
 """Sources the guest does not see."""
 
@@ -27,12 +32,17 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         yield from dns_label(f"{field}.name", volume["name"])
         yield from exactly_one(field, volume, SOURCES, "volume source")
         yield from _source(volume, field)
+        yield from _files(volume, field)
+        yield from _host_disk(volume.get("hostDisk"), f"{field}.hostDisk", config)
         if volume["name"] not in shown and not any(source in volume for source in DISKLESS):
             yield Cause(
                 f"{field}.name",
                 INVALID,
                 f"volume {volume['name']!r} is used by no disk; add a disk of this name or remove the volume",
             )
+    accounts = [index for index, volume in enumerate(volumes) if "serviceAccount" in volume]
+    for index in accounts[1:]:
+        yield Cause(f"{path}.volumes[{index}].serviceAccount", INVALID, "a virtual machine has one service account")
     yield from unique(((f"{path}.volumes[{index}].name", v["name"]) for index, v in enumerate(volumes)), "volume name")
     yield from cloudinit.check(volumes, path)
 
@@ -53,6 +63,44 @@ def _source(volume: Document, field: str) -> Iterator[Cause]:
         yield Cause(f"{field}.emptyDisk.capacity", INVALID, f"must be more than 0, not {empty['capacity']}")
     if (data := volume.get("dataVolume")) is not None:
         yield from _claim(data["name"], f"{field}.dataVolume.name")
+
+
+def _files(volume: Document, field: str) -> Iterator[Cause]:
+    """Sources whose files become a disk or a file system."""
+    for source, key in (("configMap", "name"), ("secret", "secretName"), ("serviceAccount", "serviceAccountName")):
+        if (given := volume.get(source)) is not None:
+            yield from _claim(given.get(key) or "", f"{field}.{source}.{key}")
+    if (sysprep := volume.get("sysprep")) is not None:
+        yield from exactly_one(f"{field}.sysprep", sysprep, SYSPREP, "source of answer files")
+        for key in SYSPREP:
+            if key in sysprep:
+                yield from _claim(sysprep[key].get("name") or "", f"{field}.sysprep.{key}.name")
+    for source in ("configMap", "downwardAPI", "secret"):
+        label = (volume.get(source) or {}).get("volumeLabel") or ""
+        if len(label) > MAX_LABEL or not (label.isascii() and label.isprintable()):
+            yield Cause(f"{field}.{source}.volumeLabel", INVALID, f"must be at most {MAX_LABEL} ASCII characters")
+    for index, item in enumerate((volume.get("downwardAPI") or {}).get("fields") or ()):
+        if not item.get("path") or item["path"].startswith("/") or ".." in item["path"].split("/"):
+            place = f"{field}.downwardAPI.fields[{index}].path"
+            yield Cause(place, INVALID, f"{item.get('path')!r} must be a relative path without '..'")
+
+
+def _host_disk(host: Document | None, field: str, config: ClusterConfig) -> Iterator[Cause]:
+    if host is None:
+        return
+    if not config.gate(HOST_DISK_GATE):
+        yield needs_gate(field, HOST_DISK_GATE)
+    if not host.get("path"):
+        yield Cause(f"{field}.path", REQUIRED, "names a file on the node")
+    yield from absolute_path(f"{field}.path", host.get("path"))
+    yield from one_of(f"{field}.type", host["type"], HOST_DISK_TYPES)
+    if not host["type"]:
+        yield Cause(f"{field}.type", REQUIRED, f"set one of: {', '.join(HOST_DISK_TYPES)}")
+    capacity = host.get("capacity")
+    if host["type"] == "DiskOrCreate" and (capacity is None or parse_quantity(capacity) <= 0):
+        yield Cause(f"{field}.capacity", REQUIRED, "a file that may have to be made needs its size")
+    if host["type"] == "Disk" and capacity is not None:
+        yield Cause(f"{field}.capacity", INVALID, "a file that exists has its size; leave capacity out")
 
 
 def image(source: Document, field: str) -> Iterator[Cause]:

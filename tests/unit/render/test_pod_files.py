@@ -84,8 +84,27 @@ def test_kernel_boot() -> None:
     assert (kernel["name"], kernel["path"], initrd["name"]) == ("kernel", "/boot/vmlinuz", "initrd")
 
 
+@pytest.mark.parametrize(
+    ("source", "disk", "do", "size"),
+    [
+        ({"type": "Disk"}, {}, "open", None),
+        ({"type": "DiskOrCreate", "capacity": "1Gi"}, {}, "create", 1 << 30),
+        ({"type": "DiskOrCreate", "capacity": "1Gi"}, {"disk": {"readonly": True}}, "open", None),
+    ],
+)
+def test_a_host_disk_is_a_file_of_its_directory(source: Document, disk: Document, do: str, size: int | None) -> None:
+    (step,) = _steps({"hostDisk": {"path": "/data/vms/a.img", **source}}, disk)
+    assert (step["do"], step["root"], step["path"]) == (do, f"{PRIVATE}/vmi-disks/v", "a.img")
+    assert step.get("size") == size
+
+
+@pytest.mark.parametrize("source", ["secret", "configMap", "downwardAPI", "serviceAccount", "sysprep"])
+def test_small_files_are_read_for_an_image(source: str) -> None:
+    assert _steps({source: {}}) == [{"do": "secret", "name": "v", "root": f"{PRIVATE}/secret/v"}]
+
+
 def test_what_cannot_be_a_disk_is_named_with_what_can() -> None:
-    with pytest.raises(ValueError, match="volume v: a disk cannot be made from hostDisk; use containerDisk"):
-        _steps({"hostDisk": {"path": "/x", "type": "Disk"}})
+    with pytest.raises(ValueError, match="volume v: a disk cannot be made from containerPath"):
+        _steps({"containerPath": {"path": "/x"}})
     with pytest.raises(ValueError, match=r"spec\.domain\.devices\.disks\[0\]\.name: spec\.volumes has no volume 'a'"):
         pod_files({"domain": {"devices": {"disks": [{"name": "a"}]}}})

@@ -94,6 +94,19 @@ def test_secrets_keep_every_byte(tmp_path: Path) -> None:
     assert {key: text.encode("latin-1") for key, text in entries.items()} == {"userdata": content}
 
 
+def test_projected_files_are_read_whole_with_their_folders(tmp_path: Path) -> None:
+    """As the kubelet lays them out: links into a folder that it swaps at once."""
+    (tmp_path / "..2026" / "meta").mkdir(parents=True)
+    (tmp_path / "..2026/meta/labels").write_text("a=b")
+    (tmp_path / "..2026/.dockerconfigjson").write_text("{}")
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "meta").symlink_to("..data/meta")
+    (tmp_path / ".dockerconfigjson").symlink_to("..data/.dockerconfigjson")
+    fd = files.secret(str(tmp_path))
+    assert json.loads(os.pread(fd, 1 << 20, 0)) == {"meta/labels": "a=b", ".dockerconfigjson": "{}"}
+    os.close(fd)
+
+
 def test_copies_are_placed_and_opened(tmp_path: Path) -> None:
     source = os.memfd_create("iso")
     os.write(source, b"x" * 8192)

@@ -22,6 +22,10 @@ def _keys(method: str, **how: list[str]) -> Document:
     return {"sshPublicKey": {"source": {"secret": {"secretName": "keys"}}, "propagationMethod": {method: how}}}
 
 
+def _volume(**source: Document) -> Document:
+    return {"domain.devices.disks[2]": {"name": "v", "disk": {}}, "volumes[2]": {"name": "v", **source}}
+
+
 ACCEPTED: dict[str, Document] = {
     "as it is": {},
     "BIOS on the serial console": {"domain.firmware.bootloader.bios.useSerial": True},
@@ -31,6 +35,11 @@ ACCEPTED: dict[str, Document] = {
     "an ephemeral claim": {"volumes[0]": {"name": "root", "ephemeral": {"persistentVolumeClaim": {"claimName": "d"}}}},
     "an empty disk": {"volumes[2]": {"name": "empty", "emptyDisk": {"capacity": "1Gi"}}},
     "a data volume": {"volumes[0]": {"name": "root", "dataVolume": {"name": "disk"}}},
+    "a secret as a disk": _volume(secret={"secretName": "s", "volumeLabel": "KEYS"}),
+    "a config map as a disk": _volume(configMap={"name": "c"}),
+    "a service account as a disk": _volume(serviceAccount={"serviceAccountName": "robot"}),
+    "fields of the pod as a disk": _volume(downwardAPI={"fields": [{"path": "a/b", "fieldRef": {"fieldPath": "f"}}]}),
+    "answer files": _volume(sysprep={"configMap": {"name": "unattend"}}),
     "a config drive": {"volumes[1]": {"name": "seed", "cloudInitConfigDrive": {"secretRef": {"name": "x"}}}},
     "SSH keys by cloud-init": {"accessCredentials": [_keys("noCloud")]},
     "direct kernel boot": {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/boot/vmlinuz"}}},
@@ -413,6 +422,43 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.NOT_SUPPORTED,
         "Terminate",
     ),
+    "a secret without a name": (_volume(secret={}), "volumes[2].secret.secretName", causes.REQUIRED, "must name"),
+    "a long label": (
+        _volume(configMap={"name": "c", "volumeLabel": "x" * 33}),
+        "volumes[2].configMap.volumeLabel",
+        causes.INVALID,
+        "32 ASCII",
+    ),
+    "answer files of two sources": (
+        _volume(sysprep={"configMap": {"name": "a"}, "secret": {"name": "b"}}),
+        "volumes[2].sysprep",
+        causes.INVALID,
+        "configMap and secret",
+    ),
+    "a field that leaves its volume": (
+        _volume(downwardAPI={"fields": [{"path": "../a", "fieldRef": {"fieldPath": "f"}}]}),
+        "volumes[2].downwardAPI.fields[0].path",
+        causes.INVALID,
+        "without '..'",
+    ),
+    "a host disk without its gate": (
+        _volume(hostDisk={"path": "/a/b", "type": "Disk"}),
+        "volumes[2].hostDisk",
+        causes.NOT_SUPPORTED,
+        "feature gate HostDisk",
+    ),
+    "a host disk that climbs": (
+        _volume(hostDisk={"path": "/a/../etc/shadow", "type": "Disk"}),
+        "volumes[2].hostDisk.path",
+        causes.INVALID,
+        "without '..'",
+    ),
+    "a host disk of no size": (
+        _volume(hostDisk={"path": "/a/b", "type": "DiskOrCreate"}),
+        "volumes[2].hostDisk.capacity",
+        causes.REQUIRED,
+        "needs its size",
+    ),
     "a missing name": (
         {"volumes[0]": {"containerDisk": {"image": "x"}}},
         "volumes[0].name",
@@ -441,6 +487,14 @@ def test_refuses_and_names_field_reason_and_what_is_allowed(
     found = judged(edits)
     assert (f"spec.{field}", reason) in [(cause.field, cause.reason) for cause in found], found
     assert any(cause.field == f"spec.{field}" and words in cause.message for cause in found), found
+
+
+def test_an_ignition_file_needs_its_gate() -> None:
+    document = vmi() | {"metadata": {"name": "a", "annotations": {"kubevirt.io/ignitiondata": "{}"}}}
+    open_gate = ClusterConfig(feature_gates=frozenset({"ExperimentalIgnitionSupport"}))
+    for config, fields in ((CONFIG, ["metadata.annotations[kubevirt.io/ignitiondata]"]), (open_gate, [])):
+        defaulted = default_vmi(document, config, NOW, lambda: UUID)
+        assert [cause.field for cause in validate_vmi_create(defaulted, config)] == fields
 
 
 @pytest.mark.parametrize("path", VMI_FIELDS)
