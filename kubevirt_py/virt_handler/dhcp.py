@@ -104,6 +104,8 @@ def _open_all(plan: NetworkPlan) -> list[_Responder]:
 
 
 def _open(interface: InterfacePlan) -> Iterator[_Responder]:
+    if interface.bridge is None:
+        return
     bridge = interface.bridge.name
     if interface.lease4 is not None:
         yield _dhcp4(bridge, interface.lease4)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import struct
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from msgspec import Struct
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from kubevirt_py.render.network.model import InterfacePlan, LinkFacts, NetworkPlan, NetworkPlanError, Route
+from kubevirt_py.render.network.model import BridgePlan, InterfacePlan, LinkFacts, NetworkPlan, NetworkPlanError, Route
 from kubevirt_py.render.network.nft import ruleset
 from kubevirt_py.virt_handler import nft
 from kubevirt_py.virt_handler.netns import in_netns
@@ -43,13 +44,22 @@ async def read_links(pidfd: int) -> tuple[LinkFacts, ...]:
     return await in_netns(pidfd, _read)
 
 
-async def plumb(pidfd: int, plan: NetworkPlan) -> tuple[TapHandle, ...]:
+async def plumb(pidfd: int, plan: NetworkPlan, only: Collection[str] | None = None) -> tuple[TapHandle, ...]:
     """Make the pod's network as `plan` says and open its taps, in the order of the plan.
 
+    `only` names the interfaces to make in a pod where the others are in use.
     May be repeated, also after a run that was cut short, as long as no machine holds the taps (TapBusy).
     Keep the plan before the first call: bridge binding moves what it was made from.
     """
-    return await in_netns(pidfd, lambda: _plumb(plan))
+    return await in_netns(pidfd, lambda: _plumb(plan, only))
+
+
+async def unplumb(pidfd: int, gone: Sequence[InterfacePlan], left: NetworkPlan) -> None:
+    """Take the interfaces `gone`, whose taps no machine holds any more, out of the pod and give its links back.
+
+    May be repeated.
+    """
+    await in_netns(pidfd, lambda: _unplumb(gone, left))
 
 
 def _read() -> tuple[LinkFacts, ...]:
@@ -88,17 +98,21 @@ def _route(message: Any) -> Route | None:
     return Route(f"{dst}/{message['dst_len']}", message.get_attr("RTA_GATEWAY") or "")
 
 
-def _plumb(plan: NetworkPlan) -> tuple[TapHandle, ...]:
+def _plumb(plan: NetworkPlan, only: Collection[str] | None) -> tuple[TapHandle, ...]:
     handles: list[TapHandle] = []
+    made = [one for one in plan.interfaces if only is None or one.name in only]
     try:
         with IPRoute() as netlink:
-            for interface in plan.interfaces:
-                if _index(netlink, interface.tap):
+            for interface in made:
+                if interface.bridge is not None and _index(netlink, interface.tap):
                     raise TapBusy(f"{interface.tap} exists: a machine already runs in this pod")
-            for interface in plan.interfaces:
-                _bridge(netlink, interface)
-                handles.append(_tap(netlink, interface))
-                _routes(netlink, interface)
+            for interface in made:
+                if interface.bridge is None:
+                    handles.append(_ready_tap(netlink, interface))
+                    continue
+                _bridge(netlink, interface, interface.bridge)
+                handles.append(_tap(netlink, interface, interface.bridge.name))
+                _routes(netlink, interface.bridge)
         nft.load(ruleset(plan))
     except BaseException:
         for fd in (fd for handle in handles for fd in handle.fds):
@@ -107,8 +121,26 @@ def _plumb(plan: NetworkPlan) -> tuple[TapHandle, ...]:
     return tuple(handles)
 
 
-def _bridge(netlink: Any, interface: InterfacePlan) -> None:
-    bridge = interface.bridge
+def _unplumb(gone: Sequence[InterfacePlan], left: NetworkPlan) -> None:
+    with IPRoute() as netlink:
+        for interface in gone:
+            if interface.bridge is None:
+                continue
+            _remove(netlink, interface.tap)
+            _remove(netlink, interface.bridge.name)
+            if interface.moved is not None and (nic := _index(netlink, interface.moved.nic)):
+                _remove(netlink, interface.pod_link)
+                netlink.link("set", index=nic, state="down")
+                netlink.link("set", index=nic, ifname=interface.pod_link)
+    nft.load(ruleset(left, without=gone))
+
+
+def _remove(netlink: Any, name: str) -> None:
+    if index := _index(netlink, name):
+        netlink.link("del", index=index)
+
+
+def _bridge(netlink: Any, interface: InterfacePlan, bridge: BridgePlan) -> None:
     if not _index(netlink, bridge.name):
         netlink.link("add", ifname=bridge.name, kind="bridge", address=bridge.mac, br_mcast_snooping=0)
     index = _index(netlink, bridge.name)
@@ -153,7 +185,26 @@ def _move(netlink: Any, interface: InterfacePlan, bridge: int) -> None:
     netlink.link("set", index=kept, state="up")
 
 
-def _tap(netlink: Any, interface: InterfacePlan) -> TapHandle:
+def _ready_tap(netlink: Any, interface: InterfacePlan) -> TapHandle:
+    """Open a device that a network plugin has made: a tap by its name, a macvtap by the number of its link."""
+    index = _index(netlink, interface.tap)
+    if not index:
+        raise NetworkPlanError(f"the pod has no link {interface.tap}, which its network plugin should have made")
+    kind = netlink.get_links(index)[0].get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND")
+    if kind not in ("tun", "macvtap"):
+        raise NetworkPlanError(f"link {interface.tap} of the pod is of kind {kind}; a tap or macvtap is needed")
+    fd = os.open("/dev/net/tun" if kind == "tun" else f"/dev/tap{index}", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        flags = _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", interface.tap.encode() if kind == "tun" else b"", flags))
+        netlink.link("set", index=index, state="up")
+    except BaseException:
+        os.close(fd)
+        raise
+    return TapHandle(name=interface.name, tap=interface.tap, fds=(fd,))
+
+
+def _tap(netlink: Any, interface: InterfacePlan, bridge: str) -> TapHandle:
     flags = _IFF_TAP | _IFF_NO_PI | _IFF_VNET_HDR | (_IFF_MULTI_QUEUE if interface.queues > 1 else 0)
     request = struct.pack("16sH22x", interface.tap.encode(), flags)
     fds: list[int] = []
@@ -163,7 +214,7 @@ def _tap(netlink: Any, interface: InterfacePlan) -> TapHandle:
             fcntl.ioctl(fds[-1], _TUNSETIFF, request)
         _without_ipv6(interface.tap)
         index = _index(netlink, interface.tap)
-        master = _index(netlink, interface.bridge.name)
+        master = _index(netlink, bridge)
         netlink.link("set", index=index, mtu=interface.mtu, master=master, state="up")
     except BaseException:
         for fd in fds:
@@ -172,10 +223,10 @@ def _tap(netlink: Any, interface: InterfacePlan) -> TapHandle:
     return TapHandle(name=interface.name, tap=interface.tap, fds=tuple(fds))
 
 
-def _routes(netlink: Any, interface: InterfacePlan) -> None:
+def _routes(netlink: Any, bridge: BridgePlan) -> None:
     """Routes on the bridge, on-link ones first so that the gateways of the others are reachable."""
-    index = _index(netlink, interface.bridge.name)
-    for route in sorted(interface.bridge.routes, key=lambda r: r.gateway != ""):
+    index = _index(netlink, bridge.name)
+    for route in sorted(bridge.routes, key=lambda r: r.gateway != ""):
         where = {"gateway": route.gateway} if route.gateway else {}
         netlink.route("replace", dst=route.dst, oif=index, **where)
 

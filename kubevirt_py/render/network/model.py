@@ -103,17 +103,22 @@ class PortRange(Struct, frozen=True):
 
 
 class Forwarding(Struct, frozen=True, kw_only=True):
-    """NAT of one address family between the pod's addresses and the guest. No `ports` means all traffic."""
+    """NAT of one address family between the pod's addresses and the guest. No `ports` means all traffic.
+
+    `mesh`: what arrives at the pod is for the mesh's proxy, which passes it on to the guest.
+    """
 
     guest: str
     gateway: str
     pod_addresses: tuple[str, ...]
     ports: tuple[PortRange, ...] = ()
+    mesh: bool = False
 
 
 class InterfacePlan(Struct, frozen=True, kw_only=True):
     """One guest interface, from the pod's link to what the guest hears about it.
 
+    `bridge` is None where the tap is there already and belongs to no bridge of ours.
     `sysctls` are (path below /proc/sys, value) in order. `moved` is set by the bridge binding, `forward4` and
     `forward6` by masquerade. `pod_addresses` (no prefix) are what others reach the guest by.
     """
@@ -125,7 +130,7 @@ class InterfacePlan(Struct, frozen=True, kw_only=True):
     mtu: int
     tap: str
     queues: int
-    bridge: BridgePlan
+    bridge: BridgePlan | None
     link_down: bool = False
     moved: MovedLink | None = None
     forward4: Forwarding | None = None
@@ -138,9 +143,13 @@ class InterfacePlan(Struct, frozen=True, kw_only=True):
 
 
 class NetworkPlan(Struct, frozen=True):
-    """All guest interfaces, in the order of the VMI's spec."""
+    """All guest interfaces, in the order of the VMI's spec, those that came later last.
+
+    `resolv` is what later ones are told of the pod's resolvers.
+    """
 
     interfaces: tuple[InterfacePlan, ...] = ()
+    resolv: ResolvFacts = ResolvFacts()
 
 
 class NetworkPlanError(ValueError):

@@ -7,20 +7,28 @@ from crossing the bridge between guest and pod network.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kubevirt_py.plan import Document
-from kubevirt_py.render.network.model import Forwarding, InterfacePlan, NetworkPlan
+from kubevirt_py.render.network.model import Forwarding, InterfacePlan, NetworkPlan, PortRange
 
 TABLE = "kubevirt"
+
+MESH_PORTS = (15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090)
+"""Of Istio's proxy in the pod: what the pod itself sends there is not for the guest."""
+MESH_SOURCES = {"ip": "127.0.0.6", "ip6": "::6"}
+"""By which the proxy passes on what arrived."""
+UNMESHED_PORT = 22
+"""SSH goes to the guest past the proxy."""
 
 _DSTNAT, _SRCNAT, _FILTER = -100, 100, 0
 _UDP, _ICMPV6 = 17, 58
 """By number: nft looks names up in /etc/protocols, which a small image does not have."""
 
 
-def ruleset(plan: NetworkPlan) -> Document:
-    """The document for `nft -j -f -`. Empty tables are left out."""
+def ruleset(plan: NetworkPlan, without: Iterable[InterfacePlan] = ()) -> Document:
+    """The document for `nft -j -f -`. Empty tables are left out, or removed if `without` had one."""
     commands: list[Document] = []
     for family, loopback in (("ip", "127.0.0.1"), ("ip6", "")):
         forwards = [(i, f) for i in plan.interfaces if (f := i.forward4 if family == "ip" else i.forward6)]
@@ -39,22 +47,33 @@ def ruleset(plan: NetworkPlan) -> Document:
         commands += [_chain("bridge", name, "filter", _FILTER) for name in ("input", "forward", "output")]
         for interface, nic in moved:
             commands += _guard(interface, nic)
+    stale = {"bridge" for one in without if one.moved} | {"ip" for one in without if one.forward4}
+    stale |= {"ip6" for one in without if one.forward6}
+    present = {command["add"]["table"]["family"] for command in commands if "table" in command.get("add", {})}
+    for family in sorted(stale - present):
+        commands += _table(family)[:2]
     return {"nftables": commands}
 
 
 def _nat(family: str, interface: InterfacePlan, forward: Forwarding, loopback: str) -> list[Document]:
+    assert interface.bridge is not None
     inbound = [
         _match(_meta("iifname"), interface.pod_link),
         _match(_payload(family, "daddr"), _any_of(forward.pod_addresses)),
     ]
     local = [_match(_payload(family, "daddr"), _any_of((*forward.pod_addresses, *filter(None, (loopback,)))))]
+    dnat = {"dnat": {"addr": forward.guest}}
     rules = []
+    if forward.mesh:
+        own = _match(_payload("tcp", "dport"), _any_of(MESH_PORTS))
+        rules.append(_rule(family, "output", *local, own, {"accept": None}))
+        if not forward.ports or any(_covers(port, UNMESHED_PORT) for port in forward.ports):
+            direct = _match(_payload("tcp", "dport"), UNMESHED_PORT)
+            rules.append(_rule(family, "prerouting", *inbound, direct, dnat))
     for port in _port_matches(forward):
-        dnat = {"dnat": {"addr": forward.guest}}
-        rules += [
-            _rule(family, "prerouting", *inbound, *port, dnat),
-            _rule(family, "output", *local, *port, dnat),
-        ]
+        if not forward.mesh:
+            rules.append(_rule(family, "prerouting", *inbound, *port, dnat))
+        rules.append(_rule(family, "output", *local, *port, dnat))
     rules.append(
         _rule(
             family,
@@ -64,17 +83,22 @@ def _nat(family: str, interface: InterfacePlan, forward: Forwarding, loopback: s
             {"masquerade": None},
         )
     )
-    if loopback:
+    sources = [*filter(None, (loopback,)), *([MESH_SOURCES[family]] if forward.mesh else [])]
+    if sources:
         rules.append(
             _rule(
                 family,
                 "postrouting",
                 _match(_meta("oifname"), interface.bridge.name),
-                _match(_payload(family, "saddr"), loopback),
+                _match(_payload(family, "saddr"), _any_of(sources)),
                 {"snat": {"addr": forward.gateway}},
             )
         )
     return rules
+
+
+def _covers(port: PortRange, number: int) -> bool:
+    return port.protocol == "tcp" and port.first <= number <= port.last
 
 
 def _guard(interface: InterfacePlan, nic: str) -> list[Document]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -9,7 +10,8 @@ import msgspec
 import pytest
 import yaml
 
-from kubevirt_py.render.network.binding import plan_links, pod_link_name
+from kubevirt_py.render.network.binding import extended, leaving, plan_links
+from kubevirt_py.render.network.linknames import pod_link_name
 from kubevirt_py.render.network.model import LinkFacts, NetworkPlan, NetworkPlanError, ResolvFacts, Route
 from kubevirt_py.render.network.nft import ruleset
 
@@ -47,8 +49,17 @@ def vmi(*interfaces: dict[str, Any], multiqueue: bool = False, **spec: Any) -> d
     return {"domain": {"devices": devices}, "networks": networks, **spec}
 
 
-def plan(spec: dict[str, Any], *links: LinkFacts, vcpus: int = 1) -> NetworkPlan:
-    return plan_links(spec, links or (ETH0,), RESOLV, name="vm1.example", uid="8d1b-2c", vcpus=vcpus)
+PLUGINS = {"managed": {"domainAttachmentType": "managedTap"}, "ready": {"domainAttachmentType": "tap"}}
+
+
+def plan(spec: dict[str, Any], *links: LinkFacts, **options: Any) -> NetworkPlan:
+    return plan_links(spec, links or (ETH0,), RESOLV, name="vm1.example", uid="8d1b-2c", plugins=PLUGINS, **options)
+
+
+def plugged(plugin: str) -> dict[str, Any]:
+    """MULTUS with its second interface bound by a plugin."""
+    interfaces = [MASQUERADE, {"name": "blue", "binding": {"name": plugin}}]
+    return {**MULTUS, "domain": {"devices": {"interfaces": interfaces}}}
 
 
 MASQUERADE = {"name": "default", "masquerade": {}}
@@ -79,6 +90,10 @@ CASES = {
     "bridge-dual-stack": plan(vmi(BRIDGE)),
     "bridge-gateway-outside-subnet": plan(vmi({**BRIDGE, "macAddress": "DE-AD-00-00-BE-EF"}), CALICO),
     "bridge-secondary-without-addresses": plan(MULTUS, ETH0_IPV4, BLUE),
+    "masquerade-in-a-mesh": plan(vmi(MASQUERADE), mesh=True),
+    "masquerade-in-a-mesh-listed-ports": plan(vmi({**MASQUERADE, "ports": [{"port": 80}]}), mesh=True),
+    "plugin-managed-tap": plan(plugged("managed"), ETH0_IPV4, BLUE),
+    "plugin-tap": plan(plugged("ready"), ETH0_IPV4, BLUE),
 }
 
 
@@ -101,7 +116,7 @@ def test_a_kept_plan_is_the_plan(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_link_names_fit_the_kernel(case: str) -> None:
     for interface in CASES[case].interfaces:
-        names = [interface.tap, interface.bridge.name, interface.pod_link]
+        names = [interface.tap, interface.bridge.name if interface.bridge else "", interface.pod_link]
         assert all(len(name) <= 15 for name in [*names, interface.moved.nic if interface.moved else ""])
 
 
@@ -111,6 +126,46 @@ def test_masquerade_mac_depends_on_the_vmi_and_interface_alone() -> None:
     other = plan_links(vmi(MASQUERADE), (ETH0,), RESOLV, name="vm1", uid="other").interfaces[0]
     assert first.mac == moved.mac != other.mac
     assert int(first.mac[:2], 16) & 0b11 == 0b10
+
+
+def test_a_vm_keeps_its_macs_over_restarts() -> None:
+    """Its firmware's UUID stays while VMIs, pods and the links of Multus come and go."""
+    spec = copy.deepcopy(MULTUS)
+    spec["domain"]["firmware"] = {"uuid": "5d307ca9-b3ef-428c-8861-06e72d69f223"}
+    other = msgspec.structs.replace(BLUE, mac="02:01:02:03:04:99")
+    before = plan_links(spec, (ETH0, BLUE), RESOLV, name="vm1", uid="one")
+    after = plan_links(spec, (ETH0, other), RESOLV, name="vm1", uid="two")
+    assert [one.mac for one in before.interfaces] == [one.mac for one in after.interfaces]
+    assert len({one.mac for one in before.interfaces}) == 2
+
+
+def test_an_interface_joins_when_its_link_has_arrived() -> None:
+    first = plan(vmi(MASQUERADE))
+    kept = {"name": "vm1.example", "uid": "8d1b-2c"}
+    assert extended(first, MULTUS, (ETH0,), **kept) == first
+    both = extended(first, MULTUS, (ETH0, BLUE), **kept)
+    assert both == plan(MULTUS, ETH0, BLUE)
+    assert extended(both, MULTUS, (), **kept) == both
+
+
+def test_an_interface_leaves_when_it_is_absent_or_gone_from_the_spec() -> None:
+    both = plan(MULTUS, ETH0, BLUE)
+    absent = copy.deepcopy(MULTUS)
+    absent["domain"]["devices"]["interfaces"][1]["state"] = "absent"
+    assert leaving(both, MULTUS) == ()
+    assert [one.name for one in leaving(both, absent)] == ["blue"]
+    assert [one.name for one in leaving(both, vmi(MASQUERADE))] == ["blue"]
+
+
+def test_rules_of_interfaces_that_have_left_are_removed() -> None:
+    both, first = plan(MULTUS, ETH0, BLUE), plan(vmi(MASQUERADE))
+    tables = [
+        (verb, command[verb]["table"]["family"])
+        for command in ruleset(first, both.interfaces[1:])["nftables"]
+        for verb in command
+        if "table" in command[verb]
+    ]
+    assert tables[-2:] == [("add", "bridge"), ("delete", "bridge")]
 
 
 def test_only_virtio_has_several_queues() -> None:
@@ -130,6 +185,7 @@ def test_absent_interfaces_are_left_out_and_down_ones_marked() -> None:
     [
         ({**vmi(MASQUERADE), "networks": []}, r"interfaces\[0\].name: spec.networks has no network 'default'"),
         (MULTUS, "network 'blue': the pod has no link pod[0-9a-f]{11}; it has eth0; check the CNI"),
+        (vmi({"name": "default", "binding": {"name": "x"}}), "no network binding plugin is named 'x'"),
         (vmi({"name": "default", "sriov": {}}), r"interfaces\[0\]: the binding is not supported; use masquerade or"),
     ],
 )

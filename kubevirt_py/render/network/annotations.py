@@ -1,0 +1,70 @@
+"""A VMI's networks -> the annotations by which Multus and service meshes read them from its pod."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from kubevirt_py.api import names
+from kubevirt_py.plan import Document
+from kubevirt_py.render.network.attached import chosen_mac, identity, kept_mac
+from kubevirt_py.render.network.binding import ABSENT
+from kubevirt_py.render.network.linknames import bridge_name, pod_link_name
+
+
+def network_annotations(
+    spec: Document, namespace: str, uid: str, plugins: Mapping[str, Document], kept: Collection[str] = ()
+) -> dict[str, str]:
+    """Annotations of the pod of a VMI with this `spec` and `uid`.
+
+    `kept` are interfaces whose link the guest still has: it stays, though the spec wants it no more.
+    Multus is asked for the guest's MAC, so that networks which filter addresses let the guest through.
+    """
+    interfaces = {item["name"]: item for item in (spec["domain"].get("devices") or {}).get("interfaces") or ()}
+    elements: list[dict[str, Any]] = []
+    annotations: dict[str, str] = {}
+    for network in spec.get("networks") or ():
+        interface = interfaces.get(network["name"], {})
+        if interface.get("state") == ABSENT and network["name"] not in kept:
+            continue
+        if plugin := plugins.get((interface.get("binding") or {}).get("name", "")):
+            elements += _plugin_elements(plugin, network, namespace)
+        if "masquerade" in interface:
+            annotations |= _mesh(network)
+        if "multus" not in network:
+            continue
+        home, name = namespaced(network["multus"]["networkName"], namespace)
+        if network["multus"].get("default"):
+            annotations[names.DEFAULT_NETWORK_ANNOTATION] = f"{home}/{name}"
+            continue
+        mac = kept_mac(interface, identity(spec, uid)) if "bridge" in interface else chosen_mac(interface)
+        element = {"name": name, "namespace": home, "mac": mac, "interface": pod_link_name(network)}
+        elements.append({key: value for key, value in element.items() if value})
+    if elements:
+        annotations[names.NETWORKS_ANNOTATION] = json.dumps(elements, separators=(",", ":"))
+    return annotations
+
+
+def namespaced(network_name: str, namespace: str) -> tuple[str, str]:
+    """Namespace and name of the NetworkAttachmentDefinition that `networkName` means in a VMI of `namespace`."""
+    home, slash, name = network_name.partition("/")
+    return (home, name) if slash else (namespace, network_name)
+
+
+def _plugin_elements(plugin: Document, network: Document, namespace: str) -> list[dict[str, Any]]:
+    if not plugin.get("networkAttachmentDefinition"):
+        return []
+    home, name = namespaced(plugin["networkAttachmentDefinition"], namespace)
+    return [{"name": name, "namespace": home, "cni-args": {"logicNetworkName": network["name"]}}]
+
+
+def _mesh(network: Document) -> dict[str, str]:
+    """By these names Istio, where it is, takes the guest's traffic into the mesh."""
+    bridge = bridge_name(network)
+    return {names.ISTIO_INTERFACES_ANNOTATION: bridge, names.ISTIO_REROUTE_ANNOTATION: bridge}
+
+
+def in_mesh(annotations: Mapping[str, str]) -> bool:
+    """Whether the annotations of a VMI ask for a mesh's proxy in its pod."""
+    return annotations.get(names.ISTIO_INJECT_ANNOTATION, "").lower() == "true"

@@ -1,0 +1,82 @@
+"""What Multus reads from a pod."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kubevirt_py.api import names
+from kubevirt_py.render.network.annotations import in_mesh, network_annotations
+
+UUID = "5d307ca9-b3ef-428c-8861-06e72d69f223"
+
+
+def spec(*pairs: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
+    interfaces, networks = zip(*pairs, strict=True)
+    return {
+        "domain": {"firmware": {"uuid": UUID}, "devices": {"interfaces": list(interfaces)}},
+        "networks": list(networks),
+    }
+
+
+def annotated(given: dict[str, Any], **options: Any) -> dict[str, str]:
+    options.setdefault("plugins", {})
+    return network_annotations(given, "farm", "uid-1", **options)
+
+
+DEFAULT = ({"name": "default", "masquerade": {}}, {"name": "default", "pod": {}})
+BLUE = ({"name": "blue", "bridge": {}}, {"name": "blue", "multus": {"networkName": "blue-net"}})
+RED = (
+    {"name": "red", "bridge": {}, "macAddress": "02-AA-00-00-00-01"},
+    {"name": "red", "multus": {"networkName": "infra/red-net"}},
+)
+
+
+def test_secondary_networks_are_elements_with_hashed_interface_names() -> None:
+    first, second = json.loads(annotated(spec(DEFAULT, BLUE, RED))[names.NETWORKS_ANNOTATION])
+    assert first == {"name": "blue-net", "namespace": "farm", "mac": first["mac"], "interface": "pod16477688c0e"}
+    assert second["namespace"] == "infra"
+    assert second["mac"] == "02:aa:00:00:00:01"
+
+
+def test_the_mac_asked_for_outlives_the_vmi() -> None:
+    wanted = spec(DEFAULT, BLUE)
+    one = network_annotations(wanted, "farm", "uid-1", {})
+    two = network_annotations(wanted, "farm", "uid-2", {})
+    assert one == two
+
+
+def test_the_pod_network_alone_needs_no_multus() -> None:
+    bridge = ({"name": "default", "bridge": {}}, DEFAULT[1])
+    assert annotated(spec(bridge)) == {}
+    assert annotated({"domain": {}}) == {}
+
+
+def test_a_default_network_of_multus_takes_the_place_of_the_pods() -> None:
+    network = {"name": "default", "multus": {"networkName": "main", "default": True}}
+    found = annotated(spec(({"name": "default", "bridge": {}}, network), BLUE))
+    assert found[names.DEFAULT_NETWORK_ANNOTATION] == "farm/main"
+    assert len(json.loads(found[names.NETWORKS_ANNOTATION])) == 1
+
+
+def test_an_absent_interface_stays_as_long_as_the_guest_has_it() -> None:
+    absent = ({**BLUE[0], "state": "absent"}, BLUE[1])
+    assert names.NETWORKS_ANNOTATION not in annotated(spec(DEFAULT, absent))
+    assert names.NETWORKS_ANNOTATION in annotated(spec(DEFAULT, absent), kept={"blue"})
+
+
+def test_a_plugin_brings_a_network_of_its_own() -> None:
+    pod = ({"name": "default", "binding": {"name": "fast"}}, {"name": "default", "pod": {}})
+    plugins = {"fast": {"networkAttachmentDefinition": "plugins/fast-cni"}}
+    found = annotated(spec(pod), plugins=plugins)
+    assert json.loads(found[names.NETWORKS_ANNOTATION]) == [
+        {"name": "fast-cni", "namespace": "plugins", "cni-args": {"logicNetworkName": "default"}}
+    ]
+
+
+def test_a_mesh_is_told_of_the_guests_bridge() -> None:
+    found = annotated(spec(DEFAULT))
+    assert found == {names.ISTIO_INTERFACES_ANNOTATION: "k6t-eth0", names.ISTIO_REROUTE_ANNOTATION: "k6t-eth0"}
+    assert in_mesh({names.ISTIO_INJECT_ANNOTATION: "true"})
+    assert not in_mesh({names.ISTIO_INJECT_ANNOTATION: "false"})
+    assert not in_mesh({})
