@@ -15,6 +15,7 @@ from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import Condition, HostedInstance, PhaseTransition
 from kubevirt_py.decide import conditions, phases
 from kubevirt_py.decide.clock import rfc3339
+from kubevirt_py.decide.guest_agent import propagation_events
 from kubevirt_py.decide.guest_state import PRELAUNCH, VANISHED, GuestState, Outcome
 from kubevirt_py.decide.guest_status import guest_conditions, running_status
 from kubevirt_py.decide.patches import status_patch
@@ -68,7 +69,7 @@ def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
         if first
         else ()
     )
-    return _patch(s, status, changes, events)
+    return _patch(s, status, changes, (*events, *propagation_events(s.vmi, guest)))
 
 
 def _ended(s: Snapshot, outcome: Outcome) -> Plan:

@@ -79,6 +79,13 @@ class GuestInfo(msgspec.Struct, frozen=True, kw_only=True):
     interfaces: tuple[Document, ...] = ()
 
 
+class Propagation(msgspec.Struct, frozen=True):
+    """What came of setting keys and passwords in the guest; `message` tells what failed."""
+
+    done: bool
+    message: str = ""
+
+
 class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     """One guest as its agent sees it now. `run_state` is empty until QEMU has told it once.
 
@@ -95,6 +102,8 @@ class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     agent_connected: bool = False
     info: GuestInfo | None = None
     frozen: bool = False
+    credentials: Propagation | None = None
+    selinux_context: str = ""
     trouble: str = ""
 
     @property

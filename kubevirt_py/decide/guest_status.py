@@ -8,12 +8,14 @@ from kubevirt_py.api import names
 from kubevirt_py.api.quantity import format_bytes
 from kubevirt_py.api.views import Condition
 from kubevirt_py.decide import phases
+from kubevirt_py.decide.guest_agent import agent_conditions
 from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, GuestInfo, GuestState
+from kubevirt_py.decide.migratable import copies_disks, migration_conditions
 from kubevirt_py.plan import Document
 from kubevirt_py.render.isos import SOURCES as ISO_SOURCES
 from kubevirt_py.render.network.model import InterfacePlan
 
-MAX_GUEST_INTERFACES = 16
+MAX_GUEST_INTERFACES = 10
 """Of interfaces that only the guest knows; VMs of container hosts have hundreds."""
 MAX_ADDRESSES = 16
 
@@ -32,8 +34,8 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
         "currentCPUTopology": topology,
         "guestOSInfo": guest.info.os if guest.info and guest.agent_connected else {},
         "fsFreezeStatus": "frozen" if guest.frozen else None,
-        "migrationMethod": "BlockMigration" if _local_disks(spec) else "LiveMigration",
-        "selinuxContext": "none",
+        "migrationMethod": "BlockMigration" if copies_disks(spec) else "LiveMigration",
+        "selinuxContext": guest.selinux_context or "none",
     }
 
 
@@ -47,7 +49,7 @@ def interfaces(guest: GuestState) -> list[Document]:
 
 
 def _interface(plan: InterfacePlan, told: Document | None) -> Document:
-    addresses = list(plan.pod_addresses)
+    addresses = list(plan.pod_addresses) or list((told or {}).get("addresses") or ())[:MAX_ADDRESSES]
     entry: Document = {
         "name": plan.name,
         "mac": plan.mac,
@@ -89,8 +91,8 @@ def guest_conditions(spec: Document, old: Document, guest: GuestState) -> dict[s
     """The agent's conditions of a running guest; None drops one."""
     changes: dict[str, Condition | None] = {
         names.PAUSED: _paused(guest),
-        names.AGENT_CONNECTED: Condition(type=names.AGENT_CONNECTED, status="True") if guest.agent_connected else None,
-        names.LIVE_MIGRATABLE: _migratable(spec, old.get("volumeStatus") or []),
+        **agent_conditions(spec, guest),
+        **migration_conditions(spec, old.get("volumeStatus") or []),
     }
     if not spec.get("readinessProbe"):
         changes[names.READY] = Condition(type=names.READY, status="True")
@@ -105,34 +107,6 @@ def _paused(guest: GuestState) -> Condition | None:
         text = "VMI was paused by user"
         return Condition(type=names.PAUSED, status="True", reason=names.PAUSED_BY_USER, message=text)
     return None
-
-
-def _migratable(spec: Document, volume_status: list[Document]) -> Condition:
-    """Whether the guest could move to another node: KubeVirt's rules for interfaces and disks."""
-    networks = {network["name"]: network for network in spec.get("networks") or ()}
-    for item in ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or ():
-        if "bridge" in item and "pod" in networks.get(item["name"], {}):
-            text = "cannot migrate VMI which does not use masquerade to connect to the pod network"
-            return _not_migratable(names.INTERFACE_NOT_LIVE_MIGRATABLE, text)
-    shared = {
-        status.get("name")
-        for status in volume_status
-        if "ReadWriteMany" in ((status.get("persistentVolumeClaimInfo") or {}).get("accessModes") or ())
-    }
-    for volume in spec.get("volumes") or ():
-        if ("persistentVolumeClaim" in volume or "dataVolume" in volume) and volume["name"] not in shared:
-            text = f"cannot migrate VMI: the claim of volume {volume['name']} is not shared, it needs ReadWriteMany"
-            return _not_migratable(names.DISKS_NOT_LIVE_MIGRATABLE, text)
-    return Condition(type=names.LIVE_MIGRATABLE, status="True")
-
-
-def _not_migratable(reason: str, text: str) -> Condition:
-    return Condition(type=names.LIVE_MIGRATABLE, status="False", reason=reason, message=text)
-
-
-def _local_disks(spec: Document) -> bool:
-    shared = ("persistentVolumeClaim", "dataVolume", "configMap", "secret")
-    return any(not any(kind in volume for kind in shared) for volume in spec.get("volumes") or ())
 
 
 def info_document(info: GuestInfo, users: list[Document], filesystems: list[Document], load: Document) -> Document:

@@ -15,7 +15,8 @@ from collections.abc import Collection
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.overhead import overhead_bytes
+from kubevirt_py.render.config_volumes import service_account
+from kubevirt_py.render.overhead import in_guest, overhead_bytes
 from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
 from kubevirt_py.render.resources import compute_resources
 from kubevirt_py.render.scheduling import affinity, node_selector, tolerations
@@ -169,8 +170,8 @@ def _compute(spec: Document, config: ClusterConfig, image: str, volumes: PodVolu
     }
     optional = {
         "ports": _ports(spec),
-        "livenessProbe": _probe(spec.get("livenessProbe")),
-        "readinessProbe": _probe(spec.get("readinessProbe")),
+        "livenessProbe": _probe(spec, "livenessProbe"),
+        "readinessProbe": _probe(spec, "readinessProbe"),
         "volumeDevices": volumes.devices,
     }
     return container | {name: value for name, value in optional.items() if value}
@@ -190,8 +191,16 @@ def _named(port: Document) -> Document:
     return {"name": port["name"]} if port.get("name") else {}
 
 
-def _probe(probe: Document | None) -> Document | None:
-    """A network probe as the kubelet runs it: against the pod's address, which reaches the guest."""
-    if not probe or not (probe.get("httpGet") or probe.get("tcpSocket")):
+def _probe(spec: Document, name: str) -> Document | None:
+    """A probe as the kubelet runs it: network probes against the pod's address, which reaches the guest; others ask
+    the agent in the guest, by way of the node's agent, and have a second more for that.
+    """
+    given: Document | None = spec.get(name)
+    if not given:
         return None
-    return probe | {"initialDelaySeconds": (probe.get("initialDelaySeconds") or 0) + PROBE_EXTRA_DELAY_S}
+    delay = {"initialDelaySeconds": (given.get("initialDelaySeconds") or 0) + PROBE_EXTRA_DELAY_S}
+    if not in_guest(given):
+        return given | delay
+    kept = {key: value for key, value in given.items() if key not in ("exec", "guestAgentPing")}
+    timeout = {"timeoutSeconds": (given.get("timeoutSeconds") or 1) + 1}
+    return kept | delay | timeout | {"exec": {"command": [LAUNCHER, "probe", name]}}

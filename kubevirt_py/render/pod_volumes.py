@@ -16,6 +16,7 @@ from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
 from kubevirt_py.render.cloudinit import credential_volume, key_secrets
 from kubevirt_py.render.config_volumes import projection
 from kubevirt_py.render.hotplug_volumes import boot_spec
+from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.credentials import agent_secrets
 from kubevirt_py.render.machine.devices import logs_serial
 

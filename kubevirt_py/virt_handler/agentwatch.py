@@ -14,6 +14,10 @@ from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.monitor import Monitor
 
 POLL_S = 120.0
+HASTE_S = 60.0
+CALM_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Pauses after looks that follow one another within HASTE_S: a guest that opens and closes its port without end
+costs one look and one report a minute."""
 CHANNEL = "channel0"
 """Name of the guest agent's port in QEMU's events."""
 
@@ -28,27 +32,42 @@ class AgentWatch:
         self._monitor = monitor
         self._channel = channel
         self._open = False
+        self._fresh = False
         self._poke = anyio.Event()
+        self._appearance = anyio.Event()
+
+    @property
+    def appearance(self) -> anyio.Event:
+        """Set when an agent appears next, also one that was away only for the time of a reboot."""
+        return self._appearance
 
     def set_open(self, is_open: bool) -> None:
         """Whether the agent has its port open."""
         self._open = is_open
+        self._fresh = self._fresh or is_open
         self._poke.set()
 
     async def run(self) -> None:
         """Follow, until cancelled."""
+        haste = 0
         with self._monitor.listening(self._on_event):
             while True:
                 self._poke = anyio.Event()
-                if self._open and self._hosted.record.freeze is not None:
-                    self._note(connected=True, info=self.info)  # a frozen guest's agent answers next to nothing
-                elif self._open:
-                    info = await guestfacts.inform(self._channel)
-                    self._note(connected=self._open, info=info or self.info)
-                else:
-                    self._note(connected=False, info=None)
+                await self._look()
+                looked_at = anyio.current_time()
+                await anyio.sleep(CALM_S[min(haste, len(CALM_S) - 1)])
                 with anyio.move_on_after(POLL_S if self._open else None):
                     await self._poke.wait()
+                haste = haste + 1 if anyio.current_time() - looked_at < HASTE_S + CALM_S[-1] else 0
+
+    async def _look(self) -> None:
+        if not self._open:
+            self._note(connected=False, info=None)
+        elif self._hosted.record.freeze is not None:
+            self._note(connected=True, info=self.info)  # a frozen guest's agent answers next to nothing
+        else:
+            info = await guestfacts.inform(self._channel)
+            self._note(connected=self._open, info=info or self.info)
 
     def _on_event(self, event: str, data: Mapping[str, Any]) -> None:
         if event == "VSERPORT_CHANGE" and data.get("id") == CHANNEL:
@@ -58,3 +77,7 @@ class AgentWatch:
         if (connected, info) != (self.connected, self.info):
             self.connected, self.info = connected, info
             self._hosted.changed()
+        if connected and self._fresh:
+            self._fresh = False
+            self._appearance.set()
+            self._appearance = anyio.Event()

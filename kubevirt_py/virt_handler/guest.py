@@ -11,6 +11,7 @@ from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.virt_handler import dhcp, qmp
 from kubevirt_py.virt_handler.agentwatch import AgentWatch
+from kubevirt_py.virt_handler.credentials import Credentials
 from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import Channel
 from kubevirt_py.virt_handler.hosted import Home, Hosted
@@ -32,6 +33,7 @@ class Guest:
         self.monitor = Monitor(self.hosted, self._set_up)
         self.agent = AgentWatch(self.hosted, self.monitor, self.channel)
         self.freezer = Freezer(self.hosted, self.channel)
+        self.credentials = Credentials(self.hosted, self.channel, self.agent)
         self.steering = Steering(self.hosted, self.monitor)
         self.key = record.key
         self.uid = record.uid
@@ -63,6 +65,7 @@ class Guest:
             pod_uid=self.record.pod_uid,
             machine=self.record.machine,
             machine_type=self.record.machine_type or self.record.machine.platform.type,
+            selinux_context=self.record.selinux_context,
             network=self.record.network or NetworkPlan(),
             run_state=self.run_state,
             exited=self.exited,
@@ -70,6 +73,7 @@ class Guest:
             agent_connected=self.agent.connected,
             info=self.agent.info,
             frozen=self.freezer.frozen,
+            credentials=self.credentials.outcome,
             trouble=self.monitor.trouble,
         )
 
@@ -81,7 +85,7 @@ class Guest:
         """Follow the guest until its process is gone; then all that is left is its report."""
         try:
             async with anyio.create_task_group() as tasks:
-                followers = (self.steering.run, self.agent.run, self.freezer.run)
+                followers = (self.steering.run, self.agent.run, self.freezer.run, self.credentials.run)
                 for part in (*followers, self._serve_network, self.monitor.follow):
                     tasks.start_soon(part)
                 await anyio.wait_readable(self.hosted.pidfd)

@@ -35,7 +35,11 @@ class AgentSilent(AgentError):
 
 
 class AgentRefused(AgentError):
-    """It does not know or allow the command, or failed at it; the text is its own."""
+    """It failed at the command, or (`unknown`) does not know or allow it; the text is its own."""
+
+    def __init__(self, text: str, *, unknown: bool = False) -> None:
+        super().__init__(text)
+        self.unknown = unknown
 
 
 class Channel:
@@ -124,7 +128,7 @@ class Conversation:
             line = await self._reader.receive_until(b"\n", LINE_BYTES)
         outer = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
         if "return" not in outer:
-            raise AgentRefused(f"{command}: {_words(outer.get('error'))}")
+            raise _refusal(command, outer.get("error"))
         return msgspec.json.decode(outer["return"], type=answer)
 
     async def optional(self, command: str, answer: type[T]) -> T | None:
@@ -135,14 +139,15 @@ class Conversation:
             return None
 
 
-class _Trouble(msgspec.Struct):
+class _Trouble(msgspec.Struct, rename={"kind": "class"}):
+    kind: str = ""
     desc: str = ""
 
 
-def _words(error: msgspec.Raw | None) -> str:
-    if error is None:
-        return "it gave no reason"
-    return printable(msgspec.json.decode(error, type=_Trouble).desc) or "it gave no reason"
+def _refusal(command: str, error: msgspec.Raw | None) -> AgentRefused:
+    trouble = msgspec.json.decode(error, type=_Trouble) if error is not None else _Trouble()
+    unknown = trouble.kind in ("CommandNotFound", "CommandDisabled")
+    return AgentRefused(f"{command}: {printable(trouble.desc) or 'it gave no reason'}", unknown=unknown)
 
 
 def printable(text: str, size: int = TEXT) -> str:

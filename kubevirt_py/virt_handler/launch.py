@@ -18,6 +18,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.plan import Document
+from kubevirt_py.render.credentials import agent_credentials
 from kubevirt_py.render.isos import IsoImage, iso_images
 from kubevirt_py.render.launcher_pod import guest_grace_s
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
@@ -27,10 +28,11 @@ from kubevirt_py.render.network.binding import plan_links
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.render.network.resolv import parse_resolv
 from kubevirt_py.render.pod_files import pod_files
+from kubevirt_py.virt_handler import secretfolder
 from kubevirt_py.virt_handler.iso import make_iso
 from kubevirt_py.virt_handler.links import plumb, read_links
 from kubevirt_py.virt_handler.peers import Peer
-from kubevirt_py.virt_handler.records import Folder, Record
+from kubevirt_py.virt_handler.records import Folder, Kept, Record
 from kubevirt_py.virt_handler.seqpacket import (
     ERROR_CHARACTERS,
     MAX_SENT,
@@ -61,9 +63,12 @@ class Hello(msgspec.Struct, frozen=True):
 
 
 class _OpenedFile(msgspec.Struct, frozen=True):
-    format: str
-    size: int
-    direct: bool
+    """What the stub says of a file; of a folder that QEMU inherits, its descriptor's number."""
+
+    format: str = ""
+    size: int = 0
+    direct: bool = False
+    number: int = -1
 
 
 class Descriptors:
@@ -113,6 +118,8 @@ async def launch(
         with _descriptors() as held:
             wires = await _wire(peer, record.network, held, vhost=hello.kvm)
             files, secrets = await _opened(connection, [step.name for step in steps if step.do == "secret"])
+            record.credentials = agent_credentials(spec)
+            record.secrets = _secret_folders(peer, files)
             images = iso_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
             copies = await _add_images(images, spec, files, held)
             machine = _machine(vmi, spec, hello, files, wires, now, ignition=_add_ignition(vmi, held))
@@ -190,6 +197,15 @@ async def _opened(
         raise ProtocolError(f"the stub's answer makes no sense: {error}") from error
     finally:
         close_all(fds)
+
+
+def _secret_folders(peer: Peer, files: Mapping[str, _OpenedFile]) -> dict[str, Kept]:
+    """The directories that the stub leaves open for QEMU to inherit, by Secret."""
+    return {
+        name.removeprefix("folder."): secretfolder.remember(peer.pidfd, file.number)
+        for name, file in files.items()
+        if name.startswith("folder.")
+    }
 
 
 def _secret(fd: int) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""The socket that VM pods call: a stub that wants to become QEMU, or a preStop hook that wants its guest off."""
+"""The socket that VM pods call: a stub that wants to become QEMU, the preStop hook, and probes of the guest."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from anyio.abc import TaskGroup
 
 from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
+from kubevirt_py.virt_handler import probes
 from kubevirt_py.virt_handler.guests import Guests
 from kubevirt_py.virt_handler.launch import Hello, LaunchRefused
 from kubevirt_py.virt_handler.peers import Peer, StrangerError, identify
@@ -88,6 +89,9 @@ class Launcher:
         close_all(fds)
         if "shutdown" in message:
             return await self._shut_down(connection, peer), False
+        if "probe" in message:
+            await self._probe(connection, peer, str(message["probe"]))
+            return False, False
         if "hello" in message:
             return False, await self._launch(connection, peer, msgspec.convert(message, Hello))
         return False, False
@@ -100,6 +104,12 @@ class Launcher:
             return False
         guest.steering.stop_for(connection)
         return True
+
+    async def _probe(self, connection: Connection, peer: Peer, name: str) -> None:
+        guest = self._guests.of_pod(peer.pod_uid)
+        found = await probes.answer(guest, name) if guest else probes.unknown(name, "the guest does not run here yet")
+        await connection.send(found)
+        await connection.heard()
 
     async def _launch(self, connection: Connection, peer: Peer, hello: Hello) -> bool:
         """True when a guest has taken the peer's pidfd."""

@@ -14,6 +14,7 @@ import msgspec
 
 from kubevirt_py.decide.guest_state import Outcome
 from kubevirt_py.plan import Key
+from kubevirt_py.render.credentials import AgentCredential
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.network.model import NetworkPlan
 
@@ -27,6 +28,14 @@ class Freeze(msgspec.Struct, frozen=True):
     """The guest's file systems are frozen, or may be; `thaw_at` in seconds since 1970, None for never."""
 
     thaw_at: float | None = None
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A descriptor that QEMU inherited from the stub: its number there, and what it must lead to."""
+
+    number: int
+    device: int
+    inode: int
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -43,6 +52,7 @@ class Record(msgspec.Struct, kw_only=True):
     network: NetworkPlan | None = None
     machine: Machine | None = None
     machine_type: str = ""
+    selinux_context: str = ""
     grace_s: float = 30.0
     start_paused: bool = False
     ready: bool = False
@@ -51,6 +61,9 @@ class Record(msgspec.Struct, kw_only=True):
     rebooting_until: float = 0.0
     """Until when (seconds since 1970) an end of the guest is a reboot that a user asked for."""
     freeze: Freeze | None = None
+    credentials: tuple[AgentCredential, ...] = ()
+    secrets: dict[str, Kept] = {}
+    """Directories of the Secrets that `credentials` name."""
     outcome: Outcome | None = None
 
     @property

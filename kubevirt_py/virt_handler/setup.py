@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+import anyio.to_thread
 
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.virt_handler.launch import listening
@@ -21,10 +24,21 @@ async def set_up(session: Session, record: Record, folder: Folder) -> bool:
         await _finish(session, record.machine, folder)
         board = str(await session.execute("qom-get", {"path": "/machine", "property": "type"}))
         record.machine_type = board.removesuffix("-machine")
+        record.selinux_context = await anyio.to_thread.run_sync(selinux_context, record.pid)
         record.ready = True
         folder.save(record)
     chardevs = await session.execute("query-chardev")
     return any(one.get("label") == AGENT_CHARDEV and one.get("frontend-open") for one in chardevs)
+
+
+def selinux_context(pid: int) -> str:
+    """The SELinux context of a process; empty where the node does not use SELinux."""
+    if not Path("/sys/fs/selinux/enforce").exists():
+        return ""
+    try:
+        return Path(f"/proc/{pid}/attr/current").read_text().rstrip("\0\n")[:256]
+    except OSError:
+        return ""
 
 
 async def _finish(session: Session, machine: Machine, folder: Folder) -> None:

@@ -133,6 +133,10 @@ def copy_out(copies: list[dict[str, str]], table: dict[str, int]) -> None:
     for item in copies:
         target = f"{item['root']}/{item['path']}"
         os.makedirs(os.path.dirname(target), exist_ok=True)
+        if step["do"] == "folder":  # QEMU inherits it, and the agent copies it from there
+            table[f"folder.{step['name']}"] = fd = os.open(step["root"], DIRECTORY)
+            known[f"folder.{step['name']}"] = {"number": fd}
+            continue
         source = table.pop(item["source"])
         size, done = os.fstat(source).st_size, 0
         with open(target, "wb") as out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubevirt_py.plan import Document
-from kubevirt_py.render.causes import INVALID, Cause, at_least, between, exactly_one, one_of
+from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, between, exactly_one, one_of
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.validate.networks import is_primary
 
@@ -38,6 +38,8 @@ def _probe(probe: Document, field: str, spec: Document) -> Iterator[Cause]:
         yield from _port(action["port"], f"{field}.{handler}.port")
         if not any(is_primary(network) for network in spec.get("networks") or ()):
             yield Cause(f"{field}.{handler}", INVALID, "needs an interface on the pod network")
+    if "exec" in probe and not (probe["exec"] or {}).get("command"):
+        yield Cause(f"{field}.exec.command", REQUIRED, "must name the program to run inside the guest")
     yield from one_of(f"{field}.httpGet.scheme", (probe.get("httpGet") or {}).get("scheme"), SCHEMES)
 
 

@@ -1,0 +1,104 @@
+"""Sets SSH keys and passwords inside one guest: when its agent appears, and whenever their Secret changes."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import anyio
+import anyio.to_thread
+
+from kubevirt_py.decide.guest_state import Propagation
+from kubevirt_py.render.credentials import AgentCredential
+from kubevirt_py.virt_handler import authorizedkeys, guestcommands, kernel, secretfolder
+from kubevirt_py.virt_handler.agentwatch import AgentWatch
+from kubevirt_py.virt_handler.guestagent import TEXT, AgentError, Channel
+from kubevirt_py.virt_handler.hosted import Hosted
+
+AGAIN_S = 30.0
+"""After a failure: the agent may only be starting, the user not be made yet."""
+SETTLE_S = 0.2
+"""The kubelet removes the old version of a Secret right after it put the new one in place."""
+
+log = logging.getLogger(__name__)
+
+
+class Credentials:
+    """`outcome` is None until the first attempt, and for a guest without such credentials."""
+
+    def __init__(self, hosted: Hosted, channel: Channel, agent: AgentWatch) -> None:
+        self.outcome: Propagation | None = None
+        self._hosted = hosted
+        self._channel = channel
+        self._agent = agent
+        self._changed = anyio.Event()
+
+    async def run(self) -> None:
+        """Keep them set, until cancelled; returns at once when there are none."""
+        if not self._hosted.record.credentials:
+            return
+        async with anyio.create_task_group() as tasks:
+            for secret in self._hosted.record.secrets:
+                tasks.start_soon(self._watch, secret)
+            while True:
+                self._changed = anyio.Event()
+                settled = not self._agent.connected
+                if self._agent.connected and self._hosted.record.freeze is None:
+                    settled = await self._set_all()
+                with anyio.move_on_after(None if settled else AGAIN_S):
+                    await self._wait()
+
+    async def _wait(self) -> None:
+        """For a new version of a Secret, or for the agent to come (back)."""
+        async with anyio.create_task_group() as tasks:
+
+            async def first(event: anyio.Event) -> None:
+                await event.wait()
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(first, self._changed)
+            tasks.start_soon(first, self._agent.appearance)
+
+    async def _watch(self, secret: str) -> None:
+        try:
+            with secretfolder.opened(self._hosted.pidfd, self._hosted.record.secrets[secret]) as directory:
+                watch = kernel.watch_renames(directory)
+        except OSError as error:
+            log.warning("cannot watch a Secret", extra={"vmi": str(self._hosted.key), "error": str(error)})
+            return
+        try:
+            while True:
+                await anyio.wait_readable(watch)
+                await anyio.sleep(SETTLE_S)
+                os.read(watch, 65536)
+                self._changed.set()
+        finally:
+            os.close(watch)
+
+    async def _set_all(self) -> bool:
+        problems = []
+        for credential in self._hosted.record.credentials:
+            try:
+                await self._set(credential)
+            except (AgentError, OSError) as error:
+                problems.append(f"Secret {credential.secret}: {error}"[:TEXT])
+        outcome = Propagation(done=not problems, message="; ".join(problems)[: 4 * TEXT])
+        if outcome != self.outcome:
+            self.outcome = outcome
+            self._hosted.changed()
+        return outcome.done
+
+    async def _set(self, credential: AgentCredential) -> None:
+        values = await anyio.to_thread.run_sync(self._read, credential.secret)
+        if credential.kind == "passwords":
+            for user, password in values.items():
+                await guestcommands.set_password(self._channel, user, password.rstrip(b"\n"))
+            return
+        text = "\n".join(value.decode(errors="replace") for value in values.values())
+        keys = [line.strip() for line in text.splitlines() if line.strip()]
+        for user in credential.users:
+            await authorizedkeys.set_keys(self._channel, user, keys)
+
+    def _read(self, secret: str) -> dict[str, bytes]:
+        with secretfolder.opened(self._hosted.pidfd, self._hosted.record.secrets[secret]) as directory:
+            return secretfolder.read(directory)

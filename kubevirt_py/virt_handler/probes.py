@@ -1,0 +1,44 @@
+"""Probes that the kubelet runs by way of the stub and that the agent in the guest answers.
+
+Which program runs is read from the VMI, not taken from the caller. What cannot be known fails a readiness probe and
+passes a liveness probe: no evidence is no evidence of death.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from kubevirt_py.decide.guest_state import PAUSED
+from kubevirt_py.plan import Document
+from kubevirt_py.virt_handler import guestcommands
+from kubevirt_py.virt_handler.guest import Guest
+from kubevirt_py.virt_handler.guestagent import AgentError
+
+LIVENESS = "livenessProbe"
+READINESS = "readinessProbe"
+OUTPUT_CHARACTERS = 4096
+
+
+def unknown(name: str, why: str) -> Document:
+    """The answer when there is no evidence."""
+    return {"code": 0 if name == LIVENESS else 1, "output": why}
+
+
+async def answer(guest: Guest, name: str) -> Document:
+    """The outcome of one of a VMI's probes: {"code": 0 for success, "output": text}."""
+    vmi = guest.hosted.vmi()
+    probe = msgspec.json.decode(vmi.spec).get(name) if vmi is not None and name in (LIVENESS, READINESS) else None
+    if not probe:
+        return unknown(name, "the VMI has no such probe, or is not known yet")
+    deadline_s = float(probe.get("timeoutSeconds") or 1)
+    try:
+        if "guestAgentPing" in probe:
+            if guest.run_state == PAUSED:
+                return {"code": 0, "output": "the guest is paused"}
+            await guestcommands.ping(guest.channel, deadline_s)
+            return {"code": 0, "output": ""}
+        result = await guestcommands.run(guest.channel, probe["exec"]["command"], deadline_s)
+    except AgentError as error:
+        return {"code": 1, "output": f"the guest agent: {error}"}
+    text = (result.output + result.errors).decode(errors="replace")
+    return {"code": min(result.code, 255), "output": text[:OUTPUT_CHARACTERS]}
