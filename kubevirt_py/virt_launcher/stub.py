@@ -114,11 +114,6 @@ def serve(conn: socket.socket) -> None:
             os.close(fd)
 
 
-def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    while True:
-        conn = connect()
-        try:
 def probe(name: str) -> int:
     """A probe of the kubelet. An agent that is away proves nothing: then a guest that lives stays alive."""
     conn = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
@@ -133,9 +128,14 @@ def probe(name: str) -> int:
     return int(answer["code"])
 
 
-            if sys.argv[1:] == ["shutdown"]:
+def main() -> int:
     if sys.argv[1:2] == ["probe"]:
         return probe(sys.argv[2])
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    while True:
+        conn = connect()
+        try:
+            if sys.argv[1:] == ["shutdown"]:
                 conn.send(b'{"shutdown": 1}')
                 receive(conn)
                 return 0
