@@ -117,6 +117,10 @@ def perform(steps: list[dict], table: dict[str, int]) -> tuple[dict, list[int]]:
         if step["do"] == "secret":
             secrets.append(secret(step["root"]))
             continue
+        if step["do"] == "folder":  # QEMU inherits it, and the agent copies it from there
+            table[f"folder.{step['name']}"] = fd = os.open(step["root"], DIRECTORY)
+            known[f"folder.{step['name']}"] = {"number": fd}
+            continue
         if device := step.get("device"):  # the volume is either a block device or a file system
             if os.path.exists(device):
                 step = {**step, "do": "open", "root": os.path.dirname(device), "path": os.path.basename(device)}
@@ -133,10 +137,6 @@ def copy_out(copies: list[dict[str, str]], table: dict[str, int]) -> None:
     for item in copies:
         target = f"{item['root']}/{item['path']}"
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        if step["do"] == "folder":  # QEMU inherits it, and the agent copies it from there
-            table[f"folder.{step['name']}"] = fd = os.open(step["root"], DIRECTORY)
-            known[f"folder.{step['name']}"] = {"number": fd}
-            continue
         source = table.pop(item["source"])
         size, done = os.fstat(source).st_size, 0
         with open(target, "wb") as out:
