@@ -16,6 +16,7 @@ from kubevirt_py.decide import phases, pods
 from kubevirt_py.decide.clock import age_s
 from kubevirt_py.decide.pods import Fate
 from kubevirt_py.decide.references import event, key_of, warning
+from kubevirt_py.decide.vmi_networks import network_patches
 from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.decide.vmi_status import (
@@ -152,7 +153,7 @@ def _follow(s: VmiSnapshot, pod: Pod | None) -> Plan:
     assert pod is not None
     refused = tuple(Delete(kinds.POD, key_of(old), old.metadata.uid) for old in s.pods if pods.is_terminal(old))
     plan = patch(s, ready_from_pod(s, pod))
-    return Plan(do=(*plan.do, *refused))
+    return Plan(do=(*plan.do, *network_patches(s, pod), *refused))
 
 
 def _leaving(s: VmiSnapshot, _: Pod | None) -> Plan:

@@ -89,6 +89,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     image_pull_secrets: tuple[str, ...] = ()
     default_network_interface: str = "bridge"
     permit_bridge_on_pod_network: bool = True
+    network_bindings: dict[str, Document] = {}
     eviction_strategy: str = ""
     rollout_strategy: str = "LiveUpdate"
     max_cpu_sockets: int = 0
@@ -148,6 +149,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             ),
             "default_network_interface": net.get("defaultNetworkInterface"),
             "permit_bridge_on_pod_network": net.get("permitBridgeInterfaceOnPodNetwork"),
+            "network_bindings": net.get("binding"),
             "eviction_strategy": conf.get("evictionStrategy"),
             "rollout_strategy": conf.get("vmRolloutStrategy"),
             "max_cpu_sockets": live.get("maxCpuSockets"),

@@ -16,6 +16,7 @@ from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.config_volumes import service_account
+from kubevirt_py.render.network.annotations import network_annotations
 from kubevirt_py.render.overhead import in_guest, overhead_bytes
 from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
 from kubevirt_py.render.resources import compute_resources
@@ -128,6 +129,7 @@ def _metadata(vmi: Document, config: ClusterConfig, attempt: int) -> Document:
             names.VMI_ID_LABEL: vmi_id(meta["name"]),
         },
         "annotations": annotations
+        | network_annotations(vmi["spec"], meta["namespace"], meta["uid"], config.network_bindings)
         | {
             names.DEFAULT_CONTAINER_ANNOTATION: COMPUTE,
             names.DOMAIN_ANNOTATION: meta["name"],

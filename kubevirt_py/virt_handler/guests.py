@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from kubevirt_py.decide import phases, pods, references
 from kubevirt_py.decide.guest import Snapshot
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import ApiError, NotFound
-from kubevirt_py.plan import Event, Failure, Key
+from kubevirt_py.plan import Document, Event, Failure, Key
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.virt_handler import peers
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
@@ -73,6 +73,8 @@ class Guests:
         self._tasks: TaskGroup | None = None
         self._seen = anyio.Event()
         self.report: Callable[[Key], None] = lambda _key: None
+        self.network_bindings: Callable[[], Mapping[str, Document]] = dict
+        """The cluster's network binding plugins, by name."""
         vmis.subscribe(self._on_vmi)
         pods.subscribe(self._on_pod)
 
@@ -177,7 +179,7 @@ class Guests:
         elif old is not None and not old.exited:
             raise OSError(f"the guest of {old.key} still runs as process {old.record.pid}")
         folder = Folder(self._directory, uid)
-        record = await launch(connection, peer, hello, vmi, folder, self._office.now())
+        record = await launch(connection, peer, hello, vmi, folder, self._office.now(), self.network_bindings())
         record.device_inode = self._devices.inode(record.device_id)
         folder.save(record)
         self._refused.pop(uid, None)

@@ -24,6 +24,7 @@ from kubevirt_py.render.launcher_pod import guest_grace_s
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
 from kubevirt_py.render.machine.cpu import cpu_from_domain
 from kubevirt_py.render.machine.disks import is_read_only
+from kubevirt_py.render.network.annotations import in_mesh
 from kubevirt_py.render.network.binding import plan_links
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.render.network.resolv import parse_resolv
@@ -102,9 +103,15 @@ def _descriptors() -> Iterator[Descriptors]:
 
 
 async def launch(
-    connection: Connection, peer: Peer, hello: Hello, vmi: HostedInstance, folder: Folder, now: datetime
+    connection: Connection,
+    peer: Peer,
+    hello: Hello,
+    vmi: HostedInstance,
+    folder: Folder,
+    now: datetime,
+    plugins: Mapping[str, Document],
 ) -> Record:
-    """Returns when QEMU has replaced the stub (or the stub died: its pidfd tells).
+    """Returns when QEMU has replaced the stub (or the stub died: its pidfd tells). `plugins` bind networks, by name.
 
     Raises LaunchRefused for what another attempt cannot mend; OSError and others are worth another attempt, which
     finds the network plan of this one in the folder.
@@ -114,7 +121,7 @@ async def launch(
         steps = pod_files(spec, tuple(vmi.status.get("volumeStatus") or ()))
         vcpus = cpu_from_domain(spec.get("domain") or {}, Facts(kvm=hello.kvm)).count
         await connection.send({"open": [msgspec.to_builtins(step) for step in steps]})
-        record = await _wired_record(peer, hello, vmi, spec, folder, vcpus)
+        record = await _wired_record(peer, hello, vmi, spec, folder, vcpus, plugins)
         with _descriptors() as held:
             wires = await _wire(peer, record.network, held, vhost=hello.kvm)
             files, secrets = await _opened(connection, [step.name for step in steps if step.do == "secret"])
@@ -137,7 +144,13 @@ async def launch(
 
 
 async def _wired_record(
-    peer: Peer, hello: Hello, vmi: HostedInstance, spec: Document, folder: Folder, vcpus: int
+    peer: Peer,
+    hello: Hello,
+    vmi: HostedInstance,
+    spec: Document,
+    folder: Folder,
+    vcpus: int,
+    plugins: Mapping[str, Document],
 ) -> Record:
     """The record with its network plan. The plan is saved before the first change, and kept for a second attempt."""
     meta = vmi.metadata
@@ -145,7 +158,16 @@ async def _wired_record(
     if record is None or record.pod_uid != peer.pod_uid or record.pid != peer.pid:
         wanted = ((spec.get("domain") or {}).get("devices") or {}).get("interfaces")
         links = await read_links(peer.pidfd) if wanted else ()
-        resolv = parse_resolv(hello.resolv)
+        network = plan_links(
+            spec,
+            links,
+            parse_resolv(hello.resolv),
+            name=meta.name,
+            uid=meta.uid,
+            vcpus=vcpus,
+            mesh=in_mesh(meta.annotations),
+            plugins=plugins,
+        )
         record = Record(
             namespace=meta.namespace,
             name=meta.name,
@@ -154,7 +176,7 @@ async def _wired_record(
             pid=peer.pid,
             started=peer.started,
             device_id=peer.device_id,
-            network=plan_links(spec, links, resolv, name=meta.name, uid=meta.uid, vcpus=vcpus),
+            network=network,
             grace_s=float(guest_grace_s(spec)),
             start_paused=spec.get("startStrategy") == "Paused",
         )

@@ -1,0 +1,49 @@
+"""How a running pod's annotation follows the networks of its VMI."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from kubevirt_py.api import names
+from kubevirt_py.decide.vmi import decide
+from kubevirt_py.plan import MergePatch, Plan
+from tests.unit.decide.scene import pod, vmi, vmi_snapshot
+
+BLUE = {"name": "blue", "multus": {"networkName": "blue-net"}}
+ELEMENT = "pod16477688c0e"
+
+
+def running(interfaces: list[dict[str, Any]], reported: list[str], **meta: Any) -> dict[str, Any]:
+    spec = {"domain": {"devices": {"interfaces": interfaces}}, "networks": [BLUE] if interfaces else []}
+    return vmi("Running", spec=spec, interfaces=[{"name": name} for name in reported], meta=meta)
+
+
+def asked(plan: Plan) -> list[Any]:
+    return [
+        action.body["metadata"]["annotations"][names.NETWORKS_ANNOTATION]
+        for action in plan.do
+        if isinstance(action, MergePatch)
+    ]
+
+
+def test_a_new_network_is_asked_for_once() -> None:
+    machine = running([{"name": "blue", "bridge": {}}], [])
+    (value,) = asked(decide(vmi_snapshot(machine, pod())))
+    assert [element["interface"] for element in json.loads(value)] == [ELEMENT]
+    has_it = pod(meta={"annotations": {names.NETWORKS_ANNOTATION: value}})
+    assert asked(decide(vmi_snapshot(machine, has_it))) == []
+
+
+def test_a_network_goes_when_the_guest_has_let_go_of_it() -> None:
+    interface = {"name": "blue", "bridge": {}}
+    (value,) = asked(decide(vmi_snapshot(running([interface], []), pod())))
+    has_it = pod(meta={"annotations": {names.NETWORKS_ANNOTATION: value}})
+    absent = [{**interface, "state": "absent"}]
+    assert asked(decide(vmi_snapshot(running(absent, ["blue"]), has_it))) == []
+    assert asked(decide(vmi_snapshot(running(absent, []), has_it))) == [None]
+
+
+def test_what_a_user_asked_of_multus_stays() -> None:
+    own = {"annotations": {names.NETWORKS_ANNOTATION: "storage"}}
+    assert asked(decide(vmi_snapshot(running([], [], **own), pod(meta=own)))) == []
