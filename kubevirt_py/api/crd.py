@@ -81,12 +81,13 @@ def _column(column: Column) -> Document:
 
 def root_schema(model: type[base.Resource], *, described: bool = True) -> Document:
     """The schema of a top-level object; the API server owns what is in its metadata."""
-    schema = _object(model, described)
+    schema = object_schema(model, described)
     schema["properties"]["metadata"] = {"type": "object"}
     return schema
 
 
-def _object(model: type[base.Model], described: bool) -> Document:
+def object_schema(model: type[base.Model], described: bool = True) -> Document:
+    """The schema of any model."""
     schema: Document = {"type": "object"}
     if described and model.__doc__ and model is not base.Empty:
         schema["description"] = inspect.cleandoc(model.__doc__)
@@ -129,7 +130,7 @@ def _field(hint: Any, described: bool) -> Document:
         return {"type": "object", "additionalProperties": _field(args[1], described)}
     if hint in SCALARS:
         return {"type": SCALARS[hint]}
-    return _object(hint, described)
+    return object_schema(hint, described)
 
 
 def _with_markers(inner: Any, markers: tuple[Any, ...], described: bool) -> Document:

@@ -36,7 +36,9 @@ class Route:
     `resource` is empty for what concerns no object (`version`). `path` is the subresource as
     RBAC spells it, with every segment; for a route about no object it is the resource RBAC knows.
     `tails` are the URL parameters after it, which RBAC does not see. `roles` are the user roles
-    that grant it. `later` says, where the route is not served yet, what it waits for.
+    that grant it. `body` and `kind` name what is sent and what is answered (`api.subresource_models`), `query` the
+    parameters of the query with their types, `code` is the status of a success. `later` says, where the route is
+    not served yet, what it waits for.
     """
 
     method: str
@@ -48,7 +50,10 @@ class Route:
     reviewed: bool = True
     namespaced: bool = True
     tails: tuple[str, ...] = ("",)
+    body: str = ""
     kind: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+    code: int = 200
     later: str = ""
 
     @property
@@ -74,61 +79,126 @@ class Route:
 _PORTS = ("/{port}", "/{port}/{protocol}")
 _HOTPLUG = "hot-plugging of volumes"
 _MEMORY_DUMP = "memory dumps"
-_GRAPH = "the ObjectGraph feature"
-_EVACUATION = "evacuation by live migration"
 _SEV = "the WorkloadEncryptionSEV feature"
 _BACKUP = "incremental backup"
-_GUESTFS = "libguestfs tools"
-_PROFILER = "the cluster profiler"
 
 ROUTES: tuple[Route, ...] = (
-    Route("PUT", VM, "start", "Start a stopped VirtualMachine.", _WRITERS),
-    Route("PUT", VM, "stop", "Stop a running VirtualMachine.", _WRITERS),
-    Route("PUT", VM, "restart", "Stop a running VirtualMachine and start it again.", _WRITERS),
-    Route("PUT", VM, "migrate", "Live-migrate a VirtualMachine.", (MIGRATE,), later="live migration"),
-    Route("PUT", VM, "addvolume", "Plug a volume into a VirtualMachine.", _WRITERS, later=_HOTPLUG),
-    Route("PUT", VM, "removevolume", "Unplug a volume from a VirtualMachine.", _WRITERS, later=_HOTPLUG),
-    Route("PUT", VM, "memorydump", "Dump the guest's memory into a claim.", _WRITERS, later=_MEMORY_DUMP),
-    Route("PUT", VM, "removememorydump", "Forget the guest's memory dump.", _WRITERS, later=_MEMORY_DUMP),
-    Route("PUT", VM, "evacuate/cancel", "Call off the evacuation of a VirtualMachine.", _WRITERS, later=_EVACUATION),
+    Route("PUT", VM, "start", "Start a stopped VirtualMachine.", _WRITERS, body="StartOptions", code=202),
+    Route("PUT", VM, "stop", "Stop a running VirtualMachine.", _WRITERS, body="StopOptions", code=202),
+    Route(
+        "PUT", VM, "restart", "Stop a running VirtualMachine and start it again.", _WRITERS,
+        body="RestartOptions", code=202,
+    ),
+    Route(
+        "PUT", VM, "migrate", "Live-migrate a VirtualMachine.", (MIGRATE,), later="live migration",
+        body="MigrateOptions", code=202,
+    ),
+    Route(
+        "PUT", VM, "addvolume", "Plug a volume into a VirtualMachine.", _WRITERS, later=_HOTPLUG,
+        body="AddVolumeOptions", code=202,
+    ),
+    Route(
+        "PUT", VM, "removevolume", "Unplug a volume from a VirtualMachine.", _WRITERS, later=_HOTPLUG,
+        body="RemoveVolumeOptions", code=202,
+    ),
+    Route(
+        "PUT", VM, "memorydump", "Dump the guest's memory into a claim.", _WRITERS, later=_MEMORY_DUMP,
+        body="VirtualMachineMemoryDumpRequest", code=202,
+    ),
+    Route("PUT", VM, "removememorydump", "Forget the guest's memory dump.", _WRITERS, later=_MEMORY_DUMP, code=202),
+    Route(
+        "PUT", VM, "evacuate/cancel", "Call off the evacuation of a VirtualMachine.", _WRITERS,
+        body="EvacuateCancelOptions",
+    ),
     Route("GET", VM, "expand-spec", "The VirtualMachine with its instance type.", _READERS, kind="VirtualMachine"),
-    Route("GET", VM, "objectgraph", "The objects a VirtualMachine depends on.", _READERS, later=_GRAPH),
+    Route(
+        "GET", VM, "objectgraph", "The objects a VirtualMachine depends on.", _READERS,
+        body="ObjectGraphOptions", kind="ObjectGraphNode",
+    ),
     Route("GET", VM, "portforward", "A stream to a port of the guest.", _WRITERS, stream=True, tails=_PORTS),
-    Route("PUT", VMI, "pause", "Pause the guest.", _WRITERS),
-    Route("PUT", VMI, "unpause", "Continue a paused guest.", _WRITERS),
-    Route("PUT", VMI, "freeze", "Freeze the guest's file systems.", _WRITERS, later="freezing of guest file systems"),
+    Route("PUT", VMI, "pause", "Pause the guest.", _WRITERS, body="PauseOptions"),
+    Route("PUT", VMI, "unpause", "Continue a paused guest.", _WRITERS, body="UnpauseOptions"),
+    Route(
+        "PUT", VMI, "freeze", "Freeze the guest's file systems.", _WRITERS, later="freezing of guest file systems",
+        body="FreezeUnfreezeTimeout",
+    ),
     Route("PUT", VMI, "unfreeze", "Thaw the guest's file systems.", _WRITERS, later="freezing of guest file systems"),
     Route("PUT", VMI, "reset", "Reset the guest as its reset button would.", _WRITERS),
     Route("PUT", VMI, "softreboot", "Ask the guest to reboot, by its agent or ACPI.", _WRITERS),
-    Route("PUT", VMI, "addvolume", "Plug a volume into the guest.", _WRITERS, later=_HOTPLUG),
-    Route("PUT", VMI, "removevolume", "Unplug a volume from the guest.", _WRITERS, later=_HOTPLUG),
-    Route("PUT", VMI, "evacuate/cancel", "Call off the evacuation of the guest.", _WRITERS, later=_EVACUATION),
-    Route("PUT", VMI, "backup", "Control a backup of the guest's disks.", later=_BACKUP),
-    Route("PUT", VMI, "redefine-checkpoint", "Give the guest a backup checkpoint.", later=_BACKUP),
+    Route(
+        "PUT", VMI, "addvolume", "Plug a volume into the guest.", _WRITERS, later=_HOTPLUG,
+        body="AddVolumeOptions", code=202,
+    ),
+    Route(
+        "PUT", VMI, "removevolume", "Unplug a volume from the guest.", _WRITERS, later=_HOTPLUG,
+        body="RemoveVolumeOptions", code=202,
+    ),
+    Route(
+        "PUT", VMI, "evacuate/cancel", "Call off the evacuation of the guest.", _WRITERS,
+        body="EvacuateCancelOptions",
+    ),
+    Route("PUT", VMI, "backup", "Control a backup of the guest's disks.", later=_BACKUP, body="BackupOptions"),
+    Route(
+        "PUT", VMI, "redefine-checkpoint", "Give the guest a backup checkpoint.", later=_BACKUP,
+        body="BackupCheckpoint",
+    ),
     Route("GET", VMI, "console", "The first serial console.", _WRITERS, stream=True),
-    Route("GET", VMI, "vnc", "The graphical console, RFB protocol.", _WRITERS, stream=True),
-    Route("GET", VMI, "vnc/screenshot", "A picture of the screen, PNG.", (ADMIN,), later="screenshots"),
+    Route(
+        "GET", VMI, "vnc", "The graphical console, RFB protocol.", _WRITERS, stream=True,
+        query=(("preserveSession", "boolean"),),
+    ),
+    Route(
+        "GET", VMI, "vnc/screenshot", "A picture of the screen, PNG.", (ADMIN,), later="screenshots",
+        query=(("moveCursor", "boolean"),),
+    ),
     Route("GET", VMI, "usbredir", "A USB redirection channel.", _WRITERS, stream=True, later="USB redirection"),
     Route("GET", VMI, "portforward", "A stream to a port of the guest.", _WRITERS, stream=True, tails=_PORTS),
-    Route("GET", VMI, "vsock", "A stream to a VSOCK port of the guest.", stream=True, later="the VSOCK feature"),
+    Route(
+        "GET", VMI, "vsock", "A stream to a VSOCK port of the guest.", stream=True, later="the VSOCK feature",
+        query=(("port", "integer"), ("tls", "boolean")),
+    ),
     Route(
         "GET", VMI, "guestosinfo", "What the guest agent tells of the guest.", _READERS,
         kind="VirtualMachineInstanceGuestAgentInfo",
     ),
     Route("GET", VMI, "userlist", "Users logged in.", _READERS, kind="VirtualMachineInstanceGuestOSUserList"),
     Route("GET", VMI, "filesystemlist", "Mounted file systems.", _READERS, kind="VirtualMachineInstanceFileSystemList"),
-    Route("GET", VMI, "objectgraph", "The objects the guest depends on.", _READERS, later=_GRAPH),
-    Route("GET", VMI, "sev/fetchcertchain", "The SEV platform certificates.", _READERS, later=_SEV),
-    Route("GET", VMI, "sev/querylaunchmeasurement", "The SEV launch measurement.", _READERS, later=_SEV),
-    Route("PUT", VMI, "sev/setupsession", "Hand over the SEV session.", _WRITERS, later=_SEV),
-    Route("PUT", VMI, "sev/injectlaunchsecret", "Inject the SEV launch secret.", _WRITERS, later=_SEV),
-    Route("PUT", "", "expand-vm-spec", "As expand-spec, of a given VirtualMachine.", _READERS, kind="VirtualMachine"),
-    Route("GET", "", "version", "Version of virt-api.", (DEFAULT,), reviewed=False, namespaced=False),
-    Route("GET", "", "guestfs", "The guestfs image.", (DEFAULT,), reviewed=False, namespaced=False, later=_GUESTFS),
+    Route(
+        "GET", VMI, "objectgraph", "The objects the guest depends on.", _READERS,
+        body="ObjectGraphOptions", kind="ObjectGraphNode",
+    ),
+    Route(
+        "GET", VMI, "sev/fetchcertchain", "The SEV platform certificates.", _READERS, later=_SEV,
+        kind="SEVPlatformInfo",
+    ),
+    Route(
+        "GET", VMI, "sev/querylaunchmeasurement", "The SEV launch measurement.", _READERS, later=_SEV,
+        kind="SEVMeasurementInfo",
+    ),
+    Route(
+        "PUT", VMI, "sev/setupsession", "Hand over the SEV session.", _WRITERS, later=_SEV,
+        body="SEVSessionOptions", code=202,
+    ),
+    Route(
+        "PUT", VMI, "sev/injectlaunchsecret", "Inject the SEV launch secret.", _WRITERS, later=_SEV,
+        body="SEVSecretOptions",
+    ),
+    Route(
+        "PUT", "", "expand-vm-spec", "As expand-spec, of a given VirtualMachine.", _READERS, kind="VirtualMachine",
+        body="VirtualMachine",
+    ),
+    Route("GET", "", "version", "Version of virt-api.", (DEFAULT,), reviewed=False, namespaced=False, kind="Version"),
+    Route(
+        "GET", "", "guestfs", "The guestfs image.", (DEFAULT,), reviewed=False, namespaced=False,
+        kind="GuestfsInfo",
+    ),
     Route("GET", "", "healthz", "Health of virt-api.", reviewed=False, namespaced=False),
-    Route("GET", "", "start-cluster-profiler", "Start profiling.", namespaced=False, later=_PROFILER),
-    Route("GET", "", "stop-cluster-profiler", "Stop profiling.", namespaced=False, later=_PROFILER),
-    Route("GET", "", "dump-cluster-profiler", "Fetch profiles.", namespaced=False, later=_PROFILER),
+    Route("GET", "", "start-cluster-profiler", "Start profiling.", namespaced=False),
+    Route("GET", "", "stop-cluster-profiler", "Stop profiling.", namespaced=False),
+    Route(
+        "GET", "", "dump-cluster-profiler", "Fetch profiles.", namespaced=False,
+        body="ClusterProfilerRequest",
+    ),
 )  # fmt: skip
 
 

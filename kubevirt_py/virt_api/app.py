@@ -25,7 +25,10 @@ from kubevirt_py.render.webhooks import component_users
 from kubevirt_py.virt_api.agents import Agents
 from kubevirt_py.virt_api.answers import Handler, Refused, json_response, say_why
 from kubevirt_py.virt_api.auth import CONFIG_MAP_KEY, FrontProxy, Gate
+from kubevirt_py.virt_api.evacuation import Evacuation
 from kubevirt_py.virt_api.expansion import Expansion
+from kubevirt_py.virt_api.graph import Graph
+from kubevirt_py.virt_api.installed import Installed
 from kubevirt_py.virt_api.lifecycle import Lifecycle
 from kubevirt_py.virt_api.proxy import Proxy
 from kubevirt_py.virt_api.routes import add_discovery, add_subresources
@@ -98,13 +101,15 @@ def build(api: Api, manager: Manager, settings: Settings, agents: Agents, namesp
     app.on_shutdown.append(streams.close_all)
     gate = Gate(api, lambda: settings.proxy)
     add_discovery(app)
-    add_subresources(app, gate, handlers(api, agents, streams, ready))
+    add_subresources(app, gate, handlers(api, agents, streams, settings, ready))
     admission = Admission(lambda: settings.config, component_users(namespace), lambda: str(uuid4()), manager.now)
     add_webhooks(app, admission.rules)
     return app
 
 
-def handlers(api: Api, agents: Agents, streams: Streams, ready: Callable[[], bool]) -> dict[tuple[str, str], Handler]:
+def handlers(
+    api: Api, agents: Agents, streams: Streams, settings: Settings, ready: Callable[[], bool]
+) -> dict[tuple[str, str], Handler]:
     """Handlers by resource and path of the route table."""
     expansion = Expansion(api)
     found: dict[tuple[str, str], Handler] = {
@@ -117,7 +122,7 @@ def handlers(api: Api, agents: Agents, streams: Streams, ready: Callable[[], boo
     found |= {(VM, path): handler for path, handler in Lifecycle(api).handlers.items()}
     found |= {(VMI, path): handler for path, handler in Proxy(api, agents).handlers.items()}
     found |= {(VMI, path): handler for path, handler in streams.vmi_handlers.items()}
-    return found
+    return found | Evacuation(api).handlers | Graph(api, lambda: settings.config).handlers | Installed(api).handlers
 
 
 async def _version(_: web.Request) -> web.Response:

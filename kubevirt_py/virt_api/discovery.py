@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from http import HTTPStatus
 
+from kubevirt_py.api.crd import object_schema
+from kubevirt_py.api.subresource_models import MODELS
 from kubevirt_py.api.subresources import GROUP, ROUTES, VERSIONS, Route
 from kubevirt_py.plan import Document
 
 _JSON = "application/json"
+_YAML = "application/yaml"
+_TEXT = {"type": "string"}
 
 
 def root_paths() -> Document:
@@ -52,19 +58,29 @@ def resource_list(version: str) -> Document:
 
 
 def openapi_v2() -> Document:
-    """`GET /openapi/v2`: paths only; bodies are free-form objects."""
+    """`GET /openapi/v2`."""
     paths: Document = {}
     for version in VERSIONS:
         for path, route in _paths(version):
             operation = _operation(route, version, path)
-            operation["produces"] = ["*/*"] if route.stream else [_JSON]
-            operation["responses"] = {"200": {"description": "OK"}, "401": {"description": "Unauthorized"}}
+            operation["produces"] = ["*/*"] if route.stream or route.kind == "" else [_JSON]
+            operation["responses"] = {
+                code: {
+                    "description": text,
+                    **({"schema": {"$ref": f"#/definitions/{_definition(model)}"}} if model else {}),
+                }
+                for code, text, model in _responses(route)
+            }
             operation["parameters"] = [
-                {"name": name, "in": "path", "required": True, "type": "string", "uniqueItems": True}
-                for name in _parameters(path)
+                *({"name": name, "in": "path", "required": True, "type": "string"} for name in _parameters(path)),
+                *({"name": name, "in": "query", "type": kind} for name, kind in route.query),
             ]
+            if route.body:
+                operation["consumes"] = [_JSON, _YAML]
+                schema = {"$ref": f"#/definitions/{_definition(route.body)}"}
+                operation["parameters"].append({"name": "body", "in": "body", "schema": schema})
             paths.setdefault(path, {})[route.method.lower()] = operation
-    return {"swagger": "2.0", "info": _info(VERSIONS[0]), "paths": paths, "definitions": {}}
+    return {"swagger": "2.0", "info": _info(VERSIONS[0]), "paths": paths, "definitions": _schemas()}
 
 
 def openapi_v3_index() -> Document:
@@ -82,12 +98,47 @@ def openapi_v3(version: str) -> Document:
     paths: Document = {}
     for path, route in _paths(version):
         operation = _operation(route, version, path)
-        operation["responses"] = {"200": {"description": "OK"}, "401": {"description": "Unauthorized"}}
+        operation["responses"] = {
+            code: {"description": text, **({"content": _content(model, _JSON)} if model else {})}
+            for code, text, model in _responses(route)
+        }
         operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _parameters(path)
+            *({"name": name, "in": "path", "required": True, "schema": _TEXT} for name in _parameters(path)),
+            *({"name": name, "in": "query", "schema": {"type": kind}} for name, kind in route.query),
         ]
+        if route.body:
+            operation["requestBody"] = {"content": _content(route.body, _JSON, _YAML)}
         paths.setdefault(path, {})[route.method.lower()] = operation
-    return {"openapi": "3.0.0", "info": _info(version), "paths": paths, "components": {"schemas": {}}}
+    return {"openapi": "3.0.0", "info": _info(version), "paths": paths, "components": {"schemas": _schemas()}}
+
+
+def _responses(route: Route) -> Iterator[tuple[str, str, str]]:
+    """Code, text and model of each answer."""
+    if route.stream:
+        yield "101", "Switching Protocols", ""
+    else:
+        yield str(route.code), HTTPStatus(route.code).phrase, route.kind
+    if route.later:
+        yield "501", f"Not Implemented: it needs {route.later}", "Status"
+    if route.reviewed:
+        yield "401", "Unauthorized", "Status"
+    yield "default", "Why it was refused", "Status"
+
+
+def _content(model: str, *types: str) -> Document:
+    return {name: {"schema": {"$ref": f"#/components/schemas/{_definition(model)}"}} for name in types}
+
+
+def _definition(model: str) -> str:
+    return f"v1.{model}"
+
+
+@cache
+def _schemas() -> Document:
+    """Every model that a route names. A VirtualMachine is described where it is served, in group kubevirt.io."""
+    described = {_definition(name): object_schema(model) for name, model in MODELS.items()}
+    machine = {"type": "object", "description": "A VirtualMachine of kubevirt.io/v1."}
+    return described | {_definition("VirtualMachine"): machine}
 
 
 def _info(version: str) -> Document:
@@ -102,10 +153,9 @@ def _paths(version: str) -> Iterator[tuple[str, Route]]:
 
 def _operation(route: Route, version: str, path: str) -> Document:
     words = [word.strip("{}") for part in path.split("/")[4:] for word in part.split("-")]
-    summary = f"{route.summary} Not served yet: waits for {route.later}." if route.later else route.summary
     return {
         "operationId": version + route.method.capitalize() + "".join(word[:1].upper() + word[1:] for word in words),
-        "summary": summary,
+        "summary": route.summary,
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -18,6 +20,8 @@ from kubevirt_py.virt_api.app import follow
 from kubevirt_py.virt_api.auth import FrontProxy
 from kubevirt_py.virt_api.settings import Settings
 from tests.unit.virt_api.apilab import BASE, Cloud, Pki, RecordingApi
+
+OF_EVERY_OBJECT = {"apiVersion", "kind", "metadata"}
 
 
 async def _get(cloud: Cloud, path: str) -> Any:
@@ -60,6 +64,38 @@ def test_openapi_describes_every_route(golden: Any) -> None:
         identities = [each["operationId"] for path in document["paths"].values() for each in path.values()]
         assert len(identities) == len(set(identities))
     golden.check("virt_api/openapi_v3.json", json.dumps(discovery.openapi_v3("v1"), indent=1) + "\n")
+
+
+def references(document: Any) -> Iterator[str]:
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from [value] if key == "$ref" else references(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from references(value)
+
+
+def test_openapi_describes_bodies_answers_and_parameters() -> None:
+    for document, prefix in (
+        (discovery.openapi_v2(), "#/definitions/"),
+        (discovery.openapi_v3("v1alpha3"), "#/components/schemas/"),
+    ):
+        defined = document.get("definitions") or document["components"]["schemas"]
+        used = {reference.removeprefix(prefix) for reference in references(document)}
+        assert used == set(defined)
+        for schema in defined.values():
+            assert schema["description"]
+            fields = schema.get("properties", {})
+            assert [name for name in fields.keys() - OF_EVERY_OBJECT if not fields[name].get("description")] == []
+    paths = discovery.openapi_v3("v1")["paths"]
+    for route in ROUTES:
+        for template in route.templates:
+            operation = paths[f"/apis/subresources.kubevirt.io/v1{template}"][route.method.lower()]
+            assert ("requestBody" in operation) == bool(route.body)
+            given = {each["name"] for each in operation["parameters"]}
+            assert given == {name for name, _ in route.query} | set(re.findall(r"{(\w+)}", template))
+            assert ("101" if route.stream else str(route.code)) in operation["responses"]
+            assert ("501" in operation["responses"]) == bool(route.later)
 
 
 async def test_openapi_is_served(cloud: Cloud) -> None:
