@@ -230,3 +230,17 @@ async def add_machine(
         },
     }
     await found.admin.create(kinds.VMI, found.namespace, vmi)
+
+
+async def add_kubevirt(found: Aggregated) -> None:
+    """A KubeVirt resource that says what is deployed."""
+    kubevirt: Document = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "KubeVirt",
+        "metadata": {"name": "kubevirt", "namespace": found.namespace},
+        "spec": {},
+    }
+    await found.admin.create(kinds.KUBEVIRT, found.namespace, kubevirt)
+    status = {"observedKubeVirtRegistry": "registry.test", "observedKubeVirtVersion": "v1"}
+    key = Key(found.namespace, "kubevirt")
+    await found.admin.merge_patch(kinds.KUBEVIRT, key, {"status": status}, subresource="status")
