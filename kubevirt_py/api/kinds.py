@@ -12,6 +12,7 @@ KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", views.KubeVirt)
 POD = Kind("", "v1", "Pod", "pods", views.Pod)
 NODE = Kind("", "v1", "Node", "nodes", views.Node, namespaced=False)
 PVC = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", views.PersistentVolumeClaim)
+STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", views.StorageClass, namespaced=False)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", views.Lease)
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", views.Workload)
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", views.Workload)
@@ -29,6 +30,7 @@ __all__ = [
     "POD",
     "PVC",
     "SECRET",
+    "STORAGE_CLASS",
     "VM",
     "VMI",
     "Document",

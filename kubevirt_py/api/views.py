@@ -200,6 +200,7 @@ class Node(Tree, frozen=True):
 class PersistentVolumeClaimSpec(Tree, frozen=True):
     access_modes: tuple[str, ...] = ()
     volume_mode: str = "Filesystem"
+    storage_class_name: str = ""
     resources: Raw = Raw(b"{}")
 
 
@@ -213,6 +214,11 @@ class PersistentVolumeClaim(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
     spec: PersistentVolumeClaimSpec = PersistentVolumeClaimSpec()
     status: PersistentVolumeClaimStatus = PersistentVolumeClaimStatus()
+
+
+class StorageClass(Tree, frozen=True):
+    metadata: ObjectMeta = ObjectMeta()
+    volume_binding_mode: str = "Immediate"
 
 
 class LeaseSpec(View, frozen=True):

@@ -18,6 +18,7 @@ from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.decide.guest_agent import propagation_events
 from kubevirt_py.decide.guest_state import PRELAUNCH, VANISHED, GuestState, Outcome
 from kubevirt_py.decide.guest_status import guest_conditions, running_status
+from kubevirt_py.decide.guest_volumes import news
 from kubevirt_py.decide.patches import status_patch
 from kubevirt_py.decide.references import event, key_of, warning
 from kubevirt_py.plan import NOTHING, Document, Event, JsonPatch, Plan
@@ -69,7 +70,9 @@ def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
         if first
         else ()
     )
-    return _patch(s, status, changes, (*events, *propagation_events(s.vmi, guest)))
+    told = news(s.vmi.status.get("volumeStatus") or [], status["volumeStatus"])
+    plugged = tuple(event(kinds.HOSTED_VMI, s.vmi, reason, text) for reason, text in told)
+    return _patch(s, status, changes, (*events, *plugged, *propagation_events(s.vmi, guest)))
 
 
 def _ended(s: Snapshot, outcome: Outcome) -> Plan:

@@ -41,13 +41,17 @@ class Command(Enum):
 
 
 class Control(msgspec.Struct, frozen=True, kw_only=True):
-    """`*_at` are moments, None for never. `reported` says that the API knows of the end (or needs not)."""
+    """`*_at` are moments, None for never. `reported` says that the API knows of the end (or needs not).
+
+    `incomplete` tells of hotpluggable volumes that the guest is to boot with and that are not there yet.
+    """
 
     now: float
     run_state: str
     reachable: bool
     start_paused: bool = False
     resumed: bool = False
+    incomplete: bool = False
     stop_at: float | None = None
     destroy: bool = False
     grace_s: float = 30.0
@@ -85,6 +89,8 @@ def control(c: Control) -> Next:
     if c.stop_at is not None:
         return _stop(c)
     if not c.reachable:
+        return WAIT
+    if c.run_state == PRELAUNCH and c.incomplete:
         return WAIT
     if c.run_state == PRELAUNCH:
         return Next((Command.CONTINUE,)) if c.resumed or not c.start_paused else WAIT

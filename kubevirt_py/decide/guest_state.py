@@ -86,6 +86,19 @@ class Propagation(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class Plugged(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes and goes while the guest runs.
+
+    `mounted` are volumes whose descriptors are at hand, `held_volumes` those that QEMU may have. `troubles` tell what
+    stands in the way, by device. `memory_bytes` is what the guest took of its pluggable memory, None if unknown.
+    """
+
+    mounted: frozenset[str] = frozenset()
+    held_volumes: frozenset[str] = frozenset()
+    troubles: dict[str, str] = {}
+    memory_bytes: int | None = None
+
+
 class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     """One guest as its agent sees it now. `run_state` is empty until QEMU has told it once.
 
@@ -105,6 +118,7 @@ class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     credentials: Propagation | None = None
     selinux_context: str = ""
     trouble: str = ""
+    plugged: Plugged = Plugged()
 
     @property
     def alive(self) -> bool:

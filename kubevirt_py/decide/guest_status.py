@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from kubevirt_py.api import names
 from kubevirt_py.api.quantity import format_bytes
 from kubevirt_py.api.views import Condition
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.guest_agent import agent_conditions
 from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, GuestInfo, GuestState
+from kubevirt_py.decide.guest_volumes import memory_kib, size_conditions, volumes
 from kubevirt_py.decide.migratable import copies_disks, migration_conditions
 from kubevirt_py.plan import Document
-from kubevirt_py.render.isos import SOURCES as ISO_SOURCES
 from kubevirt_py.render.network.model import InterfacePlan
 
 MAX_GUEST_INTERFACES = 10
@@ -23,14 +25,18 @@ MAX_ADDRESSES = 16
 def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str, Any]:
     """Top-level status fields, conditions apart."""
     machine = guest.machine
-    size = format_bytes(machine.memory.size_kib << 10)
+    taken, offered = (format_bytes(kib << 10) for kib in memory_kib(guest))
     topology = {"cores": machine.cpu.cores, "sockets": machine.cpu.sockets, "threads": machine.cpu.threads}
     return {
         "phase": phases.RUNNING,
         "interfaces": interfaces(guest),
         "volumeStatus": volumes(spec, old.get("volumeStatus") or [], guest),
         "machine": {"type": guest.machine_type},
-        "memory": {"guestAtBoot": size, "guestCurrent": size, "guestRequested": size},
+        "memory": {
+            "guestAtBoot": format_bytes(machine.memory.size_kib << 10),
+            "guestCurrent": taken,
+            "guestRequested": offered,
+        },
         "currentCPUTopology": topology,
         "guestOSInfo": guest.info.os if guest.info and guest.agent_connected else {},
         "fsFreezeStatus": "frozen" if guest.frozen else None,
@@ -72,27 +78,13 @@ def _guest_only(told: Document) -> Document:
     return entry
 
 
-def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Document]:
-    """One entry per volume, sorted by name as upstream; fields of the controller are kept."""
-    targets = {disk.name: disk.target for disk in guest.machine.disks}
-    sizes = {disk.name: disk.file.size_bytes for disk in guest.machine.disks}
-    known = {entry.get("name"): entry for entry in old}
-    entries = []
-    for volume in sorted(spec.get("volumes") or (), key=lambda volume: str(volume["name"])):
-        name = volume["name"]
-        entry = {**known.get(name, {}), "name": name, "target": targets.get(name, "")}
-        if sizes.get(name) and any(source in volume for source in ISO_SOURCES):
-            entry["size"] = sizes[name]
-        entries.append(entry)
-    return entries
-
-
 def guest_conditions(spec: Document, old: Document, guest: GuestState) -> dict[str, Condition | None]:
     """The agent's conditions of a running guest; None drops one."""
     changes: dict[str, Condition | None] = {
         names.PAUSED: _paused(guest),
         **agent_conditions(spec, guest),
         **migration_conditions(spec, old.get("volumeStatus") or []),
+        **size_conditions(spec, msgspec.convert(old.get("conditions") or [], tuple[Condition, ...]), guest),
     }
     if not spec.get("readinessProbe"):
         changes[names.READY] = Condition(type=names.READY, status="True")

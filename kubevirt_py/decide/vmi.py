@@ -16,6 +16,7 @@ from kubevirt_py.decide import phases, pods
 from kubevirt_py.decide.clock import age_s
 from kubevirt_py.decide.pods import Fate
 from kubevirt_py.decide.references import event, key_of, warning
+from kubevirt_py.decide.vmi_hotplug import attachment_plan, attachment_status
 from kubevirt_py.decide.vmi_networks import network_patches
 from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
@@ -28,6 +29,7 @@ from kubevirt_py.decide.vmi_status import (
     placed,
     ready_from_pod,
     scheduling,
+    with_volumes,
 )
 from kubevirt_py.plan import NOTHING, Delete, Event, Plan
 from kubevirt_py.render.launcher_pod import GRACE_MARGIN_S, guest_grace_s
@@ -64,7 +66,13 @@ def decide(s: VmiSnapshot) -> Plan:
     if s.vmi.metadata.deletion_timestamp:
         return _finish(s)
     pod = pods.current(s.pods)
-    return TABLE[stand(s.vmi.status.phase), pods.fate(pod)](s, pod)
+    fate = pods.fate(pod)
+    plan = TABLE[stand(s.vmi.status.phase), fate](s, pod)
+    if plan.do or pod is None or fate is not Fate.BOUND:
+        return plan
+    attaching = attachment_plan(s, pod)
+    again = [seconds for seconds in (plan.again_s, attaching.again_s) if seconds is not None]
+    return Plan(do=attaching.do, events=attaching.events, again_s=min(again, default=None))
 
 
 def _finish(s: VmiSnapshot) -> Plan:
@@ -145,15 +153,17 @@ def _place(s: VmiSnapshot, pod: Pod | None) -> Plan:
     if trouble is not None and not knows_image_trouble(s.vmi):
         advice = "check the image's name, its pull secret and that the node reaches the registry"
         events = (warning(kinds.VMI, s.vmi, trouble[0], f"{trouble[1] or trouble[0]}; {advice}"),)
-    return patch(s, placed(s, pod, trouble), events=events)
+    entries, came = attachment_status(s, pod)
+    return patch(s, with_volumes(placed(s, pod, trouble), entries), events=(*events, *came))
 
 
 def _follow(s: VmiSnapshot, pod: Pod | None) -> Plan:
     """The guest runs: mirror the pod's readiness if the VMI has a probe; remove pods refused before."""
     assert pod is not None
     refused = tuple(Delete(kinds.POD, key_of(old), old.metadata.uid) for old in s.pods if pods.is_terminal(old))
-    plan = patch(s, ready_from_pod(s, pod))
-    return Plan(do=(*plan.do, *network_patches(s, pod), *refused))
+    entries, came = attachment_status(s, pod)
+    plan = patch(s, with_volumes(ready_from_pod(s, pod), entries), events=came)
+    return Plan(do=(*plan.do, *network_patches(s, pod), *refused), events=plan.events)
 
 
 def _leaving(s: VmiSnapshot, _: Pod | None) -> Plan:

@@ -10,13 +10,14 @@ from kubevirt_py.decide import patches, pods
 from kubevirt_py.decide.references import event, key_of
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.plan import Create, Document, JsonPatch, Plan
+from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.launcher_pod import launcher_pod
 from kubevirt_py.render.pod_volumes import claims_of
 
 
 def missing_claims(s: VmiSnapshot) -> tuple[str, ...]:
-    """Claims that the VMI names and that do not exist."""
-    return tuple(claim for claim in claims_of(s.spec) if claim not in s.claims)
+    """Claims that the VMI needs at its start and that do not exist."""
+    return tuple(claim for claim in claims_of(boot_spec(s.spec)) if claim not in s.claims)
 
 
 def next_attempt(made: Iterable[Pod]) -> int:
@@ -28,7 +29,7 @@ def create_pod(s: VmiSnapshot, attempt: int) -> Plan:
     """Create the pod of `attempt`; the VMI's finalizer is put on first where admission has not done it."""
     meta = s.vmi.metadata
     block = [name for name, claim in s.claims.items() if claim.spec.volume_mode == "Block"]
-    body = launcher_pod(_document(s), s.config, s.launcher_image, attempt=attempt, block_claims=block)
+    body = launcher_pod(vmi_document(s), s.config, s.launcher_image, attempt=attempt, block_claims=block)
     note = f"Created virtual machine pod {body['metadata']['name']}"
     create = Create(kinds.POD, body, owner_uid=meta.uid)
     return Plan(
@@ -48,7 +49,8 @@ def _finalize(s: VmiSnapshot) -> tuple[JsonPatch, ...]:
     return (JsonPatch(kinds.VMI, key_of(s.vmi), ops),)
 
 
-def _document(s: VmiSnapshot) -> Document:
+def vmi_document(s: VmiSnapshot) -> Document:
+    """The VMI as far as rendering its pods needs it."""
     meta = s.vmi.metadata
     return {
         "metadata": {

@@ -19,6 +19,9 @@ from kubevirt_py.render.config import ClusterConfig
 class VmiSnapshot:
     """`pods` are those the VMI controls (by owner UID); `claims` holds every claim it names that exists.
 
+    `attachments` are pods that bring hotplugged volumes; `first_consumer_claims` names claims that are bound only
+    when a pod uses them. `state_claim` names the claim that keeps firmware and TPM state, if there is one.
+
     `settle_s` is how many seconds must still pass before a pod that is not seen may be taken for
     gone: stores filled a moment ago may lag behind each other.
     """
@@ -29,6 +32,9 @@ class VmiSnapshot:
     config: ClusterConfig
     launcher_image: str
     claims: Mapping[str, PersistentVolumeClaim] = field(default_factory=dict)
+    state_claim: str = ""
+    attachments: tuple[Pod, ...] = ()
+    first_consumer_claims: frozenset[str] = frozenset()
     owner_exists: bool = False
     settle_s: float = 0.0
     failure: Failure | None = None
@@ -38,6 +44,12 @@ class VmiSnapshot:
         """The VMI's spec, decoded."""
         spec: Document = msgspec.json.decode(self.vmi.spec)
         return spec
+
+    @cached_property
+    def volume_status(self) -> list[Document]:
+        """status.volumeStatus, decoded."""
+        found: list[Document] = msgspec.json.decode(self.vmi.status.volume_status) or []
+        return found
 
     @property
     def timestamp(self) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
 
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import Condition, Pod, VirtualMachineInstance
 from kubevirt_py.decide import conditions, patches, phases, pods
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
-from kubevirt_py.plan import NOTHING, Event, JsonPatch, Plan
+from kubevirt_py.plan import NOTHING, Document, Event, JsonPatch, Plan
 
 CONTROLLER_REASONS = (
     frozenset({names.FAILED_CREATE, names.FAILED_PVC_NOT_FOUND})
@@ -73,6 +75,7 @@ def observed(vmi: VirtualMachineInstance) -> dict[str, Any]:
         "launcherContainerImageVersion": status.launcher_container_image_version,
         "migrationTransport": status.migration_transport,
         "runtimeUser": status.runtime_user,
+        "volumeStatus": msgspec.json.decode(status.volume_status),
         "conditions": conditions.documents(status.conditions),
         "phaseTransitionTimestamps": [
             {"phase": entry.phase, "phaseTransitionTimestamp": entry.phase_transition_timestamp}
@@ -80,6 +83,11 @@ def observed(vmi: VirtualMachineInstance) -> dict[str, Any]:
         ],
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def with_volumes(change: Change, entries: list[Document]) -> Change:
+    """The change, and status.volumeStatus with it."""
+    return replace(change, status={**change.status, "volumeStatus": entries or None})
 
 
 def scheduling(s: VmiSnapshot, finding: Condition | None) -> Change:

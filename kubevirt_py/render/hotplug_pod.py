@@ -105,9 +105,7 @@ def _pod_spec(
     term = {"matchExpressions": [{"key": names.HOSTNAME_LABEL, "operator": "In", "values": [node]}]}
     borne = [{"key": f"node.kubernetes.io/{trouble}", "operator": "Exists"} for trouble in BORNE]
     pod_spec: Document = {
-        "affinity": {
-            "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
-        },
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}},
         "automountServiceAccountToken": False,
         "containers": [container],
         "enableServiceLinks": False,

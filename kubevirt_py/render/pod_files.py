@@ -63,6 +63,8 @@ def pod_files(spec: Document, volume_status: tuple[Document, ...] = ()) -> tuple
         steps += _volume_steps(volume, is_read_only(disk), sizes.get(volume["name"], 0))
     for secret in key_secrets(spec):
         volume_name = credential_volume(secret)
+        if volume is None and "cdrom" in disk:
+            continue  # an empty drive
         steps.append(Step(do="secret", name=volume_name, root=f"{names.SECRET_DIR}/{volume_name}"))
     for secret in agent_secrets(spec):
         steps.append(Step(do="folder", name=secret, root=f"{names.SECRET_DIR}/{credential_volume(secret)}"))

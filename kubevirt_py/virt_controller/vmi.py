@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from kubevirt_py.api.kinds import POD, PVC, VM, VMI
-from kubevirt_py.api.names import APP_LABEL, VIRT_LAUNCHER
-from kubevirt_py.api.views import PersistentVolumeClaim
+from kubevirt_py.api.kinds import POD, PVC, STORAGE_CLASS, VM, VMI
+from kubevirt_py.api.names import APP_LABEL, HOTPLUG_DISK, OWNER_VMI_NAME_ANNOTATION, VIRT_LAUNCHER
+from kubevirt_py.api.views import PersistentVolumeClaim, Pod
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi import decide
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
@@ -20,6 +20,8 @@ from kubevirt_py.virt_controller.indexes import CLAIM, OWNER, by_claim, by_owner
 from kubevirt_py.virt_controller.settling import Settling
 
 LAUNCHER_PODS = f"{APP_LABEL}={VIRT_LAUNCHER}"
+ATTACHMENT_PODS = f"{APP_LABEL}={HOTPLUG_DISK}"
+WAIT_FOR_CONSUMER = "WaitForFirstConsumer"
 UNREADABLE_S = 60.0
 
 
@@ -27,10 +29,20 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
     """A VMI is looked at when it, its pods or its claims change."""
     vmis = manager.store(VMI, indexes={CLAIM: by_claim})
     pods = manager.store(POD, labels=LAUNCHER_PODS, indexes={OWNER: by_owner})
-    claims, vms = manager.store(PVC), manager.store(VM)
+    attachments = manager.store(POD, labels=ATTACHMENT_PODS, indexes={OWNER: by_owner})
+    claims = manager.store(PVC)
+    vms, classes = manager.store(VM), manager.store(STORAGE_CLASS)
 
     def users(claim: PersistentVolumeClaim) -> Iterable[Key]:
         return (key_of(vmi) for vmi in vmis.by(CLAIM, str(key_of(claim))))
+
+    def attached_to(pod: Pod) -> Iterable[Key]:
+        name = pod.metadata.annotations.get(OWNER_VMI_NAME_ANNOTATION)
+        return (Key(pod.metadata.namespace, name),) if name else ()
+
+    def waits_for_pod(claim: PersistentVolumeClaim) -> bool:
+        found = classes.get(Key("", claim.spec.storage_class_name))
+        return found is not None and found.volume_binding_mode == WAIT_FOR_CONSUMER
 
     def doubt_s(namespace: str) -> float:
         """A pod that cannot be read looks absent and is not."""
@@ -42,16 +54,26 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
         owner = vmi.metadata.controller
         vm = vms.get(Key(key.namespace, owner.name)) if owner is not None else None
         wanted = claims_of(msgspec.json.decode(vmi.spec))
+        used = {name: claim for name in wanted if (claim := claims.get(Key(key.namespace, name))) is not None}
+        own = pods.by(OWNER, vmi.metadata.uid)
         return VmiSnapshot(
             vmi=vmi,
-            pods=pods.by(OWNER, vmi.metadata.uid),
+            pods=own,
+            attachments=tuple(one for pod in own for one in attachments.by(OWNER, pod.metadata.uid)),
+            first_consumer_claims=frozenset(name for name, claim in used.items() if waits_for_pod(claim)),
             now=manager.now(),
             config=config(),
             launcher_image=launcher_image,
-            claims={name: claim for name in wanted if (claim := claims.get(Key(key.namespace, name))) is not None},
+            claims=used,
             owner_exists=vm is not None and owner is not None and vm.metadata.uid == owner.uid,
             settle_s=max(settling.left_s(), doubt_s(key.namespace)),
             failure=failure,
         )
 
-    manager.add("vmi", root=vmis, decide=decide, snapshot=snapshot, wake=[owns(pods), mapped(claims, users)])
+    manager.add(
+        "vmi",
+        root=vmis,
+        decide=decide,
+        snapshot=snapshot,
+        wake=[owns(pods), mapped(claims, users), mapped(attachments, attached_to)],
+    )

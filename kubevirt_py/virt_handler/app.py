@@ -111,7 +111,7 @@ def build(api: Client, settings: Settings) -> tuple[Manager, Guests, DeviceDirec
     vmis = manager.store(kinds.HOSTED_VMI, labels=f"{names.NODE_NAME_LABEL}={settings.node}")
     pods = manager.store(
         kinds.POD,
-        labels=f"{names.APP_LABEL}={names.VIRT_LAUNCHER}",
+        labels=f"{names.APP_LABEL} in ({names.VIRT_LAUNCHER},{names.HOTPLUG_DISK})",
         fields=f"spec.nodeName={settings.node}",
         indexes={UID: by_uid},
     )

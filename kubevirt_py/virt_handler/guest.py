@@ -15,6 +15,7 @@ from kubevirt_py.virt_handler.credentials import Credentials
 from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import Channel
 from kubevirt_py.virt_handler.hosted import Home, Hosted
+from kubevirt_py.virt_handler.hotplug import HotPlug
 from kubevirt_py.virt_handler.monitor import RECONNECT_S, Monitor
 from kubevirt_py.virt_handler.records import Folder, Record
 from kubevirt_py.virt_handler.setup import set_up
@@ -34,7 +35,8 @@ class Guest:
         self.agent = AgentWatch(self.hosted, self.monitor, self.channel)
         self.freezer = Freezer(self.hosted, self.channel)
         self.credentials = Credentials(self.hosted, self.channel, self.agent)
-        self.steering = Steering(self.hosted, self.monitor)
+        self.hotplug = HotPlug(self.hosted, self.monitor, self._changed_devices)
+        self.steering = Steering(self.hosted, self.monitor, lambda: self.hotplug.incomplete)
         self.key = record.key
         self.uid = record.uid
         self.following = anyio.CancelScope()
@@ -75,18 +77,20 @@ class Guest:
             frozen=self.freezer.frozen,
             credentials=self.credentials.outcome,
             trouble=self.monitor.trouble,
+            plugged=self.hotplug.state,
         )
 
     def poke(self) -> None:
         """Something about this guest or its VMI changed: think again soon."""
         self.steering.poke()
+        self.hotplug.poke()
 
     async def run(self) -> None:
         """Follow the guest until its process is gone; then all that is left is its report."""
         try:
             async with anyio.create_task_group() as tasks:
                 followers = (self.steering.run, self.agent.run, self.freezer.run, self.credentials.run)
-                for part in (*followers, self._serve_network, self.monitor.follow):
+                for part in (*followers, self.hotplug.run, self._serve_network, self.monitor.follow):
                     tasks.start_soon(part)
                 await anyio.wait_readable(self.hosted.pidfd)
                 tasks.cancel_scope.cancel()
@@ -96,6 +100,11 @@ class Guest:
             self.hosted.changed()
         finally:
             self.steering.close()
+
+    def _changed_devices(self) -> None:
+        """A guest that waited for its volumes may begin."""
+        self.steering.poke()
+        self.hosted.changed()
 
     async def _set_up(self, session: qmp.Session) -> None:
         self.agent.set_open(await set_up(session, self.record, self.folder))

@@ -52,6 +52,11 @@ def by_uid(view: Any) -> tuple[str]:
     return (view.metadata.uid,)
 
 
+def _brings(vmi: HostedInstance, pod_uid: str) -> bool:
+    entries = vmi.status.get("volumeStatus") or ()
+    return any((entry.get("hotplugVolume") or {}).get("attachPodUID") == pod_uid for entry in entries)
+
+
 class Guests:
     """The registry. `report` is called with a VMI's key when there is something new to say about it."""
 
@@ -93,9 +98,11 @@ class Guests:
     def _sweep(self) -> None:
         """Remove what pods left that never became guests, as long as no pod is on its way to become one."""
         alive = {pod.metadata.uid for pod in self._pods.all() if not pods.is_terminal(pod)}
-        if self._pods.synced and alive <= {guest.record.pod_uid for guest in self._guests.values()}:
-            kept = {guest.record.device_id for guest in self._guests.values()}
-            self._devices.sweep(kept, self._office.now().timestamp())
+        known = {guest.record.pod_uid: guest.record.device_id for guest in self._guests.values()}
+        for guest in self._guests.values():
+            known |= guest.hotplug.attached
+        if self._pods.synced and alive <= known.keys():
+            self._devices.sweep(set(known.values()), self._office.now().timestamp())
 
     def _find_again(self, folder: Folder) -> None:
         record = folder.load()
@@ -133,6 +140,7 @@ class Guests:
         assert self._tasks is not None
         self._guests[guest.uid] = guest
         self._tasks.start_soon(self._accompany, guest)
+        self._wake()
         self.changed(guest.key)
 
     async def _accompany(self, guest: Guest) -> None:
@@ -198,6 +206,21 @@ class Guests:
         """The living guest of a pod."""
         guests = (guest for guest in self._guests.values() if guest.record.pod_uid == pod_uid)
         return next((guest for guest in guests if not guest.exited), None)
+
+    async def of_attachment(self, pod_uid: str, deadline_s: float) -> Guest | None:
+        """The living guest to which this attachment pod brings volumes, once virt-controller has said so in the VMI.
+
+        Neither the pod's labels nor its owners count, since tenants write these.
+        """
+        with anyio.move_on_after(deadline_s):
+            while True:
+                seen = self._seen
+                for guest in self._guests.values():
+                    vmi = self.vmi(guest.key, guest.uid)
+                    if vmi is not None and not guest.exited and _brings(vmi, pod_uid):
+                        return guest
+                await seen.wait()
+        return None
 
     def named(self, namespace: str, name: str) -> Guest | None:
         """The living guest of a VMI."""

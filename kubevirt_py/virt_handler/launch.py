@@ -19,6 +19,7 @@ from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.plan import Document
 from kubevirt_py.render.credentials import agent_credentials
+from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.isos import IsoImage, iso_images
 from kubevirt_py.render.launcher_pod import guest_grace_s
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
@@ -116,7 +117,7 @@ async def launch(
     Raises LaunchRefused for what another attempt cannot mend; OSError and others are worth another attempt, which
     finds the network plan of this one in the folder.
     """
-    spec: Document = msgspec.json.decode(vmi.spec)
+    spec = boot_spec(msgspec.json.decode(vmi.spec))
     try:
         steps = pod_files(spec, tuple(vmi.status.get("volumeStatus") or ()))
         vcpus = cpu_from_domain(spec.get("domain") or {}, Facts(kvm=hello.kvm)).count

@@ -92,6 +92,8 @@ class Launcher:
         if "probe" in message:
             await self._probe(connection, peer, str(message["probe"]))
             return False, False
+        if "attach" in message:
+            return await self._attach(connection, peer), False
         if "hello" in message:
             return False, await self._launch(connection, peer, msgspec.convert(message, Hello))
         return False, False
@@ -110,6 +112,15 @@ class Launcher:
         found = await probes.answer(guest, name) if guest else probes.unknown(name, "the guest does not run here yet")
         await connection.send(found)
         await connection.heard()
+
+    async def _attach(self, connection: Connection, peer: Peer) -> bool:
+        """True when a guest keeps the connection of its attachment pod."""
+        guest = await self._guests.of_attachment(peer.pod_uid, OWNER_S)
+        if guest is None:
+            log.warning("no VMI claims this attachment pod", extra={"pod": peer.pod_uid})
+            return False
+        guest.hotplug.attach(connection, peer.pod_uid, peer.device_id)
+        return True
 
     async def _launch(self, connection: Connection, peer: Peer, hello: Hello) -> bool:
         """True when a guest has taken the peer's pidfd."""

@@ -54,6 +54,12 @@ class Monitor:
         with anyio.CancelScope(shield=True):
             return await session.execute(command, arguments, deadline_s=deadline_s)
 
+    async def execute_with(self, fd: int, command: str, arguments: Mapping[str, Any]) -> Any:
+        """As qmp.Session does."""
+        session = self._connected(command)
+        with anyio.CancelScope(shield=True):
+            return await session.execute_with(fd, command, arguments)
+
     async def pass_descriptor(self, name: str, fd: int) -> None:
         """As qmp.Session does."""
         session = self._connected("getfd")

@@ -64,6 +64,8 @@ class Session:
 
     def __init__(self, client: QMPClient) -> None:
         self._client = client
+        self._passing = anyio.Lock()
+        """A descriptor and its command travel together: QEMU gives the last one to the next command that asks."""
 
     async def execute(
         self, command: str, arguments: Mapping[str, Any] | None = None, *, deadline_s: float = COMMAND_S
@@ -86,11 +88,16 @@ class Session:
 
     async def pass_descriptor(self, name: str, fd: int) -> None:
         """Give QEMU a copy of `fd`, known to it as `name`. The caller closes its own."""
-        try:
-            self._client.send_fd_scm(fd)
-        except (QMPError, OSError) as error:
-            raise MonitorGone(f"passing {name}: {error}") from error
-        await self.execute("getfd", {"fdname": name})
+        await self.execute_with(fd, "getfd", {"fdname": name})
+
+    async def execute_with(self, fd: int, command: str, arguments: Mapping[str, Any]) -> Any:
+        """As `execute`, for a command that takes a copy of `fd` along. The caller closes its own."""
+        async with self._passing:
+            try:
+                self._client.send_fd_scm(fd)
+            except (QMPError, OSError) as error:
+                raise MonitorGone(f"passing a descriptor for {command}: {error}") from error
+            return await self.execute(command, arguments)
 
     async def closed(self) -> None:
         """Returns when the connection has ended."""

@@ -51,6 +51,8 @@ class Record(msgspec.Struct, kw_only=True):
     device_inode: int = 0
     network: NetworkPlan | None = None
     machine: Machine | None = None
+    wanted: Machine | None = None
+    """What the machine is on its way to by hot-plug, None if it is there."""
     machine_type: str = ""
     selinux_context: str = ""
     grace_s: float = 30.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
@@ -41,8 +41,9 @@ log = logging.getLogger(__name__)
 class Steering:
     """One guest's run state, its way to its end, and who waits for that."""
 
-    def __init__(self, hosted: Hosted, monitor: Monitor) -> None:
+    def __init__(self, hosted: Hosted, monitor: Monitor, is_incomplete: Callable[[], bool]) -> None:
         self.run_state = ""
+        self._is_incomplete = is_incomplete
         self._hosted = hosted
         self._monitor = monitor
         self._poke = anyio.Event()
@@ -173,6 +174,7 @@ class Steering:
             reachable=self._monitor.connected,
             start_paused=record.start_paused,
             resumed=record.resumed,
+            incomplete=self._is_incomplete(),
             stop_at=self._stop_at,
             destroy=vmi is not None and vmi.phase in phases.FINAL,
             grace_s=self._grace_s(),

@@ -13,6 +13,7 @@ End of file on the socket tells the agent that exec succeeded; should the agent 
 `virt-launcher shutdown` is the pod's preStop hook: it returns when the guest is off. `virt-launcher probe NAME` asks
 the agent for the outcome of one of the VMI's probes: {"probe": NAME}, answered by {"code": 0, "output": text}.
 Only the standard library is imported, and little of it, since this runs before each guest.
+`virt-launcher attach` is an attachment pod: {"attach": 1}, then it answers "open" with all descriptors.
 """
 
 from __future__ import annotations
@@ -119,6 +120,23 @@ def probe(name: str) -> int:
     conn = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
     try:
         conn.connect(AGENT_SOCKET)
+def attach(conn: socket.socket) -> None:
+    """An attachment pod: open volumes as the agent asks, and live for as long as they are in use."""
+    conn.send(b'{"attach": 1}')
+    while True:
+        message, _ = receive(conn)
+        table: dict[str, int] = {}
+        try:
+            known, _ = perform(message["open"], table)
+            socket.send_fds(conn, [json.dumps({"opened": known}).encode()], list(table.values()))
+        except (Refused, OSError) as error:
+            say(str(error))
+            conn.send(json.dumps({"error": str(error)}).encode())
+        finally:
+            for fd in table.values():
+                os.close(fd)
+
+
         conn.send(json.dumps({"probe": name}).encode())
         answer, _ = receive(conn)
     except OSError as error:
@@ -139,7 +157,7 @@ def main() -> int:
                 conn.send(b'{"shutdown": 1}')
                 receive(conn)
                 return 0
-            serve(conn)
+            attach(conn) if sys.argv[1:] == ["attach"] else serve(conn)
         except ConnectionError:
             say("the connection to virt-handler was lost")
             time.sleep(RETRY_S[-2])

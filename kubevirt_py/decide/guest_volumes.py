@@ -1,0 +1,99 @@
+"""status.volumeStatus as virt-handler writes it: what the guest has, and how hotplugged volumes fare on this node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubevirt_py.api import names
+from kubevirt_py.api.views import Condition
+from kubevirt_py.decide import conditions
+from kubevirt_py.decide.guest_state import GuestState
+from kubevirt_py.decide.volume_status import ATTACHED, DETACHING, MOUNTED, READY, UNMOUNTED
+from kubevirt_py.plan import Document
+from kubevirt_py.render.hotplug_volumes import hotplug_volumes
+from kubevirt_py.render.isos import SOURCES as ISO_SOURCES
+from kubevirt_py.render.machine.memory import guest_memory_bytes
+
+MESSAGE_CHARACTERS = 512
+TOLD = (READY, MOUNTED, UNMOUNTED)
+"""Phases that an event tells of when a volume reaches them."""
+
+
+def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Document]:
+    """One entry per volume, sorted by name as upstream; fields of the controller are kept."""
+    disks = {disk.name: disk for disk in guest.machine.disks if not disk.empty}
+    known = {str(entry.get("name")): entry for entry in old}
+    plugged = hotplug_volumes(spec)
+    entries = []
+    for volume in spec.get("volumes") or ():
+        name = volume["name"]
+        disk = disks.get(name)
+        entry = {**known.pop(name, {}), "name": name, "target": disk.target if disk else ""}
+        if disk is not None and disk.file.size_bytes and any(source in volume for source in ISO_SOURCES):
+            entry["size"] = disk.file.size_bytes
+        if name in plugged:
+            entry |= _arriving(entry, there=disk is not None, guest=guest)
+        entries.append(entry)
+    entries += [_leaving(entry, guest) for entry in known.values() if "hotplugVolume" in entry]
+    return sorted(entries, key=lambda entry: str(entry["name"]))
+
+
+def news(old: Iterable[Document], new: Iterable[Document]) -> list[tuple[str, str]]:
+    """Reason and text of the events of what hotplugged volumes have reached."""
+    before = {entry.get("name"): entry.get("phase") for entry in old}
+    return [
+        (str(entry["reason"]), str(entry["message"]))
+        for entry in new
+        if "hotplugVolume" in entry and entry.get("phase") in TOLD and before.get(entry["name"]) != entry.get("phase")
+    ]
+
+
+def _arriving(entry: Document, *, there: bool, guest: GuestState) -> Document:
+    name, phase = entry["name"], entry.get("phase")
+    if there:
+        return _reached(READY, names.VOLUME_READY, f"Successfully attach hotplugged volume {name} to VM")
+    trouble = guest.plugged.troubles.get(name, "")[:MESSAGE_CHARACTERS]
+    if name in guest.plugged.mounted and phase in (ATTACHED, MOUNTED):
+        text = trouble or f"Volume {name} has been mounted in virt-launcher pod"
+        return _reached(MOUNTED, names.VOLUME_MOUNTED_TO_POD, text)
+    return {"reason": names.HOTPLUG_FAILED, "message": trouble} if trouble and phase == ATTACHED else {}
+
+
+def _leaving(entry: Document, guest: GuestState) -> Document:
+    """A volume that left the spec: its descriptor is with QEMU until the guest has let go of the device."""
+    name = entry["name"]
+    if name in guest.plugged.held_volumes:
+        trouble = guest.plugged.troubles.get(name, "")[:MESSAGE_CHARACTERS]
+        return {**entry, "message": trouble} if trouble and entry.get("phase") == DETACHING else entry
+    if entry.get("phase") == UNMOUNTED:
+        return entry
+    text = f"Volume {name} has been unmounted from virt-launcher pod"
+    return {**entry, "target": "", **_reached(UNMOUNTED, names.VOLUME_UNMOUNTED_FROM_POD, text)}
+
+
+def _reached(phase: str, reason: str, message: str) -> Document:
+    return {"phase": phase, "reason": reason, "message": message}
+
+
+def size_conditions(spec: Document, old: Iterable[Condition], guest: GuestState) -> dict[str, Condition | None]:
+    """HotVCPUChange and HotMemoryChange go when the guest has what its spec says."""
+    found: dict[str, Condition | None] = {}
+    known = tuple(old)
+    if conditions.find(known, names.HOT_VCPU_CHANGE) and guest.machine.cpu.sockets == _sockets(spec):
+        found[names.HOT_VCPU_CHANGE] = None
+    if conditions.is_true(known, names.HOT_MEMORY_CHANGE):
+        taken, asked = memory_kib(guest)
+        if taken == asked == guest_memory_bytes(spec.get("domain") or {}) >> 10:
+            found[names.HOT_MEMORY_CHANGE] = None
+    return found
+
+
+def memory_kib(guest: GuestState) -> tuple[int, int]:
+    """What the guest has taken and what it is offered, with what it had at boot."""
+    memory = guest.machine.memory
+    taken = guest.plugged.memory_bytes
+    return memory.size_kib + (taken >> 10 if taken is not None and memory.plug else 0), memory.current_kib
+
+
+def _sockets(spec: Document) -> int:
+    return int(((spec.get("domain") or {}).get("cpu") or {}).get("sockets") or 1)

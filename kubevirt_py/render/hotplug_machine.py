@@ -1,0 +1,96 @@
+"""What a running machine shall become: the VMI's spec as it is now, as far as a running machine can follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from kubevirt_py.plan import Document
+from kubevirt_py.render.hotplug_volumes import hotplug_volumes, with_volumes
+from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, machine_from_vmi
+from kubevirt_py.render.pod_volumes import claim_of
+
+ABSENT = "absent"
+"""State of an interface that is to leave the machine."""
+
+
+def becoming(
+    running: Machine,
+    goal: Machine | None,
+    spec: Document,
+    uid: str,
+    opened: Mapping[str, DiskFile],
+    wires: tuple[NicWire, ...],
+    *,
+    cpus: bool,
+    memory: bool,
+) -> Machine:
+    """`running` with the disks, cards, CPUs and memory of `spec`. `goal` is what it was on its way to, if anything.
+
+    `opened` are volumes whose descriptors are at hand. `cpus` and `memory` say whether the pod has been given what
+    the spec wants of these. Raises ValueError for what needs a restart.
+    """
+    both = _together(running, goal)
+    files = {disk.name: disk.file for disk in running.disks if not disk.empty}
+    plugged = hotplug_volumes(spec)
+    present = {}
+    for name, volume in plugged.items():
+        claim = claim_of(volume)
+        known = [*(disk.file for disk in both.disks if disk.name == name and not disk.empty), opened.get(name)]
+        if file := next((one for one in known if one is not None and one.source == claim), None):
+            present[name] = file
+    files = {name: file for name, file in files.items() if name not in plugged} | present
+    followed = _pending(with_volumes(spec, present), running, memory=memory)
+    devices = (followed.get("domain") or {}).get("devices") or {}
+    leaving = {item["name"] for item in devices.get("interfaces") or () if item.get("state") == ABSENT}
+    listed = {item["name"] for item in devices.get("interfaces") or ()}
+    attachments = Attachments(
+        disks={name: file for name, file in files.items() if name in _disk_names(devices)},
+        nics=tuple(wire for wire in wires if wire.name in listed - leaving),
+        initrd=bool(running.firmware.kernel),
+        vsock_cid=running.devices.vsock.cid if running.devices.vsock else 0,
+    )
+    facts = Facts(kvm=running.platform.kvm, arch=running.arch)
+    found = machine_from_vmi(running.name, uid, followed, facts, attachments, both)
+    return msgspec.structs.replace(
+        running,
+        disks=found.disks,
+        nics=found.nics,
+        cpu=msgspec.structs.replace(running.cpu, sockets=max(running.cpu.sockets, found.cpu.sockets))
+        if cpus
+        else running.cpu,
+        memory=found.memory,
+    )
+
+
+def wires_of(machine: Machine) -> tuple[NicWire, ...]:
+    """The wires of a machine's cards."""
+    return tuple(
+        NicWire(name=nic.name, mac=nic.mac, mtu=nic.mtu, queues=nic.queues, vhost=nic.vhost) for nic in machine.nics
+    )
+
+
+def _together(running: Machine, goal: Machine | None) -> Machine:
+    """Everything that may be plugged: no number or place of it may be given away."""
+    if goal is None:
+        return running
+    disks, nics = {disk.name for disk in running.disks}, {nic.name for nic in running.nics}
+    return msgspec.structs.replace(
+        running,
+        disks=(*running.disks, *(disk for disk in goal.disks if disk.name not in disks)),
+        nics=(*running.nics, *(nic for nic in goal.nics if nic.name not in nics)),
+    )
+
+
+def _pending(spec: Document, running: Machine, *, memory: bool) -> Document:
+    """The spec without memory that the pod does not have yet."""
+    if memory:
+        return spec
+    domain = spec.get("domain") or {}
+    given = (domain.get("memory") or {}) | {"guest": f"{running.memory.current_kib}Ki"}
+    return spec | {"domain": domain | {"memory": given}}
+
+
+def _disk_names(devices: Document) -> set[str]:
+    return {disk["name"] for disk in devices.get("disks") or ()}

@@ -1,0 +1,324 @@
+"""Brings one running guest to what its VMI's spec says now: takes the steps of render.machine.hotplug over QMP.
+
+The record on disk says what QEMU has and what it is on its way to, and QEMU itself is asked before each change, so an
+agent that was killed at any point goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from kubevirt_py.api import names
+from kubevirt_py.api.views import HostedInstance
+from kubevirt_py.decide.guest_state import Plugged
+from kubevirt_py.plan import Document
+from kubevirt_py.render.hotplug_machine import becoming, wires_of
+from kubevirt_py.render.hotplug_volumes import hotplug_volumes
+from kubevirt_py.render.machine import Machine
+from kubevirt_py.render.machine.hotplug import Change, Step, applied, changes, facts, remaining, underway
+from kubevirt_py.render.machine.memory import PLUG_ID
+from kubevirt_py.virt_handler import qmp
+from kubevirt_py.virt_handler.attachments import Attachment, NotOpened
+from kubevirt_py.virt_handler.hosted import Hosted
+from kubevirt_py.virt_handler.monitor import Monitor
+from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, PeerGone, ProtocolError
+
+TICK_S = 5.0
+CALM_S = 0.02
+LOOK_S = 60.0
+EVENTS = frozenset(
+    {
+        "CONNECTED",
+        "DEVICE_DELETED",
+        "DEVICE_TRAY_MOVED",
+        "DEVICE_UNPLUG_GUEST_ERROR",
+        "MEMORY_DEVICE_SIZE_CHANGE",
+    }
+)
+"""QEMU's events after which a change may go on."""
+
+log = logging.getLogger(__name__)
+
+
+class Waiting(Exception):
+    """A change goes on later: what it waits for, in words for the user. Empty for what is on its way anyway."""
+
+
+class HotPlug:
+    """One guest's disks, discs, cards, CPUs and memory that come and go."""
+
+    def __init__(self, hosted: Hosted, monitor: Monitor, changed: Callable[[], None]) -> None:
+        self.troubles: dict[str, str] = {}
+        self.memory_bytes: int | None = None
+        """What the guest took of its pluggable memory, None where it has none or QEMU has not told yet."""
+        self._hosted = hosted
+        self._monitor = monitor
+        self._changed = changed
+        self._attachments: list[Attachment] = []
+        self._arrived: list[Attachment] = []
+        self._unopened: dict[str, str] = {}
+        self._poke = anyio.Event()
+        self._settled: object = None
+        self._connects = -1
+
+    # What others see
+
+    def poke(self) -> None:
+        """Something about this guest or its VMI changed: look again."""
+        self._poke.set()
+
+    def attach(self, connection: Connection, pod_uid: str, device_id: str) -> None:
+        """Take over the connection of a pod that brings volumes to this guest."""
+        self._arrived.append(Attachment(connection, pod_uid, device_id))
+        self.poke()
+
+    @property
+    def attached(self) -> dict[str, str]:
+        """Device directories of the attachment pods by their UIDs."""
+        return {one.pod_uid: one.device_id for one in (*self._arrived, *self._attachments)}
+
+    @property
+    def state(self) -> Plugged:
+        """For the guest's report."""
+        record = self._hosted.record
+        machines = [one for one in (record.machine, record.wanted) if one is not None]
+        held = {disk.name for one in machines for disk in one.disks if not disk.empty}
+        return Plugged(
+            mounted=frozenset(name for one in self._attachments for name in one.files),
+            held_volumes=frozenset(held),
+            troubles={**self._unopened, **self.troubles},
+            memory_bytes=self.memory_bytes,
+        )
+
+    @property
+    def incomplete(self) -> bool:
+        """A volume that the guest is to have from its start is not there yet."""
+        vmi, machine = self._hosted.vmi(), self._hosted.record.machine
+        if vmi is None or machine is None:
+            return False
+        there = {disk.name for disk in machine.disks if not disk.empty}
+        return not there.issuperset(hotplug_volumes(msgspec.json.decode(vmi.spec)))
+
+    # Living
+
+    async def run(self) -> None:
+        """Look at each change until cancelled."""
+        try:
+            with self._monitor.listening(self._on_event):
+                async with anyio.create_task_group() as tasks:
+                    while True:
+                        await self._look_again(tasks)
+        finally:
+            for one in (*self._arrived, *self._attachments):
+                one.close()
+            self._arrived.clear()
+            self._attachments.clear()
+
+    async def _look_again(self, tasks: TaskGroup) -> None:
+        again_s = TICK_S
+        while self._arrived:
+            tasks.start_soon(self._serve, self._arrived.pop())
+        try:
+            with anyio.fail_after(LOOK_S):
+                again_s = await self._look()
+        except qmp.MonitorGone as error:
+            log.info("hot-plug: the monitor has gone", extra={"vmi": str(self._hosted.key), "error": str(error)})
+        except (qmp.MonitorError, TimeoutError, ValueError) as error:
+            self._note("", str(error))
+        await anyio.sleep(CALM_S)
+        with anyio.move_on_after(again_s):
+            await self._poke.wait()
+        self._poke = anyio.Event()
+
+    def _on_event(self, event: str, data: Mapping[str, Any]) -> None:
+        if event == "MEMORY_DEVICE_SIZE_CHANGE" and data.get("id") == PLUG_ID and isinstance(data.get("size"), int):
+            self.memory_bytes = data["size"]
+            self._changed()
+        if event in EVENTS:
+            self.poke()
+
+    async def _serve(self, attachment: Attachment) -> None:
+        """Have an attachment pod open its volumes, and keep them until it ends."""
+        self._attachments.append(attachment)
+        try:
+            await self._open_all(attachment)
+            self.poke()
+            self._changed()
+            await attachment.ended()
+        except (PeerGone, ProtocolError, TimeoutError) as error:
+            extra = {"vmi": str(self._hosted.key), "pod": attachment.pod_uid, "error": repr(error)}
+            log.warning("an attachment pod failed", extra=extra)
+        finally:
+            self._attachments.remove(attachment)
+            attachment.close()
+            self.poke()
+
+    async def _open_all(self, attachment: Attachment) -> None:
+        vmi = self._hosted.vmi()
+        if vmi is None:
+            return
+        spec: Document = msgspec.json.decode(vmi.spec)
+        status = tuple(vmi.status.get("volumeStatus") or ())
+        disks = {disk["name"]: disk for disk in ((spec.get("domain") or {}).get("devices") or {}).get("disks") or ()}
+        for name, volume in _brought(vmi, spec, attachment.pod_uid):
+            if name not in disks:
+                continue
+            try:
+                await attachment.open(disks[name], volume, status)
+                self._unopened.pop(name, None)
+            except (NotOpened, ValueError) as error:
+                self._unopened[name] = str(error)
+                self._hosted.tell(names.HOTPLUG_FAILED, str(error), warning=True)
+
+    # Looking
+
+    async def _look(self) -> float:
+        """Take what steps can be taken now; returns after how many seconds to look again, changes apart."""
+        record, vmi = self._hosted.record, self._hosted.vmi()
+        if record.machine is None or vmi is None or record.outcome is not None or not self._monitor.connected:
+            return TICK_S
+        if vmi.metadata.deletion_timestamp is not None:
+            return TICK_S
+        await self._ask_memory(record.machine)
+        opened = {name: file for one in self._attachments for name, file in one.files.items()}
+        has = {kind: _is_true(vmi, kind) for kind in (names.HOT_VCPU_CHANGE, names.HOT_MEMORY_CHANGE)}
+        signature = (bytes(vmi.spec), tuple(opened.items()), tuple(has.values()), self._monitor.connects)
+        if signature == self._settled:
+            return TICK_S
+        wanted = becoming(
+            record.machine,
+            record.wanted,
+            msgspec.json.decode(vmi.spec),
+            self._hosted.uid,
+            opened,
+            wires_of(record.machine),
+            cpus=has[names.HOT_VCPU_CHANGE],
+            memory=has[names.HOT_MEMORY_CHANGE],
+        )
+        self._note("", "")
+        if await self._bring(record.machine, wanted):
+            self._settled = signature
+        return TICK_S
+
+    async def _bring(self, machine: Machine, wanted: Machine) -> bool:
+        """Towards `wanted`; returns whether nothing is left to do. Where it goes is kept before the first step."""
+        record = self._hosted.record
+        start = underway(machine, record.wanted, wanted)
+        if not changes(start, wanted):
+            if record.wanted is not None:
+                record.wanted = None
+                self._hosted.save()
+            return True
+        record.machine, record.wanted = start, wanted
+        self._hosted.save()
+        for change in changes(start, wanted):
+            await self._carry_out(change, wanted)
+        left = changes(record.machine, wanted)
+        if not left:
+            record.wanted = None
+            self._hosted.save()
+        self._changed()
+        return not left
+
+    async def _carry_out(self, change: Change, wanted: Machine) -> None:
+        """One change as far as it goes now; one that fails keeps none of the others."""
+        record = self._hosted.record
+        assert record.machine is not None
+        try:
+            while True:
+                todo = remaining(change, await self._facts())
+                again = False
+                for step in todo:
+                    await self._take(step)
+                    if step.guest:  # what follows depends on what the guest did meanwhile
+                        again = True
+                        break
+                if not again:
+                    break
+                if remaining(change, await self._facts())[:1] == todo[:1]:
+                    raise Waiting(f"waiting for the guest to let go of {change.name}")
+        except Waiting as error:
+            self._note(change.name, str(error))
+            return
+        except qmp.MonitorError as error:
+            self._note(change.name, f"QEMU refused {change.part} {change.name}: {error}"[:ERROR_CHARACTERS])
+            return
+        record.machine = applied(record.machine, change, wanted)
+        self._hosted.save()
+        self._note(change.name, "")
+        extra = {"vmi": str(self._hosted.key), "part": change.part, "device": change.name, "leaves": change.leaves}
+        log.info("hot-plugged", extra=extra)
+        if change.part == "disk" and change.leaves:
+            text = f"Volume {change.name} has been unplugged from the guest"
+            self._hosted.tell(names.VOLUME_UNPLUGGED, text)
+
+    async def _take(self, step: Step) -> None:
+        try:
+            if step.command == "add-fd":
+                await self._monitor.execute_with(self._descriptor(step), step.command, step.arguments)
+            else:
+                await self._monitor.execute(step.command, step.arguments or None)
+        except qmp.MonitorError as error:
+            if step.guest:
+                raise Waiting(f"the guest does not let go yet: {error}"[:ERROR_CHARACTERS]) from error
+            if error.kind != step.harmless:
+                raise
+
+    def _descriptor(self, step: Step) -> int:
+        name = step.fds[0].partition(".")[2]
+        found = (one.descriptor(name, direct=step.direct) for one in reversed(self._attachments))
+        fd = next((fd for fd in found if fd is not None), None)
+        if fd is None:
+            raise Waiting(f"waiting for the attachment pod of volume {name}")
+        return fd
+
+    async def _facts(self) -> frozenset[str]:
+        execute = self._monitor.execute
+        return facts(
+            await execute("qom-list", {"path": "/machine/peripheral"}),
+            await execute("qom-list", {"path": "/objects"}),
+            await execute("query-named-block-nodes", {"flat": True}),
+            await execute("query-fdsets"),
+            await execute("query-block"),
+        )
+
+    async def _ask_memory(self, machine: Machine) -> None:
+        """How much the guest has taken, once per connection; events tell of changes."""
+        if machine.memory.plug is None or self._connects == self._monitor.connects:
+            return
+        for one in await self._monitor.execute("query-memory-devices"):
+            data = one.get("data") or {}
+            if data.get("id") == PLUG_ID and isinstance(data.get("size"), int):
+                self.memory_bytes = data["size"]
+                self._changed()
+        self._connects = self._monitor.connects
+
+    def _note(self, name: str, text: str) -> None:
+        """What stands in the way of a device, told once; an empty text when it has gone."""
+        if self.troubles.get(name, "") == text:
+            return
+        if text:
+            self.troubles[name] = text
+            log.info("hot-plug waits", extra={"vmi": str(self._hosted.key), "device": name, "error": text})
+        else:
+            del self.troubles[name]
+        self._changed()
+
+
+def _brought(vmi: HostedInstance, spec: Document, pod_uid: str) -> Iterator[tuple[str, Document]]:
+    """The volumes that virt-controller says this pod brings. The pod's own word is a tenant's."""
+    volumes = hotplug_volumes(spec)
+    for entry in vmi.status.get("volumeStatus") or ():
+        name = str(entry.get("name"))
+        if (entry.get("hotplugVolume") or {}).get("attachPodUID") == pod_uid and name in volumes:
+            yield name, volumes[name]
+
+
+def _is_true(vmi: HostedInstance, kind: str) -> bool:
+    return any(one.get("type") == kind and one.get("status") == "True" for one in vmi.status.get("conditions") or ())
