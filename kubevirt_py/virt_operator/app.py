@@ -26,7 +26,7 @@ from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.source import mapped
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.install import Installation, documents, managed_kinds
-from kubevirt_py.render.install.documents import admission
+from kubevirt_py.render.install.documents import admission, aggregation
 from kubevirt_py.render.install.installation import MANAGED_SELECTOR
 from kubevirt_py.render.install.operator_webhooks import PORT as WEBHOOK_PORT
 from kubevirt_py.virt_operator.certificates import OPERATOR_LEAF, Certificates, write_temporary
@@ -75,10 +75,14 @@ def wire(manager: Manager, api: Api, images: Images, namespace: str) -> Installe
         kind.plural: manager.store(kind, namespace=namespace, labels=MANAGED_SELECTOR)
         for kind in (DEPLOYMENT, DAEMON_SET)
     }
+    applied: dict[Kind[Held], Store[Held]] = {
+        kind: manager.store(kind, labels=MANAGED_SELECTOR) for kind in _watched_kinds(namespace)
+    }
     installer = Installer(
         api,
         kubevirts,
         workloads,
+        applied,
         images=images,
         manager=names.VIRT_OPERATOR,
         now=manager.now,
@@ -91,8 +95,7 @@ def wire(manager: Manager, api: Api, images: Images, namespace: str) -> Installe
     held: list[Store[Any]] = [_ours(manager, kind, namespace) for kind in (SECRET, CONFIG_MAP)]
     wake = [mapped(store, everyone) for store in (*workloads.values(), *held)]
     controller = manager.add_reconciler("kubevirt", root=kubevirts, reconcile=installer.reconcile, wake=wake, workers=1)
-    for kind in _watched_kinds(namespace):
-        store: Store[Held] = manager.store(kind, labels=MANAGED_SELECTOR)
+    for kind, store in applied.items():
 
         def changed(old: Held | None, new: Held | None, kind: Kind[Held] = kind) -> None:
             if installer.applier.observed(kind, old, new):
@@ -111,7 +114,7 @@ def _ours(manager: Manager, kind: Kind[Any], namespace: str) -> Store[Held]:
 def _watched_kinds(namespace: str) -> tuple[Kind[Held], ...]:
     """Every kind the operator applies, as metadata only, plus the certificates' two."""
     empty = Installation(namespace=namespace, version="", image="", launcher_image="")
-    applied = managed_kinds((*documents(empty), *admission(empty)))
+    applied = managed_kinds((*documents(empty), *admission(empty), *aggregation(empty)))
     return tuple(map(_held, applied))
 
 

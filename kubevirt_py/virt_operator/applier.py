@@ -73,17 +73,18 @@ class Applier:
         log.info("managed object changed", extra={"kind": str(kind), "key": str(key)})
         return True
 
+    async def delete(self, kind: Kind[Any], key: Key) -> bool:
+        """Delete one object; False if it was gone already."""
+        self._records.pop((kind, key), None)
+        try:
+            await self._api.delete(kind, key, propagation="Background")
+        except NotFound:
+            return False
+        return True
+
     async def remove(self, rendered: Iterable[Rendered]) -> int:
         """Delete in reverse order; what is gone already counts as removed. Returns how many still existed."""
-        existed = 0
-        for one in reversed(tuple(rendered)):
-            self._records.pop((one.kind, one.key), None)
-            try:
-                await self._api.delete(one.kind, one.key, propagation="Background")
-                existed += 1
-            except NotFound:
-                continue
-        return existed
+        return sum([await self.delete(one.kind, one.key) for one in reversed(tuple(rendered))])
 
 
 def _version(held: Held) -> str:

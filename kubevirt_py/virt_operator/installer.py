@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import logging
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from kubevirt_py.api import names
-from kubevirt_py.api.kinds import DAEMON_SET, DEPLOYMENT, KUBEVIRT, VM, VMI
-from kubevirt_py.api.views import KubeVirt, Workload
+from kubevirt_py.api.kinds import DAEMON_SET, DEPLOYMENT, KUBEVIRT
+from kubevirt_py.api.views import Held, KubeVirt, Workload
 from kubevirt_py.decide import install
 from kubevirt_py.decide.certificates import Rotation
 from kubevirt_py.kube.api import Api
-from kubevirt_py.kube.errors import ApiError, NotFound
+from kubevirt_py.kube.errors import ApiError
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.install import Installation, documents
-from kubevirt_py.render.install.documents import admission
+from kubevirt_py.render.install.documents import admission, aggregation
 from kubevirt_py.render.install.operator_webhooks import BLOCK_UNINSTALL
+from kubevirt_py.render.settings import refusals
 from kubevirt_py.virt_operator.applier import Applier, Rendered
 from kubevirt_py.virt_operator.certificates import Certificates
+from kubevirt_py.virt_operator.removal import GUESTS, Removal
 
 log = logging.getLogger(__name__)
 
 RECHECK_S = 3600.0
 REMOVAL_S = 1.0
+API_AWAY_S = 15.0
+"""How long virt-api may be away before its APIs are unregistered."""
 WORKLOADS: tuple[tuple[Kind[Workload], str], ...] = (
     (DEPLOYMENT, names.VIRT_API),
     (DEPLOYMENT, names.VIRT_CONTROLLER),
@@ -45,6 +48,15 @@ class Images(msgspec.Struct, frozen=True):
     version: str
 
 
+class _Rendered(msgspec.Struct, frozen=True):
+    """An installation as documents, by when they are applied."""
+
+    inst: Installation
+    documents: tuple[Rendered, ...]
+    admission: tuple[Rendered, ...]
+    aggregation: tuple[Rendered, ...]
+
+
 class Installer:
     """Brings the cluster to what one KubeVirt CR asks for. All state is in the cluster; a restart repeats cheaply."""
 
@@ -53,6 +65,7 @@ class Installer:
         api: Api,
         kubevirts: Store[KubeVirt],
         workloads: dict[str, Store[Workload]],
+        held: Mapping[Kind[Held], Store[Held]],
         *,
         images: Images,
         manager: str,
@@ -60,7 +73,9 @@ class Installer:
     ) -> None:
         self._api, self._kubevirts, self._workloads, self._images = api, kubevirts, workloads, images
         self._manager, self._now = manager, now
-        self._rendered: tuple[Installation, tuple[Rendered, ...], tuple[Rendered, ...]] | None = None
+        self._held = held
+        self._rendered: _Rendered | None = None
+        self._api_lost_at: datetime | None = None
         self.applier = Applier(api, manager=manager)
 
     async def reconcile(self, key: Key) -> float | None:
@@ -87,26 +102,64 @@ class Installer:
         certificates = Certificates(self._api, inst.namespace, manager=self._manager, now=self._now)
         bundle, due = await certificates.keep(Rotation.from_spec(inst.spec), inst.stamp)
         inst = msgspec.structs.replace(inst, ca_bundle=b64encode(bundle.encode()).decode())
-        held_documents, held_admission = self._render(inst)
-        await self.applier.apply(held_documents)
+        rendered = self._render(inst)
+        await self.applier.apply(rendered.documents)
         held = {name: self._workload(kind, Key(inst.namespace, name)) for kind, name in WORKLOADS}
+        again_s = (due - self._now()) / timedelta(seconds=1)
         if install.usable(held[names.VIRT_API]):
-            await self.applier.apply(held_admission)
+            self._api_lost_at = None
+            await self.applier.apply((*rendered.admission, *rendered.aggregation))
+        else:
+            again_s = min(again_s, await self._without_api(rendered))
         pending = [name for name, workload in held.items() if not install.rolled_out(workload)]
+        if not pending:
+            await self._prune(rendered)
         state, text = self._progress(kubevirt, inst, pending)
         await self._write_status(key, kubevirt, inst, state, text)
-        return min(RECHECK_S, max(1.0, (due - self._now()) / timedelta(seconds=1)))
+        return min(RECHECK_S, max(1.0, again_s))
 
-    def _render(self, inst: Installation) -> tuple[tuple[Rendered, ...], tuple[Rendered, ...]]:
-        """Documents and admission of `inst`; rendering 20 CRDs takes a second, so the last result is kept."""
-        if self._rendered is None or self._rendered[0] != inst:
-            made = tuple(map(Rendered.of, documents(inst))), tuple(map(Rendered.of, admission(inst)))
-            self._rendered = inst, *made
-        return self._rendered[1], self._rendered[2]
+    async def _without_api(self, rendered: _Rendered) -> float:
+        """No virt-api answers. An APIService without a server keeps every namespace of the cluster from ending.
+
+        Returns in how many seconds to look again.
+        """
+        self._api_lost_at = self._api_lost_at or self._now()
+        left_s = API_AWAY_S - (self._now() - self._api_lost_at) / timedelta(seconds=1)
+        if left_s > 0:
+            return left_s
+        if await self.applier.remove(rendered.aggregation):
+            log.warning("virt-api does not answer, its APIs are unregistered until it does")
+        return RECHECK_S
+
+    async def _prune(self, rendered: _Rendered) -> None:
+        """Delete what an earlier installation had and this one has not. CRDs stay: with them would go their objects."""
+        wanted = {(one.kind, one.key) for one in (*rendered.documents, *rendered.admission, *rendered.aggregation)}
+        for kind, key in self._ours():
+            if (kind, key) not in wanted and kind.kind != "CustomResourceDefinition":
+                log.info("removing what is no longer installed", extra={"kind": str(kind), "key": str(key)})
+                await self.applier.delete(kind, key)
+
+    def _ours(self) -> list[tuple[Kind[Held], Key]]:
+        """Everything in the cluster that an operator applied and that is not going already."""
+        return [
+            (kind, Key(held.metadata.namespace, held.metadata.name))
+            for kind, store in self._held.items()
+            for held in store.all()
+            if names.INSTALL_IDENTIFIER_ANNOTATION in held.metadata.annotations
+            and held.metadata.deletion_timestamp is None
+        ]
+
+    def _render(self, inst: Installation) -> _Rendered:
+        """What `inst` consists of; rendering 20 CRDs takes a second, so the last result is kept."""
+        if self._rendered is None or self._rendered.inst != inst:
+            parts = (documents(inst), admission(inst), aggregation(inst))
+            self._rendered = _Rendered(inst, *(tuple(map(Rendered.of, part)) for part in parts))
+        return self._rendered
 
     def _progress(self, kubevirt: KubeVirt, inst: Installation, pending: list[str]) -> tuple[install.State, str]:
         if not pending:
-            ignored = ClusterConfig.from_kubevirt(inst.spec).problems
+            refused = (f"{path}: not supported yet by this release" for path, _ in refusals(inst.spec))
+            ignored = (*ClusterConfig.from_kubevirt(inst.spec).problems, *refused)
             return install.READY, "; ".join(("All components are ready.", *(f"ignored: {one}" for one in ignored)))
         observed = msgspec.json.decode(kubevirt.status).get("observedDeploymentID", "")
         text = f"Waiting for {', '.join(pending)} to be rolled out."
@@ -114,42 +167,30 @@ class Installer:
 
     async def _remove(self, key: Key, kubevirt: KubeVirt, inst: Installation) -> float | None:
         """Workloads first, while their controllers still run; then admission, the rest, and the finalizer last."""
-        left = [(kind, one) for kind in (VM, VMI) for one in await self._list(kind)]
-        if left and inst.spec.get("uninstallStrategy") == BLOCK_UNINSTALL:
-            text = f"{len(left)} virtual machines exist: delete them, or set spec.uninstallStrategy to RemoveWorkloads."
+        removal = Removal(self._api, inst.namespace)
+        left = await removal.guests()
+        guests = [meta for kind, meta in left if kind.kind in GUESTS]
+        if guests and inst.spec.get("uninstallStrategy") == BLOCK_UNINSTALL:
+            text = (
+                f"{len(guests)} virtual machines exist: delete them, or set spec.uninstallStrategy to RemoveWorkloads."
+            )
             await self._write_status(key, kubevirt, inst, install.WAITING, text)
             return 10.0
-        await self._write_status(key, kubevirt, inst, install.REMOVING, "Removing all components.")
-        held_documents, held_admission = self._render(inst)
+        text = f"Removing {len(left)} objects." if left else "Removing all components."
+        await self._write_status(key, kubevirt, inst, install.REMOVING, text)
+        rendered = self._render(inst)
         if left:
-            await self.applier.remove(held_admission)
-            for kind, one in left:
-                await self._delete_workload(kind, one)
+            await self.applier.remove((*rendered.aggregation, *rendered.admission))
+            controller = self._workload(DEPLOYMENT, Key(inst.namespace, names.VIRT_CONTROLLER))
+            await removal.end(left, self._now(), controlled=install.usable(controller))
             return REMOVAL_S
-        existed = await self.applier.remove((*held_documents, *held_admission))
-        if existed:
+        existed = await self.applier.remove((*rendered.documents, *rendered.admission, *rendered.aggregation))
+        existed += sum([await self.applier.delete(kind, key) for kind, key in self._ours()])
+        if existed or await removal.sweep():
             return REMOVAL_S
         kept = tuple(name for name in kubevirt.metadata.finalizers if name != names.KUBEVIRT_FINALIZER)
         await self._set_finalizers(key, kept)
         return None
-
-    async def _delete_workload(self, kind: Kind[Any], one: Document) -> None:
-        meta = one["metadata"]
-        if "deletionTimestamp" in meta:
-            return
-        try:
-            await self._api.delete(kind, Key(meta["namespace"], meta["name"]), uid=meta["uid"])
-        except NotFound:
-            log.info("virtual machine already gone", extra={"kind": str(kind), "machine": meta["name"]})
-
-    async def _list(self, kind: Kind[Any]) -> list[Document]:
-        found: list[Document] = []
-        try:
-            async for page in self._api.list_pages(kind):
-                found += [msgspec.json.decode(item) for item in page.items]
-        except NotFound:
-            return []
-        return found
 
     def _workload(self, kind: Kind[Workload], key: Key) -> Workload | None:
         return self._workloads[kind.plural].get(key)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from kubevirt_py.api import names
 from kubevirt_py.api.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, KUBEVIRT, SECRET, VM
 from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Document, Key, Kind
@@ -17,7 +18,8 @@ from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.testing import FakeApi, running, settle, virtual_now
 from kubevirt_py.virt_operator.app import wire
 from kubevirt_py.virt_operator.certificates import LEAVES
-from kubevirt_py.virt_operator.installer import Images
+from kubevirt_py.virt_operator.installer import API_AWAY_S, Images
+from kubevirt_py.virt_operator.removal import PATIENCE_S
 
 pytestmark = pytest.mark.looptime
 
@@ -28,6 +30,9 @@ WEBHOOKS: Kind[Any] = Kind(
     "admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", dict,
     namespaced=False,
 )  # fmt: skip
+API_SERVICE: Kind[Any] = Kind("apiregistration.k8s.io", "v1", "APIService", "apiservices", dict, namespaced=False)
+SUBRESOURCES = Key("", "v1.subresources.kubevirt.io")
+BUDGET: Kind[Any] = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", dict)
 WORKLOADS = ((DEPLOYMENT, "virt-api"), (DEPLOYMENT, "virt-controller"), (DAEMON_SET, "virt-handler"))
 
 
@@ -58,7 +63,7 @@ async def installed(directory: Path, **spec: Any) -> AsyncIterator[tuple[FakeApi
         yield api, manager
 
 
-async def roll_out(api: FakeApi) -> None:
+async def roll_out(api: FakeApi, replicas: int = 2) -> None:
     """What the workload controllers of a real cluster report once all pods are up."""
     for kind, name in WORKLOADS:
         key = Key(NAMESPACE, name)
@@ -67,7 +72,7 @@ async def roll_out(api: FakeApi) -> None:
         if kind is DAEMON_SET:
             status |= {"desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2}
         else:
-            status |= {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
+            status |= {"replicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas}
         await api.merge_patch(kind, key, {"status": status}, subresource="status")
 
 
@@ -182,6 +187,54 @@ async def test_a_second_cr_is_told_that_the_first_rules(tmp_path: Path) -> None:
         await settle(manager)
         assert conditions(api, Key(NAMESPACE, "another"))["Synchronized"] == "False"
         assert conditions(api)["Progressing"] == "True"
+
+
+async def test_apis_are_registered_only_while_virt_api_answers(tmp_path: Path) -> None:
+    async with installed(tmp_path) as (api, manager):
+        await roll_out(api)
+        await settle(manager)
+        assert exists(api, API_SERVICE, SUBRESOURCES)
+        await api.merge_patch(
+            DEPLOYMENT, Key(NAMESPACE, "virt-api"), {"status": {"availableReplicas": 0}}, subresource="status"
+        )
+        await settle(manager)
+        assert exists(api, API_SERVICE, SUBRESOURCES), "a moment's absence changes nothing"
+        await settle(manager, within_s=API_AWAY_S + 1)
+        assert not exists(api, API_SERVICE, SUBRESOURCES), "namespaces could not end"
+        assert exists(api, WEBHOOKS, Key("", "virt-api-validator")), "nothing may get in unseen"
+        await roll_out(api)
+        await settle(manager)
+        assert exists(api, API_SERVICE, SUBRESOURCES)
+
+
+async def test_what_an_installation_no_longer_has_is_removed(tmp_path: Path) -> None:
+    async with installed(tmp_path) as (api, manager):
+        await roll_out(api)
+        await settle(manager)
+        budget = Key(NAMESPACE, "virt-api-pdb")
+        assert exists(api, BUDGET, budget)
+        await api.merge_patch(KUBEVIRT, CR, {"spec": {"infra": {"replicas": 1}}})
+        await settle(manager)
+        await roll_out(api, replicas=1)
+        await settle(manager)
+        assert not exists(api, BUDGET, budget)
+
+
+async def test_removal_does_not_wait_for_a_controller_that_is_gone(tmp_path: Path) -> None:
+    async with installed(tmp_path) as (api, manager):
+        machine = {
+            "apiVersion": "kubevirt.io/v1",
+            "kind": "VirtualMachine",
+            "metadata": {"name": "vm", "finalizers": [names.VM_FINALIZER]},
+            "spec": {},
+        }
+        await api.create(VM, "default", machine)
+        await api.delete(KUBEVIRT, CR)
+        await settle(manager)
+        assert exists(api, VM, Key("default", "vm")), "its controller may still come"
+        await settle(manager, within_s=PATIENCE_S + 10)
+        assert not exists(api, VM, Key("default", "vm"))
+        assert not exists(api, KUBEVIRT, CR)
 
 
 async def test_removal_ends_machines_first_and_leaves_nothing(tmp_path: Path) -> None:

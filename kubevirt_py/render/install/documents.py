@@ -60,12 +60,13 @@ def documents(inst: Installation) -> tuple[Document, ...]:
 
 
 def admission(inst: Installation) -> tuple[Document, ...]:
-    """Webhooks and aggregated APIs: applied once virt-api answers, removed before it goes."""
-    found = [
-        *webhooks.webhook_configurations(inst.ca_bundle, inst.namespace),
-        *webhooks.api_services(inst.ca_bundle, inst.namespace),
-    ]
-    return customized(map(inst.stamp, found), inst.spec)
+    """virt-api's webhooks: applied once it answers, removed before it goes."""
+    return customized(map(inst.stamp, webhooks.webhook_configurations(inst.ca_bundle, inst.namespace)), inst.spec)
+
+
+def aggregation(inst: Installation) -> tuple[Document, ...]:
+    """The aggregated APIs: registered only as long as virt-api answers."""
+    return customized(map(inst.stamp, webhooks.api_services(inst.ca_bundle, inst.namespace)), inst.spec)
 
 
 @cache

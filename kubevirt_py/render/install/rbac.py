@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubevirt_py.api.crd_kinds import KINDS
 from kubevirt_py.plan import Document
 
 Rule = tuple[str, str, str]
@@ -16,9 +17,12 @@ Rule = tuple[str, str, str]
 READ = "get list watch"
 RBAC = "rbac.authorization.k8s.io"
 
+CUSTOM_GROUPS = tuple(dict.fromkeys(kind.group for kind in KINDS))
+"""The groups whose objects go with an installation."""
+
 OPERATOR: tuple[Rule, ...] = (
     ("kubevirt.io", "kubevirts kubevirts/status kubevirts/finalizers", "get list watch patch update"),
-    ("kubevirt.io", "virtualmachines virtualmachineinstances", "get list watch delete deletecollection"),
+    *((group, "*", "get list delete patch") for group in CUSTOM_GROUPS),
     ("", "serviceaccounts services secrets configmaps", "get list watch create patch update delete"),
     ("", "nodes", READ),
     ("events.k8s.io", "events", "create patch"),

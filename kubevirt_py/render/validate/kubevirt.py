@@ -14,7 +14,7 @@ from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, Cause, 
 from kubevirt_py.render.config import unusable
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.customize import misfits
-from kubevirt_py.render.install.documents import admission
+from kubevirt_py.render.install.documents import admission, aggregation
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.settings import refusals
 from kubevirt_py.render.validate import unsupported
@@ -73,7 +73,7 @@ def _customized(spec: Document) -> Iterator[Cause]:
     """Changes to manifests are tried on those of a plain installation."""
     if spec.get("customizeComponents"):
         plain = Installation(namespace=names.NAMESPACE, version="", image="", launcher_image="")
-        for field, words in misfits((*documents(plain), *admission(plain)), spec):
+        for field, words in misfits((*documents(plain), *admission(plain), *aggregation(plain)), spec):
             yield Cause(field, INVALID, words)
 
 
