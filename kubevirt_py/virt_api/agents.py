@@ -19,7 +19,8 @@ from kubevirt_py.virt_api.machines import Machine
 
 CALL_S = 10.0
 CONNECT_S = 5.0
-HEARTBEAT_S = 30.0
+HEARTBEAT_S = 40.0
+"""Between two pings of a stream. Who answers none is dropped after half of it again: a minute of silence."""
 ANSWER_BYTES = 4 * 1024 * 1024
 
 
@@ -52,20 +53,34 @@ class Agents:
         if self._session is not None:
             await self._session.close()
 
-    async def call(self, machine: Machine, method: str, verb: str, body: bytes = b"") -> Answer:
-        """Ask for `verb`. Refused with the agent's own status and words, 503 where it cannot be reached."""
+    async def call(
+        self,
+        machine: Machine,
+        method: str,
+        verb: str,
+        body: bytes = b"",
+        *,
+        params: Mapping[str, str] | None = None,
+        within_s: float = CALL_S,
+        at_most: int = ANSWER_BYTES,
+    ) -> Answer:
+        """Ask for `verb`. Refused with the agent's own status and words, 503 where it cannot be reached.
+
+        `at_most` is the size in bytes that the answer may have.
+        """
         url = await self._url(machine, verb)
-        timeout = aiohttp.ClientTimeout(total=CALL_S, sock_connect=CONNECT_S)
+        timeout = aiohttp.ClientTimeout(total=within_s, sock_connect=CONNECT_S)
         try:
             async with self._open.request(
                 method,
                 url,
+                params=params,
                 data=body or None,
                 timeout=timeout,
                 ssl=self._tls.context,
                 server_hostname=self._tls.server_name,
             ) as response:
-                answer = await _read_bounded(response)
+                answer = await _read_bounded(response, at_most)
                 if response.status >= 400:
                     raise Refused(response.status, _words(answer, response))
                 return Answer(response.status, response.content_type, answer)
@@ -124,13 +139,13 @@ class Agents:
         raise Refused(503, f"no virt-handler runs on node {node}; look at its pod in namespace {self._namespace}")
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _read_bounded(response: aiohttp.ClientResponse, at_most: int) -> bytes:
     """The body; what a guest had a say in is never read without limit."""
     parts, size = [], 0
     async for part in response.content.iter_chunked(65536):
         size += len(part)
-        if size > ANSWER_BYTES:
-            raise Refused(500, f"the answer of virt-handler is larger than {ANSWER_BYTES} bytes")
+        if size > at_most:
+            raise Refused(500, f"the answer of virt-handler is larger than {at_most} bytes")
         parts.append(part)
     return b"".join(parts)
 

@@ -116,6 +116,67 @@ async def test_an_agent_that_hangs_is_not_waited_for(cloud: Cloud, monkeypatch: 
     assert refused.value.status == 503
 
 
+async def test_a_client_that_answers_no_ping_is_dropped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "HEARTBEAT_S", 0.2)
+    ended = asyncio.Event()
+
+    async def until_the_end(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(protocols=(PROTOCOL,))
+        await socket.prepare(request)
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+        ended.set()
+        return socket
+
+    monkeypatch.setattr(cloud.agent, "answer", until_the_end)
+    cloud.add_vmi()
+    async with cloud.session.ws_connect(f"{VMI_URL}/console", protocols=(PROTOCOL,), autoping=False) as socket:
+        assert (await socket.receive()).type is WSMsgType.PING
+        async with asyncio.timeout(30):
+            await ended.wait()
+
+
+def test_a_minute_of_silence_ends_a_stream() -> None:
+    """The library waits for an answer for half as long as between two pings."""
+    assert streams.HEARTBEAT_S * 1.5 == 60
+
+
+async def test_an_end_that_does_not_read_stops_the_other(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent stays with the sender: neither virt-api nor anything in between keeps it."""
+    go_on, chunk, chunks = asyncio.Event(), bytes(1024 * 1024), 64
+    heard = 0
+
+    async def later(request: web.Request) -> web.StreamResponse:
+        nonlocal heard
+        socket = web.WebSocketResponse(protocols=(PROTOCOL,))
+        await socket.prepare(request)
+        await go_on.wait()
+        async for message in socket:
+            heard += len(message.data)
+            if heard == chunks * len(chunk):
+                await socket.close()
+        return socket
+
+    monkeypatch.setattr(cloud.agent, "answer", later)
+    cloud.add_vmi()
+    async with cloud.session.ws_connect(f"{VMI_URL}/vnc", protocols=(PROTOCOL,)) as socket:
+        sent = 0
+
+        async def send() -> None:
+            nonlocal sent
+            for _ in range(chunks):
+                await socket.send_bytes(chunk)
+                sent += 1
+
+        sending = asyncio.create_task(send())
+        done, _ = await asyncio.wait([sending], timeout=2)
+        assert not done
+        assert sent < chunks // 2
+        go_on.set()
+        await sending
+        assert (await socket.receive()).type is WSMsgType.CLOSE
+    assert heard == chunks * len(chunk)
+
+
 @pytest.fixture
 def local_guests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test's own sockets stand for guests: elsewhere loopback addresses are refused."""
