@@ -23,6 +23,7 @@ OWNED_PREFIXES = (
     names.HYPERV_PREFIX,
     names.MACHINE_TYPE_PREFIX,
 )
+OWNED = (names.OBSOLETE_HOST_MODEL_LABEL, names.REALTIME_LABEL, names.CPU_MANAGER_LABEL)
 MAX_LABEL_NAME = 63
 
 
@@ -38,6 +39,8 @@ class NodeFacts(msgspec.Struct, frozen=True, rename="camel"):
     host_model_features: tuple[str, ...] = ()
     hyperv: tuple[str, ...] = ()
     machine_types: tuple[str, ...] = ()
+    cpu_manager: bool = False
+    realtime: bool = False
 
 
 def node_labels(facts: NodeFacts, obsolete_models: Collection[str] = ()) -> dict[str, str]:
@@ -52,6 +55,8 @@ def node_labels(facts: NodeFacts, obsolete_models: Collection[str] = ()) -> dict
     labels |= _flags(names.HOST_MODEL_FEATURE_PREFIX, facts.host_model_features)
     labels |= _flags(names.HYPERV_PREFIX, facts.hyperv)
     labels |= _flags(names.MACHINE_TYPE_PREFIX, facts.machine_types)
+    labels |= {names.CPU_MANAGER_LABEL: TRUE} if facts.cpu_manager else {}
+    labels |= {names.REALTIME_LABEL: TRUE} if facts.realtime else {}
     if facts.host_model and facts.host_model in obsolete_models:
         labels[names.OBSOLETE_HOST_MODEL_LABEL] = TRUE
     return labels
@@ -65,7 +70,7 @@ def label_changes(current: dict[str, str], wanted: dict[str, str]) -> dict[str, 
 
 
 def _ours(label: str) -> bool:
-    return label.startswith(OWNED_PREFIXES) or label == names.OBSOLETE_HOST_MODEL_LABEL
+    return label.startswith(OWNED_PREFIXES) or label in OWNED
 
 
 def _flags(prefix: str, items: Iterable[str]) -> dict[str, str]:

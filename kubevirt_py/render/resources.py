@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 from kubevirt_py.api import names
-from kubevirt_py.api.quantity import parse_quantity, quantity_bytes
+from kubevirt_py.api.quantity import format_bytes, parse_quantity, quantity_bytes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.machine.memory import guest_memory_bytes
+from kubevirt_py.render.machine.iothreads import supplemental_threads
+from kubevirt_py.render.machine.memory import guest_memory_bytes, hugepage_bytes
 
 VIRTIO = "virtio"
 
@@ -23,25 +24,49 @@ def vcpus(spec: Document) -> int:
     return max(1, math.ceil(parse_quantity(given))) if given else 1
 
 
-def compute_resources(spec: Document, config: ClusterConfig, overhead_bytes: int) -> Document:
+def is_pinned(spec: Document) -> bool:
+    """Whether each virtual CPU has a physical one of its own."""
+    return bool(((spec.get("domain") or {}).get("cpu") or {}).get("dedicatedCpuPlacement"))
+
+
+def dedicated_cpus(spec: Document, *, even: bool = False) -> int:
+    """CPUs of a pinned VMI: one for each vCPU, for QEMU's own threads if isolated, for each thread of a pool.
+
+    `even` makes the number even, so that no other pod shares a core with this one.
+    """
+    domain = spec.get("domain") or {}
+    count = vcpus(spec) + supplemental_threads(domain)
+    if (domain.get("cpu") or {}).get("isolateEmulatorThread"):
+        count += 2 if even and count % 2 == 0 else 1
+    return count
+
+
+def compute_resources(
+    spec: Document, config: ClusterConfig, overhead_bytes: int, *, even_emulator: bool = False
+) -> Document:
     """Requests and limits of the compute container.
 
     Explicit requests win; else a vCPU asks for 1/cpuAllocationRatio of a CPU and the guest for its memory
     divided by the overcommit. The overhead comes on top of both request and limit. Limits exist only where the VMI
-    names them.
+    names them, and for dedicated CPUs, which the kubelet gives to pods whose limits are their requests only.
+    Guest memory of huge pages is asked for as such and not as memory.
     """
     domain = spec.get("domain") or {}
+    if is_pinned(spec):
+        pinned = _pinned_resources(spec, domain, overhead_bytes, even=even_emulator)
+        return {"requests": pinned | {"ephemeral-storage": "50M"}, "limits": _device_limits(spec, config) | pinned}
     on_top = 0 if (domain.get("resources") or {}).get("overcommitGuestOverhead") else overhead_bytes
     requests: Document = {
         "cpu": str(_resource(domain, "requests", "cpu") or f"{vcpus(spec) * 1000 // config.cpu_allocation_ratio}m"),
-        "memory": str(_requested_memory(spec, domain, config) + on_top),
+        "memory": str(_requested_memory(spec, domain, config) - _huge_bytes(domain) + on_top),
         "ephemeral-storage": "50M",
     }
-    limits: Document = dict.fromkeys(devices(spec, config), "1")
+    limits: Document = _device_limits(spec, config) | _hugepages(domain)
+    requests |= _hugepages(domain)
     if cpu := _resource(domain, "limits", "cpu"):
         limits["cpu"] = str(cpu)
     if memory := _resource(domain, "limits", "memory"):
-        limits["memory"] = str(quantity_bytes(memory) + overhead_bytes)
+        limits["memory"] = str(quantity_bytes(memory) - _huge_bytes(domain) + overhead_bytes)
     return {"requests": requests, "limits": limits}
 
 
@@ -53,7 +78,31 @@ def devices(spec: Document, config: ClusterConfig) -> tuple[str, ...]:
         interfaces = ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or ()
         if any(interface.get("model", VIRTIO) == VIRTIO for interface in interfaces):
             wanted.append(names.VHOST_NET_DEVICE)
+    if ((spec.get("domain") or {}).get("devices") or {}).get("autoattachVSOCK"):
+        wanted.append(names.VHOST_VSOCK_DEVICE)
     return tuple(wanted)
+
+
+def _pinned_resources(spec: Document, domain: Document, overhead_bytes: int, *, even: bool) -> Document:
+    """The same amounts are requests and limits."""
+    given = _resource(domain, "limits", "memory") or _resource(domain, "requests", "memory")
+    ram = max(quantity_bytes(given) if given else 0, guest_memory_bytes(domain)) - _huge_bytes(domain)
+    return {"cpu": str(dedicated_cpus(spec, even=even)), "memory": str(ram + overhead_bytes)} | _hugepages(domain)
+
+
+def _device_limits(spec: Document, config: ClusterConfig) -> Document:
+    return dict.fromkeys(devices(spec, config), "1")
+
+
+def _huge_bytes(domain: Document) -> int:
+    return guest_memory_bytes(domain) if hugepage_bytes(domain) else 0
+
+
+def _hugepages(domain: Document) -> Document:
+    """Guest memory as a resource of its page size, as Kubernetes spells it: hugepages-2Mi."""
+    if not (page := hugepage_bytes(domain)):
+        return {}
+    return {f"hugepages-{format_bytes(page)}": str(guest_memory_bytes(domain))}
 
 
 def _requested_memory(spec: Document, domain: Document, config: ClusterConfig) -> int:

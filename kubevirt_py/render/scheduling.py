@@ -24,6 +24,10 @@ def node_selector(spec: Document, config: ClusterConfig) -> dict[str, str]:
     for feature in cpu.get("features") or ():
         if feature.get("policy", "require") in ("require", ""):
             selector[names.CPU_FEATURE_PREFIX + feature["name"]] = "true"
+    if cpu.get("dedicatedCpuPlacement"):
+        selector[names.CPU_MANAGER_LABEL] = "true"
+    if cpu.get("realtime") is not None:
+        selector[names.REALTIME_LABEL] = "true"
     if machine := (domain.get("machine") or {}).get("type"):
         selector[names.MACHINE_TYPE_PREFIX + machine] = "true"
     return selector | config.node_selectors | (spec.get("nodeSelector") or {})

@@ -132,6 +132,7 @@ def _plugins(devices: DeviceDirectories, host: HostFacts, count: int) -> list[de
         deviceplugin.tun(devices.make, count if host.tun else 0),
         deviceplugin.kvm(host.kvm, count),
         deviceplugin.vhost_net(host.vhost_net, count),
+        deviceplugin.vhost_vsock(host.vhost_vsock, count),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The kubelet's device plugins: kvm, tun and vhost-net. The only importer of grpc.
+"""The kubelet's device plugins: kvm, tun, vhost-net and vhost-vsock. The only importer of grpc.
 
 A pod that gets a tun device gets the agent's socket with it: Allocate mounts the device's directory read-only.
 The kubelet forgets its plugins when it restarts; it then makes its own socket anew, and we register again.
@@ -157,3 +157,8 @@ def kvm(works: bool, count: int) -> Plugin:
 def vhost_net(works: bool, count: int) -> Plugin:
     """Only a promise that the host has vhost-net: the agent opens it and hands it over."""
     return Plugin(names.VHOST_NET_DEVICE, count if works else 0, lambda _ids: pb.ContainerAllocateResponse())
+
+
+def vhost_vsock(works: bool, count: int) -> Plugin:
+    """Only a promise, as for vhost-net."""
+    return Plugin(names.VHOST_VSOCK_DEVICE, count if works else 0, lambda _ids: pb.ContainerAllocateResponse())

@@ -15,6 +15,10 @@ import msgspec
 from kubevirt_py.render.cpumodels import usable_models
 from kubevirt_py.render.nodelabels import NodeFacts
 
+CPU_MANAGER_STATE = Path("/proc/1/root/var/lib/kubelet/cpu_manager_state")
+"""The agent shares the host's processes, and sees the host's files through the first of them."""
+REALTIME_RUNTIME = Path("/proc/sys/kernel/sched_rt_runtime_us")
+"""-1 where real-time threads may use all of a CPU."""
 PROBE_S = 10.0
 _VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD"}
 _QEMU_VERSIONS = ("7.2", "8.0", "8.1", "8.2", "9.0", "9.1", "9.2", "10.0")
@@ -51,12 +55,19 @@ EMULATED_MODELS = (
 log = logging.getLogger(__name__)
 
 
+class _CpuManagerState(msgspec.Struct):
+    policyName: str = ""
+
+
 class HostFacts(msgspec.Struct, frozen=True):
     kvm: bool
     tun: bool
     vhost_net: bool
     cpu_vendor: str = ""
     cpu_features: tuple[str, ...] = ()
+    vhost_vsock: bool = False
+    cpu_manager: bool = False
+    realtime: bool = False
 
 
 def read_host() -> HostFacts:
@@ -68,6 +79,9 @@ def read_host() -> HostFacts:
         vhost_net=_opens("/dev/vhost-net"),
         cpu_vendor=vendor,
         cpu_features=features,
+        vhost_vsock=_opens("/dev/vhost-vsock"),
+        cpu_manager=_pins_cpus(_text(CPU_MANAGER_STATE)),
+        realtime=_text(REALTIME_RUNTIME).strip() == "-1",
     )
 
 
@@ -109,7 +123,24 @@ def node_facts(host: HostFacts) -> NodeFacts:
         cpu_features=host.cpu_features if host.kvm else (),
         cpu_vendor=host.cpu_vendor,
         machine_types=MACHINE_TYPES if platform.machine() == "x86_64" else (),
+        cpu_manager=host.cpu_manager,
+        realtime=host.realtime,
     )
+
+
+def _pins_cpus(state: str) -> bool:
+    """Whether the kubelet's CPU manager gives CPUs to single pods (policy static), from its state file."""
+    try:
+        return bool(msgspec.json.decode(state, type=_CpuManagerState).policyName == "static")
+    except msgspec.MsgspecError:
+        return False
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _opens(path: str) -> bool:

@@ -30,6 +30,10 @@ NEEDS_MORE = {
     "hugepages": "needs reserved huge pages",
     "lun": "needs a SCSI block device",
     "kernel-boot": "needs a kernel",
+    "dedicated": "needs KVM, two NUMA nodes and reserved huge pages",
+    "tpm": "needs a TPM process",
+    "tpm-persistent": "needs a TPM process",
+    "vsock": "needs /dev/vhost-vsock",
 }
 
 
@@ -55,6 +59,10 @@ class Descriptors:
             return self._disk(name)
         if kind == "tap":
             return _tap(f"kvm{os.getpid() % 10000}x{len(self.fds)}")
+        if kind == "acpi":
+            return self._table(name.partition(".")[2])
+        if kind == "ignition":
+            return self._file(name, b"{}")
         if kind == "firmware":
             return self._firmware(name)
         listener = socket.socket(socket.AF_UNIX)
@@ -68,6 +76,18 @@ class Descriptors:
         kind = "qcow2" if qcow2 in self.formats.get(name, qcow2) else "raw"
         subprocess.run(["qemu-img", "create", "-q", "-f", kind, path, "1M"], check=True)
         return os.open(path, os.O_RDONLY if self.read_only.get(name) else os.O_RDWR)
+
+    def _table(self, signature: str) -> int:
+        """An ACPI table with nothing but its header."""
+        body = b"a licence"
+        head = struct.pack(
+            "<4sIBB6s8sI4sI", signature.upper().encode(), 36 + len(body), 1, 0, b"EXAMPL", b"TABLE", 1, b"TEST", 1
+        )
+        return self._file(signature, head + body)
+
+    def _file(self, name: str, content: bytes) -> int:
+        (self.folder / name).write_bytes(content)
+        return os.open(self.folder / name, os.O_RDONLY)
 
     def _firmware(self, name: str) -> int:
         role = name.partition(".")[2]

@@ -46,6 +46,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     physical_block: int | None = None
     queues: int = 0
     iothread: bool = False
+    pool_thread: str = ""
     transitional: bool = False
     empty: bool = False
 
@@ -291,7 +292,7 @@ def front_device(disk: Disk) -> dict[str, Option]:
     }
     where: dict[str, Option]
     if disk.place:
-        thread = iothread_id(disk) if disk.iothread else None
+        thread = iothread_id(disk) if disk.iothread else disk.pool_thread or None
         where = {"bus": disk.place.bus, "addr": disk.place.addr, "iothread": thread, "num-queues": disk.queues or None}
     elif disk.bus == "sata":
         where = {"bus": disk.port}

@@ -1,4 +1,7 @@
-"""BIOS, UEFI, direct kernel boot and SMBIOS (spec.domain.firmware, spec.domain.chassis, spec.domain.clock)."""
+"""BIOS, UEFI, direct kernel boot, SMBIOS, ACPI tables and the clock.
+
+That is spec.domain.firmware, spec.domain.chassis and spec.domain.clock.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,14 @@ from kubevirt_py.render.machine.wiring import Attachments, Facts, descriptor, op
 
 _FIRMWARE_FDSET = 1000
 """Above every disk's descriptor set."""
+_IGNITION = "opt/com.coreos/config"
+
+
+ACPI_TABLES = ("slic", "msdm")
+"""Tables that may come from a Secret, by the names of their fields; the file in it is `slic.bin` or `msdm.bin`."""
+_RTC_CLOCKS = {"guest": "vm", "wall": "host"}
+_SYSTEM = {"manufacturer": "KubeVirt", "product": "None", "family": "KubeVirt"}
+"""What upstream's machines say of themselves; `smbios` of the KubeVirt CR may say otherwise."""
 
 
 class Uefi(msgspec.Struct, frozen=True):
@@ -25,7 +36,10 @@ class KernelBoot(msgspec.Struct, frozen=True):
 
 
 class Firmware(msgspec.Struct, frozen=True, kw_only=True):
-    """`system` and `chassis` are SMBIOS rows of type 1 and 3; `rtc` is the start of -rtc's option."""
+    """`system` and `chassis` are SMBIOS rows of type 1 and 3; `rtc` is the date that -rtc starts with.
+
+    `tables` are ACPI tables that come as descriptors.
+    """
 
     uuid: str
     uefi: Uefi | None = None
@@ -34,6 +48,9 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     chassis: dict[str, str] = {}
     rtc: str = "utc"
     rtc_catch_up: bool = False
+    rtc_clock: str = ""
+    tables: tuple[str, ...] = ()
+    ignition: bool = False
 
 
 def wants_uefi(domain: Document) -> bool:
@@ -50,7 +67,7 @@ def firmware_from_domain(domain: Document, uid: str, files: Attachments, facts: 
     """The guest's UUID is the spec's, else the VMI's own UID."""
     firmware = domain.get("firmware") or {}
     uuid = firmware.get("uuid") or uid
-    system = {"manufacturer": "KubeVirt", "product": "None", "uuid": uuid, "family": "KubeVirt"}
+    system = {**_SYSTEM, **{key: value for key, value in facts.smbios.items() if value}, "uuid": uuid}
     if firmware.get("serial"):
         system["serial"] = firmware["serial"]
     boot = firmware.get("kernelBoot") or {}
@@ -62,7 +79,16 @@ def firmware_from_domain(domain: Document, uid: str, files: Attachments, facts: 
         chassis={key: str(value) for key, value in (domain.get("chassis") or {}).items() if value},
         rtc=_rtc_base(domain.get("clock") or {}, facts),
         rtc_catch_up=_timer(domain, "rtc").get("tickPolicy") == "catchup",
+        rtc_clock=_RTC_CLOCKS.get(_timer(domain, "rtc").get("track") or "", ""),
+        tables=tuple(acpi_volumes(domain)),
+        ignition=files.ignition,
     )
+
+
+def acpi_volumes(domain: Document) -> dict[str, str]:
+    """Volumes that hold ACPI tables, by the table's name."""
+    given = (domain.get("firmware") or {}).get("acpi") or {}
+    return {table: str(given[f"{table}NameRef"]) for table in ACPI_TABLES if given.get(f"{table}NameRef")}
 
 
 def _timer(domain: Document, name: str) -> Document:
@@ -83,8 +109,13 @@ def firmware_args(firmware: Firmware) -> list[str]:
     args = ["-uuid", firmware.uuid, "-smbios", options("", type=1, **firmware.system)]
     if firmware.chassis:
         args += ["-smbios", options("", type=3, **firmware.chassis)]
-    args += ["-rtc", options("", base=firmware.rtc, driftfix="slew" if firmware.rtc_catch_up else None)]
+    slew = "slew" if firmware.rtc_catch_up else None
+    args += ["-rtc", options("", base=firmware.rtc, clock=firmware.rtc_clock or None, driftfix=slew)]
+    for table in firmware.tables:
+        args += ["-acpitable", options("", sig=table.upper(), file=f"/proc/self/fd/{descriptor('acpi', table)}")]
     args += ["-boot", "menu=off,strict=on"]
+    if firmware.ignition:
+        args += ["-fw_cfg", options("", name=_IGNITION, file=f"/proc/self/fd/{descriptor('ignition')}")]
     if firmware.uefi:
         args += _flash_args(firmware.uefi)
     if firmware.kernel:

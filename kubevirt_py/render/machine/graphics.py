@@ -17,11 +17,14 @@ class Graphics(msgspec.Struct, frozen=True):
     place: Address
 
 
-def graphics_from_devices(devices: Document, layout: Layout) -> Graphics | None:
-    """A VGA adapter unless graphics are switched off. Raises ValueError for a type that QEMU here does not have."""
+def graphics_from_devices(devices: Document, layout: Layout, *, uefi: bool) -> Graphics | None:
+    """An adapter unless graphics are switched off; as upstream a VGA with BIOS, and Bochs' frame buffer with UEFI.
+
+    Raises ValueError for a type that QEMU here does not have.
+    """
     if devices.get("autoattachGraphicsDevice") is False:
         return None
-    model = (devices.get("video") or {}).get("type") or "vga"
+    model = (devices.get("video") or {}).get("type") or ("bochs" if uefi else "vga")
     if model not in _DRIVERS:
         raise ValueError(f"video type {model!r} is unknown; choose one of {', '.join(_DRIVERS)}")
     return Graphics(model, layout.video())

@@ -5,21 +5,37 @@ from __future__ import annotations
 import msgspec
 
 from kubevirt_py.plan import Document
-from kubevirt_py.render.machine import cpu, devices, disks, firmware, graphics, memory, nics, pci
+from kubevirt_py.render.machine import (
+    cpu,
+    devices,
+    disks,
+    filesystems,
+    firmware,
+    graphics,
+    iothreads,
+    memory,
+    nics,
+    pci,
+    pinning,
+)
 from kubevirt_py.render.machine.cpu import Cpu
 from kubevirt_py.render.machine.devices import Devices
 from kubevirt_py.render.machine.disks import Controller, Disk
+from kubevirt_py.render.machine.filesystems import Filesystem
 from kubevirt_py.render.machine.firmware import Firmware
 from kubevirt_py.render.machine.graphics import Graphics
 from kubevirt_py.render.machine.memory import Memory
 from kubevirt_py.render.machine.nics import Nic
 from kubevirt_py.render.machine.pci import LARGE, LARGE_GUEST_BYTES, SMALL, Address, Expander, RootPort
+from kubevirt_py.render.machine.pinning import Cell, Pins
 from kubevirt_py.render.machine.wiring import Attachments, Facts, descriptor, options
 
 QEMU = {"amd64": "/usr/bin/qemu-system-x86_64"}
 DEFAULT_TYPE = "q35"
 TRANSLATION_BUFFER_MIB = 32
 """TCG's code cache; QEMU's own default would take a fifth of guest memory."""
+_PIT_POLICIES = {"delay": "delay", "discard": "discard"}
+"""Policy `catchup` is what KVM does by itself."""
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
@@ -31,8 +47,10 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     acpi: bool = True
     smm: bool | None = None
     hpet: bool | None = None
-    pit_delay: bool = False
+    pit: bool = True
+    pit_policy: str = ""
     firmware_on_serial: bool = False
+    ends_at_reboot: bool = False
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +69,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     devices: Devices
     ports: tuple[RootPort, ...]
     expanders: tuple[Expander, ...] = ()
+    io_threads: tuple[str, ...] = ()
+    filesystems: tuple[Filesystem, ...] = ()
+    pins: Pins | None = None
+    cells: tuple[Cell, ...] = ()
 
     @property
     def places(self) -> dict[str, Address]:
@@ -59,6 +81,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         found |= {expander.id: expander.place for expander in self.expanders}
         found |= {disks.device_id(disk.name): disk.place for disk in self.disks if disk.place}
         found |= {nics.device_id(nic.name): nic.place for nic in self.nics}
+        found |= {filesystems.device_id(item.name): item.place for item in self.filesystems}
         found |= {memory.PLUG_ID: self.memory.plug.place} if self.memory.plug else {}
         return found | self.devices.places
 
@@ -92,10 +115,14 @@ def machine_from_vmi(
     boot = disks.boot_order(parts)
     processor = cpu.cpu_from_domain(domain, facts)
     drives = disks.disks_from_devices(parts, files, boot, layout, processor.count, running.disks if running else ())
+    threads = running.io_threads if running else iothreads.pool(domain, processor.count)
+    drives = _on_threads(drives, iothreads.assigned(domain, threads), running)
     cards = nics.nics_from_devices(parts, files.nics, boot, layout)
     controllers = disks.controllers(drives, layout, hotplug=hotplug)
     usb_disks = any(disk.bus == "usb" for disk in drives)
     others = devices.devices_from_spec(parts, layout, facts, files, usb_disks=usb_disks)
+    dedicated = tuple(disks.iothread_id(disk) for disk in drives if disk.iothread)
+    placed = running.pins if running else pinning.pins(domain, facts, processor.count, (*threads, *dedicated))
     ram = memory.memory_from_domain(domain, layout, running.memory if running else None)
     if hotplug:
         layout.reserve(LARGE if ram.size_kib << 10 > LARGE_GUEST_BYTES else SMALL)
@@ -106,20 +133,30 @@ def machine_from_vmi(
         cpu=processor,
         memory=ram,
         firmware=firmware.firmware_from_domain(domain, uid, files, facts),
-        graphics=graphics.graphics_from_devices(parts, layout),
+        graphics=graphics.graphics_from_devices(parts, layout, uefi=firmware.wants_uefi(domain)),
         nics=cards,
         disks=drives,
+        filesystems=filesystems.filesystems_from_devices(parts, layout),
         controllers=controllers,
         devices=others,
         ports=layout.ports,
         expanders=layout.expanders,
+        io_threads=threads,
+        pins=placed,
+        cells=running.cells if running else pinning.cells(domain, facts, placed, ram),
     )
+
+
+def _on_threads(drives: tuple[Disk, ...], threads: dict[str, str], running: Machine | None) -> tuple[Disk, ...]:
+    """The disks with their threads of the pool; those that run stay where they are."""
+    kept = {disk.name: disk.pool_thread for disk in running.disks if disk.place} if running else {}
+    return tuple(msgspec.structs.replace(disk, pool_thread=(threads | kept).get(disk.name, "")) for disk in drives)
 
 
 def _platform(domain: Document, facts: Facts) -> Platform:
     features = domain.get("features") or {}
     timers = (domain.get("clock") or {}).get("timer") or {}
-    hpet = timers.get("hpet")
+    hpet, pit = timers.get("hpet"), timers.get("pit") or {}
     smm = features.get("smm")
     wanted_smm = None if smm is None else smm.get("enabled") is not False
     bios = ((domain.get("firmware") or {}).get("bootloader") or {}).get("bios") or {}
@@ -129,8 +166,10 @@ def _platform(domain: Document, facts: Facts) -> Platform:
         acpi=(features.get("acpi") or {}).get("enabled") is not False,
         smm=True if firmware.wants_secure_boot(domain) else wanted_smm,
         hpet=hpet.get("present") is not False if hpet is not None else None,
-        pit_delay=facts.kvm and (timers.get("pit") or {}).get("tickPolicy") == "delay",
+        pit=pit.get("present") is not False,
+        pit_policy=_PIT_POLICIES.get(pit.get("tickPolicy") or "", "") if facts.kvm else "",
         firmware_on_serial=bool(bios.get("useSerial")),
+        ends_at_reboot=domain.get("rebootPolicy") == "Terminate",
     )
 
 
@@ -141,12 +180,13 @@ def argv(machine: Machine) -> tuple[str, ...]:
     that an agent that was away still reads what happened.
     """
     watchdog = machine.devices.watchdog_action if machine.devices.watchdog else None
+    reboot = "shutdown" if machine.platform.ends_at_reboot else None
     args = [
         QEMU[machine.arch],
         *("-name", options("", guest=machine.name)),
         *("-nodefaults", "-no-user-config", "-S"),
         *("-sandbox", SANDBOX),
-        *("-action", options("", shutdown="pause", panic="pause", watchdog=watchdog)),
+        *("-action", options("", reboot=reboot, shutdown="pause", panic="pause", watchdog=watchdog)),
         *_platform_args(machine),
         *cpu.cpu_args(machine.cpu),
         *firmware.firmware_args(machine.firmware),
@@ -154,14 +194,18 @@ def argv(machine: Machine) -> tuple[str, ...]:
         *("-mon", "chardev=qmp,mode=control"),
         *pci.expander_args(machine.expanders),
         *pci.port_args(machine.ports),
-        *memory.memory_args(machine.memory),
+        *pinning.cell_args(machine.cells, machine.memory),
+        *memory.memory_args(machine.memory, in_cells=bool(machine.cells)),
         *graphics.graphics_args(machine.graphics),
     ]
+    args += iothreads.iothread_args(machine.io_threads)
     for controller in machine.controllers:
         args += disks.controller_args(controller)
     args += devices.device_args(machine.devices)
     for disk in machine.disks:
         args += disks.disk_args(disk)
+    for index, filesystem in enumerate(machine.filesystems):
+        args += filesystems.filesystem_args(index, filesystem)
     for nic in machine.nics:
         args += nics.nic_args(nic)
     return tuple(args)
@@ -175,13 +219,14 @@ def _platform_args(machine: Machine) -> list[str]:
         acpi=None if board.acpi else False,
         smm=board.smm,
         hpet=board.hpet,
+        pit=None if board.pit else False,
         vmport=False,
         usb=False,
         graphics=False if text_only else None,
         **{"dump-guest-core": False},
-        **({"memory-backend": "ram"} if machine.memory.has_backend else {}),
+        **({"memory-backend": "ram"} if machine.memory.has_backend and not machine.cells else {}),
         **firmware.flash_options(machine.firmware.uefi),
     )
     accelerator = "kvm" if board.kvm else options("tcg", **{"tb-size": TRANSLATION_BUFFER_MIB})
     args = ["-machine", switches, "-accel", accelerator]
-    return [*args, "-global", "kvm-pit.lost_tick_policy=delay"] if board.pit_delay else args
+    return [*args, "-global", f"kvm-pit.lost_tick_policy={board.pit_policy}"] if board.pit_policy else args

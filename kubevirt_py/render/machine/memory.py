@@ -112,11 +112,12 @@ def _resized(running: Memory, wanted_kib: int) -> Memory:
     return msgspec.structs.replace(running, plug=msgspec.structs.replace(running.plug, requested_kib=more))
 
 
-def memory_args(memory: Memory) -> list[str]:
+def memory_args(memory: Memory, *, in_cells: bool = False) -> list[str]:
+    """`in_cells`: NUMA cells bring the memory of the start themselves."""
     room = memory.plug.size_kib if memory.plug else 0
     size = options("", size=f"{memory.size_kib}k", maxmem=f"{memory.size_kib + room}k" if room else None)
     args = ["-m", size]
-    if memory.has_backend:
+    if memory.has_backend and not in_cells:
         args = ["-object", _backend(memory, "ram", memory.size_kib), *args]
     if memory.locked:
         args += ["-overcommit", "mem-lock=on"]

@@ -25,9 +25,8 @@ _I440FX: dict[Role, range] = {"nic": range(3, 8), "system": range(8, 16), "disk"
 _FREE_ON_Q35 = (29, 30)
 _FUNCTIONS = 8
 _FIXED = re.compile(r"([0-9a-f]{4}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])", re.IGNORECASE | re.ASCII)
-_LEAST_EXPANDER_BUS = 0x80
+_LEAST_FIXED_BUS = 0x81
 """Below are the numbers of buses behind root ports."""
-_EXPANDER_CHASSIS = 128
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -36,21 +35,29 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class RootPort(msgspec.Struct, frozen=True):
-    """A port on the host's bus, or on the expander `bus`."""
-
     id: str
     chassis: int
     slot: int
     function: int
-    bus: str = "pcie.0"
 
 
 class Expander(msgspec.Struct, frozen=True):
-    """A second root bus with a number of its own (pxb-pcie), for devices that want a fixed bus."""
+    """The bus `number` for devices with fixed addresses: a bridge on a root bus of its own, numbered one less.
 
-    id: str
+    In `fillers`, slots with nothing at function 0, stands an empty bridge: a guest looks for other functions only then.
+    """
+
     number: int
     place: Address
+    fillers: tuple[int, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"pxb.{self.number:x}"
+
+    @property
+    def bus(self) -> str:
+        return f"bus.{self.number:x}"
 
 
 class Spare(msgspec.Struct, frozen=True):
@@ -91,7 +98,7 @@ class Layout:
     @property
     def ports(self) -> tuple[RootPort, ...]:
         """Root ports in the order of their addresses, as the guest numbers the buses behind them."""
-        return tuple(sorted(self._ports.values(), key=lambda port: (port.bus != "pcie.0", port.slot, port.function)))
+        return tuple(sorted(self._ports.values(), key=lambda port: (port.slot, port.function)))
 
     def express(self, role: Role, device: str) -> Address:
         """The place of a device of this role, by its id. Raises ValueError when no port is free."""
@@ -123,7 +130,7 @@ class Layout:
     def fixed(self, address: str, device: str) -> Address:
         """The place that the spec names as `0000:bus:slot.function`, the same in the guest.
 
-        On q35 a bus other than 0 is an expander's, so its number is 80 or higher. Raises ValueError for an address
+        On q35 a bus other than 0 is an expander's, so its number is 81 or higher. Raises ValueError for an address
         that is taken or cannot be.
         """
         if device in self._kept:
@@ -134,9 +141,9 @@ class Layout:
         bus, slot, function = (int(part, 16) for part in parts.groups()[1:])
         if bus == 0:
             place = self._on_host_bus(address, slot, function)
-        elif not self.q35 or bus < _LEAST_EXPANDER_BUS:
+        elif not self.q35 or bus < _LEAST_FIXED_BUS:
             least = (
-                f"; use 00 or a bus from {_LEAST_EXPANDER_BUS:x} on" if self.q35 else "; a pc machine has bus 00 only"
+                f"; use 00 or a bus from {_LEAST_FIXED_BUS:x} on" if self.q35 else "; a pc machine has bus 00 only"
             )
             raise ValueError(f"PCI address {address}: bus {parts[2]} cannot be chosen{least}")
         else:
@@ -154,7 +161,7 @@ class Layout:
             return
         for role, spare in spares.items():
             slots = _EXPRESS[role]
-            used = sum(port.bus == "pcie.0" and port.slot in slots for port in self._ports.values())
+            used = sum(port.slot in slots for port in self._ports.values())
             total = min(-(-(used + spare.free) // spare.group) * spare.group, len(slots) * _FUNCTIONS)
             for index in range(total):
                 self._add_port(slots[index // _FUNCTIONS], index % _FUNCTIONS)
@@ -187,20 +194,23 @@ class Layout:
         return Address(bus, f"{slot:#x}")
 
     def _on_expander(self, bus: int, slot: int, function: int) -> Address:
-        """A function other than 0 is only seen beside a function 0: an empty root port stands there."""
-        name = f"pxb.{bus:x}"
-        if name not in {one.id for one in self.expanders}:
-            if self._running:
-                raise ValueError(f"the running machine has no PCI bus {bus:02x}; restart it to add one")
-            place = self.conventional("system", name)
-            self.expanders = (*self.expanders, Expander(name, bus, place))
-        if not self._is_free(name, slot):
+        found = next((one for one in self.expanders if one.number == bus), None) or self._new_expander(bus)
+        if not self._is_free(found.bus, slot):
             raise ValueError(f"PCI slot {slot:02x} of bus {bus:02x} has a device already; give each one a slot")
-        if function:
-            port = RootPort(f"{name}.{slot:x}", _EXPANDER_CHASSIS + len(self._ports), slot, 0, name)
-            self._ports[port.id] = port
-            return Address(name, f"{slot:#x}.{function:#x}")
-        return Address(name, f"{slot:#x}")
+        if not function:
+            return Address(found.bus, f"{slot:#x}")
+        filled = msgspec.structs.replace(found, fillers=(*found.fillers, slot))
+        self.expanders = tuple(filled if one is found else one for one in self.expanders)
+        return Address(found.bus, f"{slot:#x}.{function:#x}")
+
+    def _new_expander(self, bus: int) -> Expander:
+        if self._running:
+            raise ValueError(f"the running machine has no PCI bus {bus:02x}; restart it to add one")
+        if any(abs(one.number - bus) == 1 for one in self.expanders):
+            raise ValueError(f"PCI bus {bus:02x} is too near to another fixed one; leave a number between them")
+        made = Expander(bus, self.conventional("system", f"pxb.{bus:x}"))
+        self.expanders = (*self.expanders, made)
+        return made
 
 
 def _port_id(slot: int, function: int) -> str:
@@ -210,7 +220,11 @@ def _port_id(slot: int, function: int) -> str:
 def expander_args(expanders: tuple[Expander, ...]) -> list[str]:
     args = []
     for one in expanders:
-        args += ["-device", options("pxb-pcie", id=one.id, bus_nr=one.number, bus=one.place.bus, addr=one.place.addr)]
+        root = options("pxb-pcie", id=one.id, bus_nr=one.number - 1, bus=one.place.bus, addr=one.place.addr)
+        args += ["-device", root, "-device", options("i82801b11-bridge", id=one.bus, bus=one.id, addr="0x0")]
+        for slot in one.fillers:
+            filler = options("pci-bridge", bus=one.bus, addr=f"{slot:#x}", chassis_nr=slot + 1, shpc=False)
+            args += ["-device", f"{filler},multifunction=on"]
     return args
 
 
@@ -222,7 +236,7 @@ def port_args(ports: tuple[RootPort, ...]) -> list[str]:
         place = options(
             "pcie-root-port",
             id=port.id,
-            bus=port.bus,
+            bus="pcie.0",
             addr=f"{port.slot:#x}.{port.function:#x}",
             multifunction=True if first else None,
             chassis=port.chassis,

@@ -11,6 +11,7 @@ from kubevirt_py.render.machine import Attachments, DiskFile, Facts, NicWire, ar
 
 ANY_TIME = datetime(2030, 1, 1, tzinfo=UTC).isoformat()
 ANY_MAC = "02:00:00:00:00:01"
+ANY_CELLS = {0: tuple(range(512))}
 ANY_CID = 3
 ANY_UID = "00000000-0000-0000-0000-000000000000"
 
@@ -26,7 +27,7 @@ def check(spec: Document, path: str) -> Iterator[Cause]:
     )
     for kvm in (True, False):
         try:
-            words = argv(machine_from_vmi("any", ANY_UID, spec, Facts(kvm=kvm, now=ANY_TIME), files))
+            words = argv(machine_from_vmi("any", ANY_UID, spec, Facts(kvm=kvm, now=ANY_TIME, cells=ANY_CELLS), files))
         except (ValueError, LookupError, OSError, OverflowError) as error:
             yield Cause(f"{path}.domain", INVALID, f"no machine can be made of this: {error}")
             return
