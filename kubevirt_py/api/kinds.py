@@ -18,19 +18,39 @@ DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", views.Workload)
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", views.Workload)
 SECRET = Kind("", "v1", "Secret", "secrets", dict[str, object])
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", dict[str, object])
+API_SERVICE = Kind("apiregistration.k8s.io", "v1", "APIService", "apiservices", views.ApiService, namespaced=False)
+MUTATING_WEBHOOKS = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "MutatingWebhookConfiguration",
+    "mutatingwebhookconfigurations",
+    views.Held,
+    namespaced=False,
+)
+VALIDATING_WEBHOOKS = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+    views.Held,
+    namespaced=False,
+)
 
 __all__ = [
+    "API_SERVICE",
     "CONFIG_MAP",
     "DAEMON_SET",
     "DEPLOYMENT",
     "HOSTED_VMI",
     "KUBEVIRT",
     "LEASE",
+    "MUTATING_WEBHOOKS",
     "NODE",
     "POD",
     "PVC",
     "SECRET",
     "STORAGE_CLASS",
+    "VALIDATING_WEBHOOKS",
     "VM",
     "VMI",
     "Document",

@@ -246,6 +246,15 @@ class Held(Tree, frozen=True):
     metadata: ObjectMeta = ObjectMeta()
 
 
+class ApiServiceStatus(Tree, frozen=True):
+    conditions: tuple[Condition, ...] = ()
+
+
+class ApiService(Tree, frozen=True):
+    metadata: ObjectMeta = ObjectMeta()
+    status: ApiServiceStatus = ApiServiceStatus()
+
+
 class WorkloadSpec(View, frozen=True):
     replicas: int = 1
 

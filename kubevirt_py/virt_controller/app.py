@@ -23,7 +23,7 @@ from kubevirt_py.kube.incluster import incluster_client
 from kubevirt_py.kube.tls import ReloadingServerContext, keep_fresh
 from kubevirt_py.live_config import Follower, LiveConfig, log_as_told, serve_as_told, throttle_as_told
 from kubevirt_py.reconcile import LeaseSpec, Manager
-from kubevirt_py.virt_controller import node, vm, vmi
+from kubevirt_py.virt_controller import caretaking, node, vm, vmi
 from kubevirt_py.virt_controller.settling import Settling
 
 CERTIFICATES = Path("/etc/virt-controller/certificates")
@@ -88,6 +88,7 @@ def build(api: Api, namespace: str, launcher_image: str, followers: Iterable[Fol
     vm.wire(manager)
     vmi.wire(manager, config, settling, launcher_image)
     node.wire(manager, config, settling, namespace)
+    caretaking.wire(manager, settling, namespace)
     return manager
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from kubevirt_py.api import subresources
 from kubevirt_py.api.crd_kinds import KINDS
 from kubevirt_py.plan import Document
 
-Rule = tuple[str, str, str]
-"""API group, resources, verbs; the latter two as blank-separated words."""
+Rule = tuple[str, ...]
+"""API group, resources, verbs, and the names it is limited to; all but the first as blank-separated words."""
 
 READ = "get list watch"
 RBAC = "rbac.authorization.k8s.io"
@@ -54,9 +55,15 @@ API: tuple[Rule, ...] = (
     ("", "nodes persistentvolumeclaims", "get list"),
     ("authorization.k8s.io", "subjectaccessreviews", "create"),
 )
+WEBHOOKS = "validatingwebhookconfigurations mutatingwebhookconfigurations"
+DOORS = " ".join(f"{version}.{subresources.GROUP}" for version in subresources.VERSIONS)
 CONTROLLER: tuple[Rule, ...] = (
-    ("kubevirt.io", "kubevirts", READ),
-    ("kubevirt.io", "virtualmachines", "get list watch patch"),
+    ("kubevirt.io", "kubevirts", f"{READ} patch"),
+    ("kubevirt.io", "virtualmachines", "get list watch patch delete"),
+    ("apiregistration.k8s.io", "apiservices", READ),
+    ("apiregistration.k8s.io", "apiservices", "delete", DOORS),
+    ("admissionregistration.k8s.io", WEBHOOKS, READ),
+    ("admissionregistration.k8s.io", WEBHOOKS, "delete", "virt-api-mutator virt-api-validator virt-operator-validator"),
     ("kubevirt.io", "virtualmachines/status virtualmachines/finalizers", "patch update"),
     ("kubevirt.io", "virtualmachineinstances", "get list watch create patch delete"),
     ("kubevirt.io", "virtualmachineinstances/finalizers", "update"),
@@ -123,8 +130,9 @@ def _binding(name: str, namespace: str, account: str, role_kind: str, account_na
 
 
 def _rule(rule: Rule) -> Document:
-    group, resources, verbs = rule
-    return {"apiGroups": [group], "resources": resources.split(), "verbs": verbs.split()}
+    group, resources, verbs, *limits = rule
+    found: Document = {"apiGroups": [group], "resources": resources.split(), "verbs": verbs.split()}
+    return found | ({"resourceNames": limits[0].split()} if limits else {})
 
 
 def _meta(name: str, namespace: str = "") -> Document:
