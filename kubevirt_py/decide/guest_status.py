@@ -15,6 +15,8 @@ from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, GuestInf
 from kubevirt_py.decide.guest_volumes import memory_kib, size_conditions, volumes
 from kubevirt_py.decide.migratable import copies_disks, migration_conditions
 from kubevirt_py.plan import Document
+from kubevirt_py.render.machine.nics import Nic
+from kubevirt_py.render.network.linknames import POD_LINK
 from kubevirt_py.render.network.model import InterfacePlan
 
 MAX_GUEST_INTERFACES = 10
@@ -48,22 +50,26 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
 def interfaces(guest: GuestState) -> list[Document]:
     """One entry per interface of the spec, enriched by what the agent in the guest says of the same MAC."""
     told = {str(item.get("mac")): item for item in (guest.info.interfaces if guest.info else ())}
-    entries = [_interface(plan, told.pop(plan.mac, None)) for plan in guest.network.interfaces]
+    cards = {nic.name: nic for nic in guest.machine.nics}
+    entries = [_interface(plan, cards.get(plan.name), told.pop(plan.mac, None)) for plan in guest.network.interfaces]
     if guest.agent_connected:
         entries += [_guest_only(item) for item in list(told.values())[:MAX_GUEST_INTERFACES]]
     return entries
 
 
-def _interface(plan: InterfacePlan, told: Document | None) -> Document:
+def _interface(plan: InterfacePlan, card: Nic | None, told: Document | None) -> Document:
+    """`card` is None while the guest gets the interface, or has let go of it; Multus then alone knows of it."""
+    sources = {"domain": card is not None, "guest-agent": told is not None, "multus-status": plan.pod_link != POD_LINK}
     addresses = list(plan.pod_addresses) or list((told or {}).get("addresses") or ())[:MAX_ADDRESSES]
     entry: Document = {
         "name": plan.name,
         "mac": plan.mac,
         "podInterfaceName": plan.pod_link,
-        "infoSource": "domain, guest-agent" if told else "domain",
-        "linkState": "down" if plan.link_down else "up",
+        "infoSource": ", ".join(source for source, knows in sources.items() if knows),
         "queueCount": plan.queues,
     }
+    if card is not None:
+        entry["linkState"] = "up" if card.link_up else "down"
     if told:
         entry["interfaceName"] = told["name"]
     if addresses:

@@ -9,17 +9,18 @@ import anyio
 from kubevirt_py.decide.guest_state import GuestState
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.network.model import NetworkPlan
-from kubevirt_py.virt_handler import dhcp, qmp
+from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.agentwatch import AgentWatch
 from kubevirt_py.virt_handler.credentials import Credentials
 from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import Channel
 from kubevirt_py.virt_handler.hosted import Home, Hosted
 from kubevirt_py.virt_handler.hotplug import HotPlug
-from kubevirt_py.virt_handler.monitor import RECONNECT_S, Monitor
+from kubevirt_py.virt_handler.monitor import Monitor
 from kubevirt_py.virt_handler.records import Folder, Record
 from kubevirt_py.virt_handler.setup import set_up
 from kubevirt_py.virt_handler.steering import Steering
+from kubevirt_py.virt_handler.wiring import Wiring
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ class Guest:
         self.agent = AgentWatch(self.hosted, self.monitor, self.channel)
         self.freezer = Freezer(self.hosted, self.channel)
         self.credentials = Credentials(self.hosted, self.channel, self.agent)
-        self.hotplug = HotPlug(self.hosted, self.monitor, self._changed_devices)
+        self.wiring = Wiring(self.hosted)
+        self.hotplug = HotPlug(self.hosted, self.monitor, self.wiring, self._changed_devices)
         self.steering = Steering(self.hosted, self.monitor, lambda: self.hotplug.incomplete)
         self.key = record.key
         self.uid = record.uid
@@ -90,7 +92,7 @@ class Guest:
         try:
             async with anyio.create_task_group() as tasks:
                 followers = (self.steering.run, self.agent.run, self.freezer.run, self.credentials.run)
-                for part in (*followers, self.hotplug.run, self._serve_network, self.monitor.follow):
+                for part in (*followers, self.hotplug.run, self.wiring.serve, self.monitor.follow):
                     tasks.start_soon(part)
                 await anyio.wait_readable(self.hosted.pidfd)
                 tasks.cancel_scope.cancel()
@@ -108,16 +110,3 @@ class Guest:
 
     async def _set_up(self, session: qmp.Session) -> None:
         self.agent.set_open(await set_up(session, self.record, self.folder))
-
-    async def _serve_network(self) -> None:
-        """DHCP and router advertisements, again after trouble: guests renew for ever."""
-        plan = self.record.network
-        attempt = 0
-        while plan is not None and plan.interfaces:
-            try:
-                await dhcp.serve(self.hosted.pidfd, plan)
-                return
-            except OSError as error:
-                log.warning("cannot serve DHCP", extra={"vmi": str(self.key), "error": str(error)})
-            await anyio.sleep(RECONNECT_S[min(attempt, len(RECONNECT_S) - 1)])
-            attempt += 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from kubevirt_py.api.views import HostedInstance, Pod
-from kubevirt_py.plan import Key
+from kubevirt_py.plan import Document, Key
 from kubevirt_py.virt_handler.records import Folder, Record
 
 
@@ -22,6 +23,9 @@ class Home(Protocol):
     def tell(self, key: Key, uid: str, reason: str, note: str, *, warning: bool = False) -> None: ...
 
     async def is_deleted(self, key: Key, uid: str) -> bool: ...
+
+    @property
+    def network_bindings(self) -> Callable[[], Mapping[str, Document]]: ...
 
 
 class Hosted:
@@ -58,6 +62,10 @@ class Hosted:
     def tell(self, reason: str, note: str, *, warning: bool = False) -> None:
         """Emit an event about the VMI."""
         self._home.tell(self.key, self.uid, reason, note, warning=warning)
+
+    def network_bindings(self) -> Mapping[str, Document]:
+        """The cluster's network binding plugins, by name."""
+        return self._home.network_bindings()
 
     def close(self) -> None:
         """Give up the pidfd."""

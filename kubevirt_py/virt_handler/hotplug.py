@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -18,7 +19,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.guest_state import Plugged
 from kubevirt_py.plan import Document
-from kubevirt_py.render.hotplug_machine import becoming, wires_of
+from kubevirt_py.render.hotplug_machine import becoming
 from kubevirt_py.render.hotplug_volumes import hotplug_volumes
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.hotplug import Change, Step, applied, changes, facts, remaining, underway
@@ -27,7 +28,8 @@ from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.attachments import Attachment, NotOpened
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.monitor import Monitor
-from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, PeerGone, ProtocolError
+from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, PeerGone, ProtocolError, close_all
+from kubevirt_py.virt_handler.wiring import NotWired, Wiring
 
 TICK_S = 5.0
 CALM_S = 0.02
@@ -53,12 +55,13 @@ class Waiting(Exception):
 class HotPlug:
     """One guest's disks, discs, cards, CPUs and memory that come and go."""
 
-    def __init__(self, hosted: Hosted, monitor: Monitor, changed: Callable[[], None]) -> None:
+    def __init__(self, hosted: Hosted, monitor: Monitor, wiring: Wiring, changed: Callable[[], None]) -> None:
         self.troubles: dict[str, str] = {}
         self.memory_bytes: int | None = None
         """What the guest took of its pluggable memory, None where it has none or QEMU has not told yet."""
         self._hosted = hosted
         self._monitor = monitor
+        self._wiring = wiring
         self._changed = changed
         self._attachments: list[Attachment] = []
         self._arrived: list[Attachment] = []
@@ -129,7 +132,7 @@ class HotPlug:
                 again_s = await self._look()
         except qmp.MonitorGone as error:
             log.info("hot-plug: the monitor has gone", extra={"vmi": str(self._hosted.key), "error": str(error)})
-        except (qmp.MonitorError, TimeoutError, ValueError) as error:
+        except (qmp.MonitorError, TimeoutError, ValueError, NotWired) as error:
             self._note("", str(error))
         await anyio.sleep(CALM_S)
         with anyio.move_on_after(again_s):
@@ -188,16 +191,18 @@ class HotPlug:
         await self._ask_memory(record.machine)
         opened = {name: file for one in self._attachments for name, file in one.files.items()}
         has = {kind: _is_true(vmi, kind) for kind in (names.HOT_VCPU_CHANGE, names.HOT_MEMORY_CHANGE)}
-        signature = (bytes(vmi.spec), tuple(opened.items()), tuple(has.values()), self._monitor.connects)
+        spec: Document = msgspec.json.decode(vmi.spec)
+        wires = await self._wiring.follow(spec)
+        signature = (bytes(vmi.spec), tuple(opened.items()), wires, tuple(has.values()), self._monitor.connects)
         if signature == self._settled:
             return TICK_S
         wanted = becoming(
             record.machine,
             record.wanted,
-            msgspec.json.decode(vmi.spec),
+            spec,
             self._hosted.uid,
             opened,
-            wires_of(record.machine),
+            wires,
             cpus=has[names.HOT_VCPU_CHANGE],
             memory=has[names.HOT_MEMORY_CHANGE],
         )
@@ -262,6 +267,8 @@ class HotPlug:
         try:
             if step.command == "add-fd":
                 await self._monitor.execute_with(self._descriptor(step), step.command, step.arguments)
+            elif step.command == "netdev_add":
+                await self._wire(step)
             else:
                 await self._monitor.execute(step.command, step.arguments or None)
         except qmp.MonitorError as error:
@@ -269,6 +276,22 @@ class HotPlug:
                 raise Waiting(f"the guest does not let go yet: {error}"[:ERROR_CHARACTERS]) from error
             if error.kind != step.harmless:
                 raise
+
+    async def _wire(self, step: Step) -> None:
+        """Give QEMU the taps of a new card. What an attempt that was cut short left with it is let go first."""
+        for name in step.fds:
+            with suppress(qmp.MonitorError):
+                await self._monitor.execute("closefd", {"fdname": name})
+        try:
+            fds = await self._wiring.open(step.fds)
+        except NotWired as error:
+            raise Waiting(str(error)) from error
+        try:
+            for name, fd in fds.items():
+                await self._monitor.pass_descriptor(name, fd)
+        finally:
+            close_all(list(fds.values()))
+        await self._monitor.execute(step.command, step.arguments)
 
     def _descriptor(self, step: Step) -> int:
         name = step.fds[0].partition(".")[2]
