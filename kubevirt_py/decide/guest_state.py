@@ -21,8 +21,10 @@ SHUTDOWN = "shutdown"
 SUSPENDED = "suspended"
 PANICKED = "guest-panicked"
 INTERNAL_ERROR = "internal-error"
+WATCHDOG = "watchdog"
+"""The watchdog expired and asked for the end: QEMU's own end would leave no word of it."""
 
-CRASHED_STATES = (PANICKED, INTERNAL_ERROR)
+CRASHED_STATES = (PANICKED, INTERNAL_ERROR, WATCHDOG)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -46,7 +48,10 @@ VANISHED = Outcome(
 FORCED = Outcome(phases.FAILED, "The VirtualMachineInstance was destroyed: the guest did not shut down in time.")
 DESTROYED = Outcome(phases.SUCCEEDED, "The VirtualMachineInstance was stopped.")
 
-_GUEST_REASONS = ("guest-shutdown", "guest-reset", "subsystem-reset")
+WATCHED_OFF = Outcome(phases.FAILED, "The VirtualMachineInstance was powered off: its watchdog expired.")
+
+_GUEST_REASONS = ("guest-shutdown", "guest-reset", "subsystem-reset", "host-qmp-system-reset")
+"""A reset is an end only with rebootPolicy Terminate, whoever wants it."""
 
 
 def outcome_of_shutdown(data: Mapping[str, Any], quit_outcome: Outcome | None) -> Outcome:
@@ -65,7 +70,7 @@ def outcome_of_shutdown(data: Mapping[str, Any], quit_outcome: Outcome | None) -
 
 def outcome_of_state(run_state: str) -> Outcome | None:
     """What a state of QEMU that stays until we act means, None for a guest that lives."""
-    return {SHUTDOWN: POWERED_OFF, PANICKED: PANIC, INTERNAL_ERROR: BROKEN}.get(run_state)
+    return {SHUTDOWN: POWERED_OFF, PANICKED: PANIC, INTERNAL_ERROR: BROKEN, WATCHDOG: WATCHED_OFF}.get(run_state)
 
 
 class GuestInfo(msgspec.Struct, frozen=True, kw_only=True):

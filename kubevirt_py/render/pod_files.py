@@ -18,24 +18,29 @@ from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
 from kubevirt_py.render.cloudinit import credential_volume, key_secrets
 from kubevirt_py.render.config_volumes import source_of
 from kubevirt_py.render.credentials import agent_secrets
+from kubevirt_py.render.machine.devices import has_tpm
 from kubevirt_py.render.machine.disks import is_read_only
-from kubevirt_py.render.machine.firmware import wants_secure_boot, wants_uefi
+from kubevirt_py.render.machine.firmware import acpi_volumes, wants_secure_boot, wants_uefi
+from kubevirt_py.render.persistent_state import keeps_nvram, keeps_tpm
 from kubevirt_py.render.pod_volumes import KERNEL_BOOT_VOLUME, SECRET_REFS
 
 OVMF_DIR = "/usr/share/OVMF"
 CLAIM_IMAGE = "disk.img"
+NVRAM_FILE = "efi-vars.fd"
+TPM_FILE = "tpm2.state"
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file. `root` is trusted, `path` below it may be a tenant's; an empty path is the only file in root/disk.
 
     open: as it is. create: an empty sparse file of `size` bytes if there is none. qcow2: a new image of `size`
-    bytes or as large as the step named `over`. copy: of the trusted file `source`. secret: all files in root.
+    bytes or as large as the step named `over`. copy: of the trusted file `source`. seed: the same, but kept where it
+    exists; empty without a source. secret: all files in root.
     folder: root itself, which the kubelet writes anew when its content changes.
     `device` is opened instead where it exists; `probe` looks for qcow2, else the file is raw.
     """
 
-    do: Literal["open", "create", "qcow2", "copy", "secret", "folder"]
+    do: Literal["open", "create", "qcow2", "copy", "seed", "secret", "folder"]
     name: str
     root: str
     path: str = ""
@@ -58,13 +63,16 @@ def pod_files(spec: Document, volume_status: tuple[Document, ...] = ()) -> tuple
     steps: list[Step] = []
     for index, disk in enumerate((domain.get("devices") or {}).get("disks") or ()):
         volume = volumes.get(disk["name"])
+        if volume is None and "cdrom" in disk:
+            continue  # an empty drive
         if volume is None:
             raise ValueError(f"spec.domain.devices.disks[{index}].name: spec.volumes has no volume {disk['name']!r}")
         steps += _volume_steps(volume, is_read_only(disk), sizes.get(volume["name"], 0))
+    for name in dict.fromkeys(acpi_volumes(domain).values()):
+        if name not in {step.name for step in steps}:
+            steps.append(Step(do="secret", name=name, root=f"{names.SECRET_DIR}/{name}"))
     for secret in key_secrets(spec):
         volume_name = credential_volume(secret)
-        if volume is None and "cdrom" in disk:
-            continue  # an empty drive
         steps.append(Step(do="secret", name=volume_name, root=f"{names.SECRET_DIR}/{volume_name}"))
     for secret in agent_secrets(spec):
         steps.append(Step(do="folder", name=secret, root=f"{names.SECRET_DIR}/{credential_volume(secret)}"))
@@ -157,8 +165,13 @@ def _firmware_steps(domain: Document) -> list[Step]:
         template = f"{OVMF_DIR}/OVMF_VARS_4M{'.ms' if secure else ''}.fd"
         steps += [
             Step(do="open", name="firmware.code", root=OVMF_DIR, path=code, read_only=True),
-            Step(do="copy", name="firmware.vars", root=names.PRIVATE_DIR, path="nvram/vars.fd", source=template),
+            Step(do="seed", name="firmware.vars", root=names.STATE_DIR, path=NVRAM_FILE, source=template)
+            if keeps_nvram(domain)
+            else Step(do="copy", name="firmware.vars", root=names.PRIVATE_DIR, path="nvram/vars.fd", source=template),
         ]
+    if has_tpm(domain.get("devices") or {}):
+        root = names.STATE_DIR if keeps_tpm(domain) else names.PRIVATE_DIR
+        steps.append(Step(do="seed", name="tpm.state", root=root, path=TPM_FILE))
     boot = ((domain.get("firmware") or {}).get("kernelBoot") or {}).get("container") or {}
     root = f"{names.CONTAINER_DISK_DIR}/{KERNEL_BOOT_VOLUME}"
     for name, key in (("kernel", "kernelPath"), ("initrd", "initrdPath")):

@@ -123,7 +123,7 @@ def build(api: Client, settings: Settings) -> tuple[Manager, Guests, DeviceDirec
         controller.wake(key, 0.0, USER, "guest")
 
     guests.report = report
-    guests.network_bindings = lambda: config().network_bindings
+    guests.config = config
     return manager, guests, devices, config
 
 

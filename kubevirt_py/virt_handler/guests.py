@@ -21,6 +21,7 @@ from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import ApiError, NotFound
 from kubevirt_py.plan import Document, Event, Failure, Key
 from kubevirt_py.reconcile.store import Store
+from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.virt_handler import peers
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.guest import Guest
@@ -78,7 +79,9 @@ class Guests:
         self._tasks: TaskGroup | None = None
         self._seen = anyio.Event()
         self.report: Callable[[Key], None] = lambda _key: None
-        self.network_bindings: Callable[[], Mapping[str, Document]] = dict
+        self.config: Callable[[], ClusterConfig] = ClusterConfig
+        """The cluster's configuration in force."""
+        self.network_bindings: Callable[[], Mapping[str, Document]] = lambda: self.config().network_bindings
         """The cluster's network binding plugins, by name."""
         vmis.subscribe(self._on_vmi)
         pods.subscribe(self._on_pod)
@@ -187,7 +190,7 @@ class Guests:
         elif old is not None and not old.exited:
             raise OSError(f"the guest of {old.key} still runs as process {old.record.pid}")
         folder = Folder(self._directory, uid)
-        record = await launch(connection, peer, hello, vmi, folder, self._office.now(), self.network_bindings())
+        record = await launch(connection, peer, hello, vmi, folder, self._office.now(), self.config())
         record.device_inode = self._devices.inode(record.device_id)
         folder.save(record)
         self._refused.pop(uid, None)

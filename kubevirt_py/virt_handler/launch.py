@@ -18,6 +18,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.plan import Document
+from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.credentials import agent_credentials
 from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.isos import IsoImage, iso_images
@@ -25,12 +26,16 @@ from kubevirt_py.render.launcher_pod import guest_grace_s
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
 from kubevirt_py.render.machine.cpu import cpu_from_domain
 from kubevirt_py.render.machine.disks import is_read_only
+from kubevirt_py.render.machine.firmware import acpi_volumes
 from kubevirt_py.render.network.annotations import in_mesh
 from kubevirt_py.render.network.binding import plan_links
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.render.network.resolv import parse_resolv
 from kubevirt_py.render.pod_files import pod_files
+from kubevirt_py.render.resources import is_pinned
+from kubevirt_py.render.shares import socket_path
 from kubevirt_py.virt_handler import secretfolder
+from kubevirt_py.virt_handler.hostcpus import own_cells
 from kubevirt_py.virt_handler.iso import make_iso
 from kubevirt_py.virt_handler.links import plumb, read_links
 from kubevirt_py.virt_handler.peers import Peer
@@ -49,8 +54,9 @@ OPEN_S = 60.0
 EXEC_S = 60.0
 SECRET_BYTES = 7 << 20
 """A Secret or ConfigMap holds at most 1 MiB; a byte takes up to 6 characters of JSON."""
-SOCKETS = ("qmp", "serial0", "agent")
+MONITOR = "qmp"
 _VHOST = "/dev/vhost-net"
+_VHOST_VSOCK = "/dev/vhost-vsock"
 
 
 class LaunchRefused(Exception):
@@ -110,9 +116,9 @@ async def launch(
     vmi: HostedInstance,
     folder: Folder,
     now: datetime,
-    plugins: Mapping[str, Document],
+    config: ClusterConfig,
 ) -> Record:
-    """Returns when QEMU has replaced the stub (or the stub died: its pidfd tells). `plugins` bind networks, by name.
+    """Returns when QEMU has replaced the stub (or the stub died: its pidfd tells).
 
     Raises LaunchRefused for what another attempt cannot mend; OSError and others are worth another attempt, which
     finds the network plan of this one in the folder.
@@ -122,7 +128,7 @@ async def launch(
         steps = pod_files(spec, tuple(vmi.status.get("volumeStatus") or ()))
         vcpus = cpu_from_domain(spec.get("domain") or {}, Facts(kvm=hello.kvm)).count
         await connection.send({"open": [msgspec.to_builtins(step) for step in steps]})
-        record = await _wired_record(peer, hello, vmi, spec, folder, vcpus, plugins)
+        record = await _wired_record(peer, hello, vmi, spec, folder, vcpus, config.network_bindings)
         with _descriptors() as held:
             wires = await _wire(peer, record.network, held, vhost=hello.kvm)
             files, secrets = await _opened(connection, [step.name for step in steps if step.do == "secret"])
@@ -130,8 +136,11 @@ async def launch(
             record.secrets = _secret_folders(peer, files)
             images = iso_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
             copies = await _add_images(images, spec, files, held)
-            machine = _machine(vmi, spec, hello, files, wires, now, ignition=_add_ignition(vmi, held))
-            _add_sockets(folder, held)
+            _add_acpi_tables(spec, secrets, held)
+            cid = _add_vsock(vmi, spec, held)
+            facts = await _facts(spec, peer, hello, config, now)
+            machine = _machine(vmi, spec, facts, files, wires, ignition=_add_ignition(vmi, held), vsock_cid=cid)
+            _add_sockets(folder, machine, held)
             record.machine = machine
             folder.save(record)
             await _hand_over(connection, machine, copies, held)
@@ -269,24 +278,56 @@ async def _add_images(
 def _machine(
     vmi: HostedInstance,
     spec: Document,
-    hello: Hello,
+    facts: Facts,
     files: Mapping[str, _OpenedFile],
     wires: tuple[NicWire, ...],
-    now: datetime,
     *,
     ignition: bool,
+    vsock_cid: int,
 ) -> Machine:
     disks = {}
     for name, file in files.items():
         role, _, volume = name.partition(".")
         if role == "disk":
             base = files.get(f"base.{volume}")
-            facts: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
-            disks[volume] = msgspec.convert({**facts, "direct": file.direct, "size_bytes": file.size}, DiskFile)
-    attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition)
-    facts_now = Facts(kvm=hello.kvm, arch=spec.get("architecture") or "amd64", now=rfc3339(now))
+            known: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
+            disks[volume] = msgspec.convert({**known, "direct": file.direct, "size_bytes": file.size}, DiskFile)
+    attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition, vsock_cid=vsock_cid)
     meta = vmi.metadata
-    return machine_from_vmi(f"{meta.namespace}_{meta.name}", meta.uid, spec, facts_now, attachments)
+    return machine_from_vmi(f"{meta.namespace}_{meta.name}", meta.uid, spec, facts, attachments)
+
+
+async def _facts(spec: Document, peer: Peer, hello: Hello, config: ClusterConfig, now: datetime) -> Facts:
+    """What the machine depends on beside the spec: this node, the pod's own CPUs, the cluster's settings."""
+    return Facts(
+        kvm=hello.kvm,
+        arch=spec.get("architecture") or "amd64",
+        now=rfc3339(now),
+        smbios=config.smbios,
+        free_page_reporting=not config.disable_free_page_reporting,
+        balloon_stats_s=config.memballoon_stats_period_s,
+        cells=await anyio.to_thread.run_sync(own_cells, peer.pid) if is_pinned(spec) else {},
+    )
+
+
+def _add_acpi_tables(spec: Document, secrets: Mapping[str, Mapping[str, bytes]], held: Descriptors) -> None:
+    """Raises ValueError for a Secret without the table it is named for."""
+    for table, volume in acpi_volumes(spec.get("domain") or {}).items():
+        content = secrets.get(volume, {}).get(f"{table}.bin")
+        if content is None:
+            raise ValueError(f"firmware.acpi.{table}NameRef: the secret of volume {volume} has no file {table}.bin")
+        held.add(f"acpi.{table}", (fd := os.memfd_create(table)))
+        os.write(fd, content)
+
+
+def _add_vsock(vmi: HostedInstance, spec: Document, held: Descriptors) -> int:
+    """The guest's address on VSOCK if it has one and the node can; its descriptor is then among the others."""
+    wanted = ((spec.get("domain") or {}).get("devices") or {}).get("autoattachVSOCK")
+    cid = int(vmi.status.get("VSOCKCID") or 0)
+    if not wanted or not cid or not os.access(_VHOST_VSOCK, os.R_OK | os.W_OK):
+        return 0
+    held.add("vsock", os.open(_VHOST_VSOCK, os.O_RDWR | os.O_CLOEXEC))
+    return cid
 
 
 def _add_ignition(vmi: HostedInstance, held: Descriptors) -> bool:
@@ -299,8 +340,8 @@ def _add_ignition(vmi: HostedInstance, held: Descriptors) -> bool:
     return True
 
 
-def _add_sockets(folder: Folder, held: Descriptors) -> None:
-    for name in SOCKETS:
+def _add_sockets(folder: Folder, machine: Machine, held: Descriptors) -> None:
+    for name in (MONITOR, *machine.devices.sockets):
         held.add(name, listening(folder.socket(name)))
 
 
@@ -317,7 +358,9 @@ def listening(path: str) -> int:
 async def _hand_over(connection: Connection, machine: Machine, copies: list[Document], held: Descriptors) -> None:
     for given, fds in held.batches():
         await connection.send({"take": given}, fds)
-    await connection.send({"exec": list(argv(machine)), "copies": copies})
+    shares = [{"name": f"fs.{item.name}", "socket": socket_path(item.name)} for item in machine.filesystems]
+    tpm = bool(machine.devices.tpm)
+    await connection.send({"exec": list(argv(machine)), "copies": copies, "shares": shares, "tpm": tpm})
     try:
         with anyio.fail_after(EXEC_S):
             await connection.ended()

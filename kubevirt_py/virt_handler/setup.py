@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from kubevirt_py.render.machine import Machine
+from kubevirt_py.virt_handler.hostcpus import pin
 from kubevirt_py.virt_handler.launch import listening
 from kubevirt_py.virt_handler.qmp import Session
 from kubevirt_py.virt_handler.records import Folder, Record
@@ -21,6 +22,8 @@ async def set_up(session: Session, record: Record, folder: Folder) -> bool:
     Raises MonitorGone and MonitorError as the session does; what was done already may be done again.
     """
     if not record.ready and record.machine is not None:
+        if record.machine.pins is not None:
+            await pin(session, record.pid, record.machine.pins)
         await _finish(session, record.machine, folder)
         board = str(await session.execute("qom-get", {"path": "/machine", "property": "type"}))
         record.machine_type = board.removesuffix("-machine")
@@ -42,7 +45,7 @@ def selinux_context(pid: int) -> str:
 
 
 async def _finish(session: Session, machine: Machine, folder: Folder) -> None:
-    """VNC takes a listening socket only over QMP; so do links that start down."""
+    """What can be said over QMP only: VNC's listening socket, links that start down, how often the balloon reports."""
     if machine.graphics is not None:
         fd = listening(folder.socket("vnc"))
         try:
@@ -51,6 +54,9 @@ async def _finish(session: Session, machine: Machine, folder: Folder) -> None:
             os.close(fd)
         address = {"type": "fd", "str": "vnc-listen"}
         await session.execute("display-update", {"type": "vnc", "addresses": [address]})
+    if machine.devices.balloon is not None and machine.devices.balloon_stats_s:
+        period = {"property": "guest-stats-polling-interval", "value": machine.devices.balloon_stats_s}
+        await session.execute("qom-set", {"path": "/machine/peripheral/balloon0", **period})
     for nic in machine.nics:
         if not nic.link_up:
             await session.execute("set_link", {"name": f"nic.{nic.name}", "up": False})

@@ -31,6 +31,8 @@ from kubevirt_py.virt_handler.seqpacket import Connection
 TICK_S = 5.0
 REBOOT_S = 120.0
 """How long a guest may take to follow the power button of a soft reboot; what it does later is its own wish."""
+WATCHDOG_NEWS_S = 60.0
+"""Least time between two events about a guest's watchdog."""
 CALM_S = 0.02
 """Least time between two looks at a guest, however many events it makes."""
 STEP_S = 30.0
@@ -56,6 +58,7 @@ class Steering:
         self._ended_at: float | None = None
         self._io_errors = 0
         self._io_error_at: float | None = None
+        self._watchdog_told_at = -WATCHDOG_NEWS_S
 
     def poke(self) -> None:
         """Something about this guest or its VMI changed: think again soon."""
@@ -101,11 +104,21 @@ class Steering:
             self._end(outcome_of_shutdown(data, None))
         elif event == "GUEST_PANICKED":
             self._end(PANIC)
+        elif event == "WATCHDOG":
+            self._tell_of_watchdog(str(data.get("action"))[:16])
         elif event == "BLOCK_IO_ERROR":
             extra = {"vmi": str(self._hosted.key), "disk": str(data.get("device"))[:64]}
             log.warning("the guest's disk failed", extra=extra)
         self._stale = True
         self.poke()
+
+    def _tell_of_watchdog(self, action: str) -> None:
+        """Not more than once in a while, however often a guest lets it expire."""
+        now = anyio.current_time()
+        if now >= self._watchdog_told_at + WATCHDOG_NEWS_S:
+            self._watchdog_told_at = now
+            note = f"The guest's watchdog expired: {'poweroff' if action == 'pause' else action}"
+            self._hosted.tell(names.WATCHDOG_EXPIRED, note, warning=True)
 
     def _end(self, outcome: Outcome) -> None:
         """The guest has ended; the first word about it stands, also after a restart of the agent."""
