@@ -147,7 +147,13 @@ _CONFIGURATION: dict[str, Row] = {
     "memBalloonStatsPeriod": Effect("seconds between two looks at the guest's memory statistics; 0 for none", STARTED),
     "migrations": Refused("live migration", (None, {})),
     "minCPUModel": Effect("nodes offer no CPU model that is older", AT_ONCE),
-    "network.binding": Refused("network binding plugins", (None, {})),
+    "network.binding": Effect("plugins that bind networks, attached by tap or managedTap", STARTED),
+    "network.binding{}.computeResourceOverhead": Refused("resources for network binding plugins", (None, {})),
+    "network.binding{}.downwardAPI": Refused("device information for network binding plugins"),
+    "network.binding{}.migration": Refused("migration of guests with network binding plugins", (None, {})),
+    "network.binding{}.sidecarImage": Refused(
+        "helper containers of network binding plugins, which speak libvirt's XML"
+    ),
     "network.defaultNetworkInterface": Effect("binding of a VMI that names no network", ADMITTED),
     "network.permitBridgeInterfaceOnPodNetwork": Effect("whether the pod network may be bridged", ADMITTED),
     "network.permitSlirpInterface": Refused("slirp, which is no more; use masquerade"),
@@ -215,8 +221,12 @@ def _places(value: Any, parts: list[str], path: str) -> Iterator[tuple[str, Any]
     if not parts:
         yield path, value
         return
-    key = parts[0].removesuffix("[]")
+    key = parts[0].removesuffix("[]").removesuffix("{}")
     if not isinstance(value, dict) or value.get(key) is None:
+        return
+    if parts[0].endswith("{}"):
+        for name, item in value[key].items():
+            yield from _places(item, parts[1:], f"{path}.{key}[{name}]")
         return
     if key == parts[0]:
         yield from _places(value[key], parts[1:], f"{path}.{key}")

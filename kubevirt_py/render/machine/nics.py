@@ -11,12 +11,13 @@ from kubevirt_py.render.machine.wiring import NicWire, Option, descriptor, optio
 _DRIVERS = {
     "virtio": "virtio-net-pci",
     "e1000e": "e1000e",
+    "igb": "igb",
     "e1000": "e1000",
     "rtl8139": "rtl8139",
     "ne2k_pci": "ne2k_pci",
     "pcnet": "pcnet",
 }
-_EXPRESS = ("virtio", "e1000e")
+_EXPRESS = ("virtio", "e1000e", "igb")
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):

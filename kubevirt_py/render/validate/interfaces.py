@@ -24,7 +24,13 @@ from kubevirt_py.render.validate.networks import is_primary
 from kubevirt_py.render.validate.text import dns_label, pci_address
 
 BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "macvtap", "binding")
-MODELS = ("virtio", "e1000", "e1000e", "ne2k_pci", "pcnet", "rtl8139")
+GONE = {
+    "macvtap": "this binding is now a plugin: register it in network.binding of the KubeVirt resource, or use bridge",
+    "passt": "this spelling no longer exists; use passtBinding",
+    "slirp": "the slirp binding no longer exists; use masquerade",
+    "sriov": "no node of this cluster has network cards with virtual functions to pass through; use bridge",
+}
+MODELS = ("virtio", "e1000", "e1000e", "igb", "ne2k_pci", "pcnet", "rtl8139")
 PROTOCOLS = ("TCP", "UDP")
 STATES = ("up", "down", "absent")
 PORT_RANGES_GATE = "PortRangesSpec"
@@ -73,10 +79,14 @@ def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterat
     yield from at_least(f"{field}.acpiIndex", interface.get("acpiIndex"), 0)
     yield from _mac(interface.get("macAddress"), f"{field}.macAddress")
     yield from _dhcp(interface.get("dhcpOptions") or {}, f"{field}.dhcpOptions")
-    if "slirp" in interface:
-        yield Cause(f"{field}.slirp", NOT_SUPPORTED, "the slirp binding no longer exists; use masquerade")
-    if interface.get("state") == "absent" and "bridge" not in interface:
-        yield Cause(f"{field}.state", INVALID, "only an interface with binding bridge can be absent")
+    yield from (Cause(f"{field}.{name}", NOT_SUPPORTED, why) for name, why in GONE.items() if name in interface)
+    plugin = (interface.get("binding") or {}).get("name")
+    if plugin is not None and plugin not in config.network_bindings:
+        known = ", ".join(sorted(config.network_bindings)) or "none"
+        why = f"no plugin is named {plugin!r} in network.binding of the KubeVirt resource; there are: {known}"
+        yield Cause(f"{field}.binding.name", NOT_FOUND, why)
+    if interface.get("state") == "absent" and "bridge" not in interface and "binding" not in interface:
+        yield Cause(f"{field}.state", INVALID, "only an interface with binding bridge or of a plugin can be absent")
 
 
 def _on_network(interface: Document, network: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:

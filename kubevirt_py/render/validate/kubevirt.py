@@ -10,7 +10,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.api.v1.kubevirt import KubeVirt
 from kubevirt_py.plan import Document
-from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, Cause, at_least, between, one_of
+from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, REQUIRED, Cause, at_least, between, one_of
 from kubevirt_py.render.config import unusable
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.customize import misfits
@@ -27,6 +27,7 @@ INTERFACES = ("bridge", "masquerade")
 LATER_INTERFACES = ("passt",)
 MAX_VERBOSITY = 9
 PATCH_TYPES = ("strategic", "merge", "json")
+ATTACHMENTS = ("tap", "managedTap")
 UNINSTALL_STRATEGIES = ("RemoveWorkloads", "BlockUninstallIfWorkloadsExist")
 UPDATE_METHODS = ("LiveMigrate", "Evict")
 
@@ -126,6 +127,11 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
         )
     else:
         yield from one_of(f"{base}.network.defaultNetworkInterface", interface, INTERFACES)
+    for name, plugin in ((conf.get("network") or {}).get("binding") or {}).items():
+        field = f"{base}.network.binding[{name}].domainAttachmentType"
+        if not plugin.get("domainAttachmentType"):
+            yield Cause(field, REQUIRED, f"must say how guests are attached: {', '.join(ATTACHMENTS)}")
+        yield from one_of(field, plugin.get("domainAttachmentType"), ATTACHMENTS)
     yield from at_least(f"{base}.virtualMachineInstancesPerNode", conf.get("virtualMachineInstancesPerNode"), 1)
     live = conf.get("liveUpdateConfiguration") or {}
     for key in ("maxHotplugRatio", "maxCpuSockets"):

@@ -37,8 +37,9 @@ def leaves(part: Document, path: str) -> Iterator[str]:
 
 def below(part: Document, path: str) -> Document:
     """The schema at a path of the rows."""
-    for name in path.replace("[]", ".[]").split("."):
-        part = part["items"] if name == "[]" else part["properties"][name]
+    steps = {"[]": "items", "{}": "additionalProperties"}
+    for name in path.replace("[]", ".[]").replace("{}", ".{}").split("."):
+        part = part[steps[name]] if name in steps else part["properties"][name]
     return part
 
 
@@ -69,7 +70,8 @@ def test_what_is_refused_is_refused_by_its_name(path: str) -> None:
     assert isinstance(row, Refused)
     value: Any = next((value for value in part.get("enum", ()) if value not in row.but), None) or filled(part)
     for name in reversed(path.split(".")):
-        value = {name.removesuffix("[]"): [value] if name.endswith("[]") else value}
+        held = [value] if name.endswith("[]") else {"one": value} if name.endswith("{}") else value
+        value = {name.removesuffix("[]").removesuffix("{}"): held}
     causes = validate_kubevirt({"metadata": {"name": "kubevirt", "namespace": "kubevirt"}, "spec": value})
-    place = "spec." + path.replace("[]", "[0]")
+    place = "spec." + path.replace("[]", "[0]").replace("{}", "[one]")
     assert any(cause.field == place and "not supported yet" in cause.message for cause in causes), causes

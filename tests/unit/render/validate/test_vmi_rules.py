@@ -255,6 +255,14 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     "an interface without binding": ({NIC: {"name": "default"}}, NIC, causes.REQUIRED, "masquerade"),
     "two bindings": ({f"{NIC}.bridge": {}}, NIC, causes.INVALID, "only one"),
     "slirp": ({NIC: {"name": "default", "slirp": {}}}, f"{NIC}.slirp", causes.NOT_SUPPORTED, "masquerade"),
+    "SR-IOV": ({NIC: {"name": "default", "sriov": {}}}, f"{NIC}.sriov", causes.NOT_SUPPORTED, "virtual functions"),
+    "macvtap": ({NIC: {"name": "default", "macvtap": {}}}, f"{NIC}.macvtap", causes.NOT_SUPPORTED, "plugin"),
+    "an unknown plugin": (
+        {NIC: {"name": "default", "binding": {"name": "fast"}}},
+        f"{NIC}.binding.name",
+        causes.NOT_FOUND,
+        "network.binding",
+    ),
     "no such model": ({f"{NIC}.model": "ne1000"}, f"{NIC}.model", causes.NOT_SUPPORTED, "e1000e"),
     "a short MAC address": ({f"{NIC}.macAddress": "02:00"}, f"{NIC}.macAddress", causes.INVALID, "02:00:00:12:34:56"),
     "a multicast MAC address": (
