@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import Pod
 from kubevirt_py.decide import patches, pods
@@ -12,6 +14,7 @@ from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.plan import Create, Document, JsonPatch, Plan
 from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.launcher_pod import launcher_pod
+from kubevirt_py.render.persistent_state import keeps_state, state_claim
 from kubevirt_py.render.pod_volumes import claims_of
 
 
@@ -29,11 +32,17 @@ def create_pod(s: VmiSnapshot, attempt: int) -> Plan:
     """Create the pod of `attempt`; the VMI's finalizer is put on first where admission has not done it."""
     meta = s.vmi.metadata
     block = [name for name, claim in s.claims.items() if claim.spec.volume_mode == "Block"]
-    body = launcher_pod(vmi_document(s), s.config, s.launcher_image, attempt=attempt, block_claims=block)
+    document, claim = vmi_document(s), s.state_claim
+    made: tuple[Create, ...] = ()
+    if keeps_state(s.spec) and not claim:
+        state = state_claim(document, s.config.vm_state_storage_class)
+        claim = state["metadata"]["name"]
+        made = (Create(kinds.PVC, state, owner_uid=state["metadata"]["ownerReferences"][0]["uid"]),)
+    body = launcher_pod(document, s.config, s.launcher_image, attempt=attempt, block_claims=block, state_claim=claim)
     note = f"Created virtual machine pod {body['metadata']['name']}"
     create = Create(kinds.POD, body, owner_uid=meta.uid)
     return Plan(
-        do=(*_finalize(s), create),
+        do=(*_finalize(s), *made, create),
         events=(event(kinds.VMI, s.vmi, names.SUCCESSFUL_CREATE, note),),
     )
 
@@ -59,6 +68,7 @@ def vmi_document(s: VmiSnapshot) -> Document:
             "uid": meta.uid,
             "labels": dict(meta.labels),
             "annotations": dict(meta.annotations),
+            "ownerReferences": [msgspec.to_builtins(owner) for owner in meta.owner_references],
         },
         "spec": s.spec,
     }

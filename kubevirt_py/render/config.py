@@ -105,6 +105,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     disable_free_page_reporting: bool = False
     memballoon_stats_period_s: int = 10
     smbios: dict[str, str] = {}
+    vm_state_storage_class: str = ""
     feature_gates: frozenset[str] = frozenset()
     disabled_feature_gates: frozenset[str] = frozenset()
     log_verbosity: dict[str, int] = {}
@@ -164,6 +165,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "disable_free_page_reporting": "disableFreePageReporting" in options,
             "memballoon_stats_period_s": conf.get("memBalloonStatsPeriod"),
             "smbios": conf.get("smbios"),
+            "vm_state_storage_class": conf.get("vmStateStorageClass"),
             "feature_gates": frozenset(dev.get("featureGates") or ()),
             "disabled_feature_gates": frozenset(dev.get("disabledFeatureGates") or ()),
             "log_verbosity": {name: level for name, level in verbosity.items() if isinstance(level, int)},

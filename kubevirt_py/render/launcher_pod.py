@@ -21,6 +21,7 @@ from kubevirt_py.render.overhead import in_guest, overhead_bytes
 from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
 from kubevirt_py.render.resources import compute_resources
 from kubevirt_py.render.scheduling import affinity, node_selector, tolerations
+from kubevirt_py.render.shares import server
 
 COMPUTE = "compute"
 DEFAULT_GRACE_S = 30
@@ -46,15 +47,23 @@ UNSHARED_ANNOTATIONS = (
 
 
 def launcher_pod(
-    vmi: Document, config: ClusterConfig, image: str, *, attempt: int = 0, block_claims: Collection[str] = ()
+    vmi: Document,
+    config: ClusterConfig,
+    image: str,
+    *,
+    attempt: int = 0,
+    block_claims: Collection[str] = (),
+    state_claim: str = "",
 ) -> Document:
     """The pod document for a VMI document.
 
     `attempt` counts pods of this VMI that died before the guest started; it is part of the pod's
-    name. `block_claims` are the names of claims with volumeMode Block.
+    name. `block_claims` are the names of claims with volumeMode Block, `state_claim` that of the
+    claim with the firmware's and TPM's state.
     """
     spec = vmi["spec"]
-    volumes = pod_volumes(spec, block_claims)
+    volumes = pod_volumes(spec, block_claims, state_claim)
+    compute = _compute(spec, config, image, volumes)
     pod_spec: Document = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -70,7 +79,7 @@ def launcher_pod(
             "runAsNonRoot": True,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_compute(spec, config, image, volumes)],
+        "containers": [compute],
         "volumes": volumes.volumes,
     }
     pod_spec |= {name: spec[name] for name in COPIED_FIELDS if spec.get(name)}
@@ -78,6 +87,8 @@ def launcher_pod(
         "affinity": affinity(spec, config),
         "tolerations": tolerations(spec, config),
         "runtimeClassName": config.default_runtime_class,
+        "serviceAccountName": service_account(spec),
+        "initContainers": [server(mount, config, image, compute["resources"]) for mount in volumes.shares],
         "imagePullSecrets": [
             {"name": name} for name in dict.fromkeys((*config.image_pull_secrets, *volumes.pull_secrets))
         ],

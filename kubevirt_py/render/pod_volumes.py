@@ -15,10 +15,11 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
 from kubevirt_py.render.cloudinit import credential_volume, key_secrets
 from kubevirt_py.render.config_volumes import projection
-from kubevirt_py.render.hotplug_volumes import boot_spec
-from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.credentials import agent_secrets
+from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.machine.devices import logs_serial
+from kubevirt_py.render.persistent_state import VOLUME as STATE_VOLUME
+from kubevirt_py.render.shares import SOCKETS_VOLUME, share_names
 
 EPHEMERAL_VOLUME = "ephemeral-disks"
 PRIVATE_VOLUME = "private"
@@ -33,26 +34,37 @@ SECRET_REFS = ("secretRef", "userDataSecretRef", "networkDataSecretRef")
 class PodVolumes:
     """What the VMI's volumes add to the pod and its compute container."""
 
+    shared: tuple[str, ...] = ()
     volumes: list[Document] = field(default_factory=list)
     mounts: list[Document] = field(default_factory=list)
     devices: list[Document] = field(default_factory=list)
     pull_secrets: list[str] = field(default_factory=list)
+    shares: list[Document] = field(default_factory=list)
+    """Mounts of the servers of shared file systems, each in a container of its own."""
 
     def add(self, volume: Document, path: str, *, read_only: bool = False) -> None:
         """A pod volume mounted at `path`."""
         self.volumes.append(volume)
-        self.mounts.append({"name": volume["name"], "mountPath": path, **({"readOnly": True} if read_only else {})})
+        mount = {"name": volume["name"], "mountPath": path, **({"readOnly": True} if read_only else {})}
+        (self.shares if volume["name"] in self.shared else self.mounts).append(mount)
 
 
-def pod_volumes(spec: Document, block_claims: Collection[str] = ()) -> PodVolumes:
-    """Volumes for a VMI spec but for hotpluggable ones; claims named in `block_claims` have volumeMode Block."""
+def pod_volumes(spec: Document, block_claims: Collection[str] = (), state_claim: str = "") -> PodVolumes:
+    """Volumes for a VMI spec but for hotpluggable ones; claims named in `block_claims` have volumeMode Block.
+
+    `state_claim` names the claim that keeps firmware and TPM state, where the VMI has one.
+    """
     spec = boot_spec(spec)
-    out = PodVolumes()
+    out = PodVolumes(shared=share_names(spec))
     out.add({"name": PRIVATE_VOLUME, "emptyDir": {}}, names.PRIVATE_DIR)
     out.add({"name": EPHEMERAL_VOLUME, "emptyDir": {}}, names.EPHEMERAL_DIR)
     if logs_serial((spec.get("domain") or {}).get("devices") or {}):
         log = {"medium": "Memory", "sizeLimit": SERIAL_LOG_SIZE}
         out.add({"name": SERIAL_LOG_VOLUME, "emptyDir": log}, names.SERIAL_LOG_DIR)
+    if out.shared:
+        out.add({"name": SOCKETS_VOLUME, "emptyDir": {}}, names.SHARES_DIR)
+    if state_claim:
+        out.add({"name": STATE_VOLUME, "persistentVolumeClaim": {"claimName": state_claim}}, names.STATE_DIR)
     for volume in spec.get("volumes") or ():
         if image := volume.get("containerDisk"):
             _add_image(out, volume["name"], image)

@@ -173,7 +173,7 @@ _CONFIGURATION: dict[str, Row] = {
     "virtualMachineOptions.disableFreePageReporting": Effect("free pages stay the guest's", STARTED),
     "virtualMachineOptions.disableSerialConsoleLog": Ignored("serial consoles are logged only where a VMI asks for it"),
     "vmRolloutStrategy": Effect("Stage: changes of a running VM wait for its restart", AT_ONCE),
-    "vmStateStorageClass": Refused("persistent state of firmware and TPM"),
+    "vmStateStorageClass": Effect("storage class, shared by nodes, of persistent firmware and TPM state", STARTED),
     f"webhookConfiguration.{_LIMITS}": Effect("requests per second of admission to the API server", AT_ONCE),
 }
 ROWS: dict[str, Row] = _SPEC | {f"configuration.{path}": row for path, row in _CONFIGURATION.items()}

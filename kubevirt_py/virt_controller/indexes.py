@@ -6,13 +6,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from kubevirt_py.api.views import VirtualMachineInstance
+from kubevirt_py.api.names import PERSISTENT_STATE
+from kubevirt_py.api.views import PersistentVolumeClaim, VirtualMachineInstance
 from kubevirt_py.decide.references import Named
 from kubevirt_py.render.pod_volumes import claims_of
 
 OWNER = "owner"
 CLAIM = "claim"
 NODE = "node"
+STATE = "state"
 
 
 def by_owner(view: Named) -> Iterable[str]:
@@ -24,6 +26,12 @@ def by_owner(view: Named) -> Iterable[str]:
 def by_claim(vmi: VirtualMachineInstance) -> Iterable[str]:
     """namespace/name of every claim a VMI uses."""
     return (f"{vmi.metadata.namespace}/{claim}" for claim in claims_of(msgspec.json.decode(vmi.spec)))
+
+
+def by_state(claim: PersistentVolumeClaim) -> Iterable[str]:
+    """namespace/name of the VMI whose firmware and TPM state a claim keeps. As upstream, its label says so."""
+    vmi = claim.metadata.labels.get(PERSISTENT_STATE)
+    return (f"{claim.metadata.namespace}/{vmi}",) if vmi else ()
 
 
 def by_node(vmi: VirtualMachineInstance) -> Iterable[str]:

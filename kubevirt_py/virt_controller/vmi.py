@@ -16,7 +16,7 @@ from kubevirt_py.live_config import LiveConfig
 from kubevirt_py.plan import Failure, Key
 from kubevirt_py.reconcile import Manager, mapped, owns
 from kubevirt_py.render.pod_volumes import claims_of
-from kubevirt_py.virt_controller.indexes import CLAIM, OWNER, by_claim, by_owner
+from kubevirt_py.virt_controller.indexes import CLAIM, OWNER, STATE, by_claim, by_owner, by_state
 from kubevirt_py.virt_controller.settling import Settling
 
 LAUNCHER_PODS = f"{APP_LABEL}={VIRT_LAUNCHER}"
@@ -30,7 +30,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
     vmis = manager.store(VMI, indexes={CLAIM: by_claim})
     pods = manager.store(POD, labels=LAUNCHER_PODS, indexes={OWNER: by_owner})
     attachments = manager.store(POD, labels=ATTACHMENT_PODS, indexes={OWNER: by_owner})
-    claims = manager.store(PVC)
+    claims = manager.store(PVC, indexes={STATE: by_state})
     vms, classes = manager.store(VM), manager.store(STORAGE_CLASS)
 
     def users(claim: PersistentVolumeClaim) -> Iterable[Key]:
@@ -65,6 +65,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
             config=config(),
             launcher_image=launcher_image,
             claims=used,
+            state_claim=next((one.metadata.name for one in claims.by(STATE, str(key))), ""),
             owner_exists=vm is not None and owner is not None and vm.metadata.uid == owner.uid,
             settle_s=max(settling.left_s(), doubt_s(key.namespace)),
             failure=failure,

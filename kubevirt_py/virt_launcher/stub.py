@@ -6,14 +6,15 @@ It speaks JSON with descriptors over SOCK_SEQPACKET to the node agent, whose soc
     agent  {"open": [step, ...]}              what to open or make, by name (render/pod_files.py)
     stub   {"opened": {name: facts}}          with the descriptors of the "secret" steps, in order
     agent  {"take": [name, ...]}              descriptors, as often as needed
-    agent  {"exec": argv, "copies": [...]}    tokens @fd:name@ stand for descriptors
+    agent  {"exec": argv, ...}                tokens @fd:name@ stand for descriptors; with "copies" to put in place,
+                                              "shares" to connect, and whether to start a "tpm"
     either {"error": text}                    the end of this pod
 
 End of file on the socket tells the agent that exec succeeded; should the agent restart, the stub begins again.
 `virt-launcher shutdown` is the pod's preStop hook: it returns when the guest is off. `virt-launcher probe NAME` asks
 the agent for the outcome of one of the VMI's probes: {"probe": NAME}, answered by {"code": 0, "output": text}.
-Only the standard library is imported, and little of it, since this runs before each guest.
 `virt-launcher attach` is an attachment pod: {"attach": 1}, then it answers "open" with all descriptors.
+Only the standard library is imported, and little of it, since this runs before each guest.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import socket
 import sys
 import time
 
+from kubevirt_py.virt_launcher.companions import call, start_tpm
 from kubevirt_py.virt_launcher.files import Refused, copy_out, perform
 
 AGENT_SOCKET = os.environ.get("VIRT_LAUNCHER_AGENT_SOCKET", "/run/kubevirt-agent/launcher.sock")
@@ -109,17 +111,15 @@ def serve(conn: socket.socket) -> None:
                 table.update(zip(message["take"], fds, strict=True))
             if "exec" in message:
                 copy_out(message["copies"], table)
+                call(message["shares"], table)
+                if message["tpm"]:
+                    start_tpm(table)
                 become(message["exec"], table)
     finally:
         for fd in table.values():
             os.close(fd)
 
 
-def probe(name: str) -> int:
-    """A probe of the kubelet. An agent that is away proves nothing: then a guest that lives stays alive."""
-    conn = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
-    try:
-        conn.connect(AGENT_SOCKET)
 def attach(conn: socket.socket) -> None:
     """An attachment pod: open volumes as the agent asks, and live for as long as they are in use."""
     conn.send(b'{"attach": 1}')
@@ -137,6 +137,11 @@ def attach(conn: socket.socket) -> None:
                 os.close(fd)
 
 
+def probe(name: str) -> int:
+    """A probe of the kubelet. An agent that is away proves nothing: then a guest that lives stays alive."""
+    conn = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    try:
+        conn.connect(AGENT_SOCKET)
         conn.send(json.dumps({"probe": name}).encode())
         answer, _ = receive(conn)
     except OSError as error:

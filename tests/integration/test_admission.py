@@ -120,7 +120,11 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
     ),
     "a bad quantity": ({f"{SPEC}.domain.memory.guest": "64 MB"}, f"{SPEC}.domain.memory.guest", "64 MB"),
     "zero CPUs": ({f"{SPEC}.domain.cpu.cores": 0}, f"{SPEC}.domain.cpu.cores", "at least 1"),
-    "a feature of later": ({f"{SPEC}.domain.devices.tpm": {}}, f"{SPEC}.domain.devices.tpm", "not supported yet"),
+    "a feature of later": (
+        {f"{SPEC}.domain.devices.gpus": [{"name": "g", "deviceName": "d"}]},
+        f"{SPEC}.domain.devices.gpus",
+        "not supported yet",
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from kubevirt_py.render.causes import (
     REQUIRED,
     Cause,
     at_least,
+    needs_gate,
     one_of,
     unique,
 )
@@ -25,6 +26,10 @@ ERROR_POLICIES = ("stop", "ignore", "report", "enospace")
 IO_MODES = ("default", "native", "threads")
 TRAYS = ("open", "closed")
 MAX_SERIAL = 256
+MAX_TAG = 36
+SHARED_CLAIMS = ("persistentVolumeClaim", "dataVolume")
+SHARED_FILES = ("configMap", "secret", "serviceAccount", "downwardAPI")
+VIRTIOFS_STORAGE_GATE = "EnableVirtioFsStorageVolumes"
 MIN_BLOCK, MAX_BLOCK = 512, 2 << 20
 _SERIAL = re.compile(r"[A-Za-z0-9_.+-]*")
 
@@ -36,8 +41,11 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     volumes = {volume["name"] for volume in spec.get("volumes") or ()}
     for index, disk in enumerate(disks):
         yield from _disk(disk, f"{base}.disks[{index}]", volumes)
+    sources = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     for index, filesystem in enumerate(filesystems):
-        yield from _in_volumes(filesystem["name"], f"{base}.filesystems[{index}].name", volumes)
+        field = f"{base}.filesystems[{index}]"
+        yield from _in_volumes(filesystem["name"], f"{field}.name", volumes)
+        yield from _filesystem(filesystem["name"], sources.get(filesystem["name"]), field, config)
     yield from unique(
         [
             *((f"{base}.disks[{index}].name", disk["name"]) for index, disk in enumerate(disks)),
@@ -46,6 +54,20 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         "name",
     )
     yield from _boot_orders(devices, base)
+
+
+def _filesystem(name: str, volume: Document | None, field: str, config: ClusterConfig) -> Iterator[Cause]:
+    """What virtiofs can share: claims with files, and what Kubernetes keeps as files."""
+    if len(name) > MAX_TAG:
+        yield Cause(f"{field}.name", INVALID, f"is also the tag to mount it by, so at most {MAX_TAG} characters long")
+    if volume is None:
+        return
+    if any(source in volume for source in SHARED_CLAIMS):
+        if not config.gate(VIRTIOFS_STORAGE_GATE):
+            yield needs_gate(f"{field}.virtiofs", VIRTIOFS_STORAGE_GATE)
+    elif not any(source in volume for source in SHARED_FILES):
+        allowed = ", ".join((*SHARED_CLAIMS, *SHARED_FILES))
+        yield Cause(f"{field}.name", NOT_SUPPORTED, f"volume {name!r} cannot be shared; use a volume of: {allowed}")
 
 
 def _boot_orders(devices: Document, base: str) -> Iterator[Cause]:

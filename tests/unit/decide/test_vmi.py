@@ -91,6 +91,21 @@ def test_bound_pod_hands_the_vmi_to_the_node_in_one_patch() -> None:
     assert condition(result, "Ready")["reason"] == "GuestNotRunning"
 
 
+def test_state_of_the_tpm_gets_a_claim_before_its_pod() -> None:
+    spec = {"domain": {"memory": {"guest": "64M"}, "devices": {"tpm": {"persistent": True}}}}
+    claim, made = (action.body for action in decide(vmi_snapshot(vmi(spec=spec))).do)  # type: ignore[union-attr]
+    assert claim["kind"] == "PersistentVolumeClaim"
+    assert claim["metadata"]["labels"]["persistent-state-for"] == "testvm"
+    assert [owner["kind"] for owner in claim["metadata"]["ownerReferences"]] == ["VirtualMachine"]
+    assert _state_volumes(made) == [{"claimName": claim["metadata"]["name"]}]
+    (again,) = (action.body for action in decide(vmi_snapshot(vmi(spec=spec), state_claim="restored")).do)  # type: ignore[union-attr]
+    assert _state_volumes(again) == [{"claimName": "restored"}]
+
+
+def _state_volumes(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one["persistentVolumeClaim"] for one in pod["spec"]["volumes"] if one["name"] == "vm-state"]
+
+
 def test_missing_claim_is_named_and_tells_what_to_do() -> None:
     machine = vmi(spec=CLAIM)
     plan = decide(vmi_snapshot(machine))

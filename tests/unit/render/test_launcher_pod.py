@@ -13,6 +13,7 @@ from kubevirt_py.api.quantity import quantity_bytes
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.launcher_pod import launcher_pod, pod_name
 from kubevirt_py.render.machine.memory import guest_memory_bytes
+from kubevirt_py.render.persistent_state import keeps_state
 
 AREA = Path(__file__).parents[2] / "golden" / "launcher_pod"
 CASES = sorted(case.name for case in AREA.iterdir())
@@ -23,7 +24,8 @@ def render(case: str) -> tuple[dict[str, Any], dict[str, Any]]:
     vmi = yaml.safe_load((AREA / case / "vmi.yaml").read_text())
     spec = AREA / case / "config.yaml"
     config = ClusterConfig.from_kubevirt(yaml.safe_load(spec.read_text()) if spec.exists() else {})
-    return vmi, launcher_pod(vmi, config, "localhost/launcher:test", block_claims=BLOCK)
+    state = "state-claim" if keeps_state(vmi["spec"]) else ""
+    return vmi, launcher_pod(vmi, config, "localhost/launcher:test", block_claims=BLOCK, state_claim=state)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -43,17 +45,19 @@ def test_pod_is_restricted_and_keeps_nothing_of_the_host(case: str) -> None:
     security = container["securityContext"]
     assert security["capabilities"] == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
     assert security["runAsNonRoot"] and not security["allowPrivilegeEscalation"]
-    assert "initContainers" not in spec
+    for server in spec.get("initContainers", ()):
+        assert server["restartPolicy"] == "Always"
+        assert server["securityContext"] == {**security, "capabilities": {"drop": ["ALL"]}}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_mount_and_device_has_its_volume(case: str) -> None:
     _, pod = render(case)
-    (container,) = pod["spec"]["containers"]
+    containers = [*pod["spec"]["containers"], *pod["spec"].get("initContainers", ())]
     volumes = [volume["name"] for volume in pod["spec"]["volumes"]]
-    used = [mount["name"] for mount in container["volumeMounts"] + container.get("volumeDevices", [])]
+    used = [mount["name"] for one in containers for mount in one["volumeMounts"] + one.get("volumeDevices", [])]
     assert len(volumes) == len(set(volumes))
-    assert sorted(used) == sorted(volumes)
+    assert set(used) == set(volumes)
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case != "emulation"])

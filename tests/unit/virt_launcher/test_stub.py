@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevirt_py.virt_launcher import files, stub
+from kubevirt_py.virt_launcher import companions, files, stub
 
-SOURCES = [Path(module.__file__ or "") for module in (stub, files)]
+SOURCES = [Path(module.__file__ or "") for module in (stub, files, companions)]
 
 
 @pytest.fixture
@@ -84,6 +84,46 @@ def test_a_claim_without_a_disk_gets_a_sparse_one_and_keeps_it(tmp_path: Path) -
     assert _perform(step)["a"]["size"] == 4
 
 
+def test_a_file_that_outlives_its_pod_is_seeded_once(tmp_path: Path) -> None:
+    (tmp_path / "template").write_bytes(b"new" * 100)
+    step: dict[str, object] = {"do": "seed", "name": "vars", "root": str(tmp_path), "path": "vars.fd"}
+    step["source"] = str(tmp_path / "template")
+    (tmp_path / "vars.fd").write_bytes(b"cut off")
+    assert _perform(step)["vars"]["size"] == 300
+    (tmp_path / "vars.fd").write_bytes(b"old" * 100)
+    _perform(step)
+    assert (tmp_path / "vars.fd").read_bytes() == b"old" * 100
+
+
+@pytest.mark.parametrize("do", ["seed", "create"])
+def test_what_is_made_in_a_volume_never_follows_a_link(tmp_path: Path, do: str) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (tmp_path / "secret").write_text("not yours")
+    (volume / "disk.img").symlink_to("../secret")
+    with pytest.raises(files.Refused, match="symbolic links"):
+        _perform({"do": do, "name": "a", "root": str(volume), "path": "disk.img", "size": 4096, "source": "/dev/null"})
+    assert (tmp_path / "secret").read_text() == "not yours"
+
+
+def test_servers_of_shares_are_waited_for(tmp_path: Path) -> None:
+    table: dict[str, int] = {}
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "data.sock"))
+        server.listen()
+        companions.call([{"name": "fs.data", "socket": str(tmp_path / "data.sock")}], table)
+        peer, _ = server.accept()
+        with peer, socket.socket(fileno=table["fs.data"]) as ours:
+            ours.sendall(b"x")
+            assert peer.recv(1) == b"x"
+
+
+def test_a_share_without_server_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(companions, "CONNECT_S", 0.0)
+    with pytest.raises(files.Refused, match=r"fs\.data: virtiofsd does not answer"):
+        companions.call([{"name": "fs.data", "socket": str(tmp_path / "none.sock")}], {})
+
+
 def test_secrets_keep_every_byte(tmp_path: Path) -> None:
     content = bytes(range(256)) + b"\r\n"
     (tmp_path / "userdata").write_bytes(content)
@@ -143,6 +183,6 @@ def test_it_is_small_and_needs_the_standard_library_only() -> None:
         imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert len(source.read_text().splitlines()) < 200
-    imported -= {"kubevirt_py.virt_launcher.files"}
+    imported -= {"kubevirt_py.virt_launcher.files", "kubevirt_py.virt_launcher.companions"}
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
     assert not imported & {"asyncio", "logging", "pathlib", "typing"}

@@ -40,6 +40,12 @@ ACCEPTED: dict[str, Document] = {
     "a service account as a disk": _volume(serviceAccount={"serviceAccountName": "robot"}),
     "fields of the pod as a disk": _volume(downwardAPI={"fields": [{"path": "a/b", "fieldRef": {"fieldPath": "f"}}]}),
     "answer files": _volume(sysprep={"configMap": {"name": "unattend"}}),
+    "a config map as a file system": {
+        "domain.devices.filesystems": [{"name": "v", "virtiofs": {}}],
+        "volumes[2]": {"name": "v", "configMap": {"name": "c"}},
+    },
+    "a TPM that remembers": {"domain.devices.tpm": {"persistent": True}},
+    "EFI variables that stay": {"domain.firmware.bootloader.efi": {"persistent": True, "secureBoot": False}},
     "a config drive": {"volumes[1]": {"name": "seed", "cloudInitConfigDrive": {"secretRef": {"name": "x"}}}},
     "SSH keys by cloud-init": {"accessCredentials": [_keys("noCloud")]},
     "direct kernel boot": {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/boot/vmlinuz"}}},
@@ -429,6 +435,33 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "domain.rebootPolicy",
         causes.NOT_SUPPORTED,
         "Terminate",
+    ),
+    "a claim as a file system without its gate": (
+        {
+            "domain.devices.filesystems": [{"name": "v", "virtiofs": {}}],
+            "volumes[2]": {"name": "v", "persistentVolumeClaim": {"claimName": "c"}},
+        },
+        "domain.devices.filesystems[0].virtiofs",
+        causes.NOT_SUPPORTED,
+        "EnableVirtioFsStorageVolumes",
+    ),
+    "an empty disk as a file system": (
+        {
+            "domain.devices.filesystems": [{"name": "v", "virtiofs": {}}],
+            "volumes[2]": {"name": "v", "emptyDisk": {"capacity": "1Gi"}},
+        },
+        "domain.devices.filesystems[0].name",
+        causes.NOT_SUPPORTED,
+        "cannot be shared; use a volume of: persistentVolumeClaim",
+    ),
+    "a tag that is too long": (
+        {
+            "domain.devices.filesystems": [{"name": "v" * 37, "virtiofs": {}}],
+            "volumes[2]": {"name": "v" * 37, "configMap": {"name": "c"}},
+        },
+        "domain.devices.filesystems[0].name",
+        causes.INVALID,
+        "at most 36",
     ),
     "a secret without a name": (_volume(secret={}), "volumes[2].secret.secretName", causes.REQUIRED, "must name"),
     "a long label": (

@@ -1,0 +1,65 @@
+"""File systems shared with the guest by virtiofs: one server for each, in an unprivileged container of its own.
+
+A server is a sidecar of the pod (an init container that is restarted), since a stub that begins again drops its
+connection and virtiofsd then ends. Its socket lies in a directory it shares with QEMU's container; it sees nothing
+of the pod but its own volume.
+"""
+
+from __future__ import annotations
+
+from kubevirt_py.api import names
+from kubevirt_py.plan import Document
+from kubevirt_py.render.config import ClusterConfig
+
+VIRTIOFSD = "/usr/libexec/virtiofsd"
+SOCKETS_VOLUME = "virtiofs-containers"
+REQUESTS = {"cpu": "10m", "memory": "8M"}
+GUARANTEED = {"cpu": "100m", "memory": "80M"}
+"""Without need a server has no limit: pages of guest memory that it fills first are counted as its own."""
+MAX_NAME = 63
+
+
+def share_names(spec: Document) -> tuple[str, ...]:
+    """Names of the volumes that the guest sees as file systems."""
+    devices = (spec.get("domain") or {}).get("devices") or {}
+    return tuple(str(item["name"]) for item in devices.get("filesystems") or ())
+
+
+def socket_path(volume: str) -> str:
+    """Where the server of a volume listens."""
+    return f"{names.SHARES_DIR}/{volume}.sock"
+
+
+def container_name(volume: str) -> str:
+    return f"virtiofs-{volume}"[:MAX_NAME].rstrip("-")
+
+
+def server(mount: Document, config: ClusterConfig, image: str, compute: Document) -> Document:
+    """The container that shares the volume mounted as `mount` says.
+
+    `compute` are the resources of QEMU's container: a pod that is Guaranteed stays so.
+    """
+    limits, requests = compute.get("limits") or {}, compute.get("requests") or {}
+    guaranteed = all(name in limits and limits[name] == requests.get(name) for name in ("cpu", "memory"))
+    volume = mount["name"]
+    command = [VIRTIOFSD, f"--socket-path={socket_path(volume)}", f"--shared-dir={mount['mountPath']}"]
+    return {
+        "name": container_name(volume),
+        "image": image,
+        "imagePullPolicy": config.image_pull_policy,
+        "restartPolicy": "Always",
+        "command": [*command, "--sandbox=none", "--cache=auto"],
+        "resources": {"requests": dict(GUARANTEED), "limits": dict(GUARANTEED)}
+        if guaranteed
+        else {"requests": dict(REQUESTS)},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsUser": names.QEMU_ID,
+            "runAsGroup": names.QEMU_ID,
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": SOCKETS_VOLUME, "mountPath": names.SHARES_DIR}, mount],
+    }

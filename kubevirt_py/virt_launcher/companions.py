@@ -1,0 +1,50 @@
+"""The processes beside QEMU in its pod: the TPM, which the stub starts, and servers of shared file systems."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+
+from kubevirt_py.virt_launcher.files import Refused
+
+SWTPM = "/usr/bin/swtpm"
+CONNECT_S = 30.0
+PAUSE_S = 0.05
+
+
+def start_tpm(table: dict[str, int]) -> None:
+    """A TPM on the state file `tpm.state`; QEMU's end of its control channel becomes `tpm`.
+
+    The file was opened before and is named by its descriptor: a link that a tenant put in its place is never followed.
+    The TPM ends when QEMU closes the channel.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    state = table.pop("tpm.state")
+    command = [
+        *(SWTPM, "socket", "--tpm2", "--terminate"),
+        *("--tpmstate", f"backend-uri=file:///proc/self/fd/{state}"),
+        *("--ctrl", f"type=unixio,clientfd={theirs.fileno()}"),
+    ]
+    with theirs:
+        subprocess.Popen(command, pass_fds=(theirs.fileno(), state), stdin=subprocess.DEVNULL)
+    os.close(state)
+    table["tpm"] = ours.detach()
+
+
+def call(shares: list[dict[str, str]], table: dict[str, int]) -> None:
+    """Connect to the servers of shared file systems, which may still be starting."""
+    deadline = time.monotonic() + CONNECT_S
+    for share in shares:
+        while True:
+            conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                conn.connect(share["socket"])
+                break
+            except OSError as error:
+                conn.close()
+                if time.monotonic() > deadline:
+                    raise Refused(f"{share['name']}: virtiofsd does not answer: {error.strerror}") from error
+            time.sleep(PAUSE_S)
+        table[share["name"]] = conn.detach()
