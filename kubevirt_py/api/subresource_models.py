@@ -170,6 +170,17 @@ class VirtualMachineInstanceFileSystemInfo(Model):
     """One entry per file system."""
 
 
+class VirtualMachineInstanceGuestOSLoad(Model):
+    """Load averages of the guest."""
+
+    load1m: float | None = None
+    """Over one minute."""
+    load5m: float | None = None
+    """Over five minutes."""
+    load15m: float | None = None
+    """Over fifteen minutes."""
+
+
 class VirtualMachineInstanceGuestAgentInfo(Resource):
     """What the guest agent tells of the guest."""
 
@@ -189,6 +200,8 @@ class VirtualMachineInstanceGuestAgentInfo(Resource):
     """File systems that are mounted."""
     fs_freeze_status: str | None = Field(None, alias="fsFreezeStatus")
     """Whether file systems are frozen."""
+    load: VirtualMachineInstanceGuestOSLoad | None = None
+    """Load averages, where the guest agent tells them."""
 
 
 class VirtualMachineInstanceGuestOSUserList(Resource):

@@ -77,7 +77,6 @@ class Route:
 
 
 _PORTS = ("/{port}", "/{port}/{protocol}")
-_HOTPLUG = "hot-plugging of volumes"
 _MEMORY_DUMP = "memory dumps"
 _SEV = "the WorkloadEncryptionSEV feature"
 _BACKUP = "incremental backup"
@@ -94,11 +93,11 @@ ROUTES: tuple[Route, ...] = (
         body="MigrateOptions", code=202,
     ),
     Route(
-        "PUT", VM, "addvolume", "Plug a volume into a VirtualMachine.", _WRITERS, later=_HOTPLUG,
+        "PUT", VM, "addvolume", "Plug a volume into a VirtualMachine.", _WRITERS,
         body="AddVolumeOptions", code=202,
     ),
     Route(
-        "PUT", VM, "removevolume", "Unplug a volume from a VirtualMachine.", _WRITERS, later=_HOTPLUG,
+        "PUT", VM, "removevolume", "Unplug a volume from a VirtualMachine.", _WRITERS,
         body="RemoveVolumeOptions", code=202,
     ),
     Route(
@@ -119,18 +118,18 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", VMI, "pause", "Pause the guest.", _WRITERS, body="PauseOptions"),
     Route("PUT", VMI, "unpause", "Continue a paused guest.", _WRITERS, body="UnpauseOptions"),
     Route(
-        "PUT", VMI, "freeze", "Freeze the guest's file systems.", _WRITERS, later="freezing of guest file systems",
+        "PUT", VMI, "freeze", "Freeze the guest's file systems.", _WRITERS,
         body="FreezeUnfreezeTimeout",
     ),
-    Route("PUT", VMI, "unfreeze", "Thaw the guest's file systems.", _WRITERS, later="freezing of guest file systems"),
+    Route("PUT", VMI, "unfreeze", "Thaw the guest's file systems.", _WRITERS),
     Route("PUT", VMI, "reset", "Reset the guest as its reset button would.", _WRITERS),
     Route("PUT", VMI, "softreboot", "Ask the guest to reboot, by its agent or ACPI.", _WRITERS),
     Route(
-        "PUT", VMI, "addvolume", "Plug a volume into the guest.", _WRITERS, later=_HOTPLUG,
+        "PUT", VMI, "addvolume", "Plug a volume into the guest.", _WRITERS,
         body="AddVolumeOptions", code=202,
     ),
     Route(
-        "PUT", VMI, "removevolume", "Unplug a volume from the guest.", _WRITERS, later=_HOTPLUG,
+        "PUT", VMI, "removevolume", "Unplug a volume from the guest.", _WRITERS,
         body="RemoveVolumeOptions", code=202,
     ),
     Route(
@@ -148,10 +147,10 @@ ROUTES: tuple[Route, ...] = (
         query=(("preserveSession", "boolean"),),
     ),
     Route(
-        "GET", VMI, "vnc/screenshot", "A picture of the screen, PNG.", (ADMIN,), later="screenshots",
+        "GET", VMI, "vnc/screenshot", "A picture of the screen, PNG.", (ADMIN,),
         query=(("moveCursor", "boolean"),),
     ),
-    Route("GET", VMI, "usbredir", "A USB redirection channel.", _WRITERS, stream=True, later="USB redirection"),
+    Route("GET", VMI, "usbredir", "A USB redirection channel.", _WRITERS, stream=True),
     Route("GET", VMI, "portforward", "A stream to a port of the guest.", _WRITERS, stream=True, tails=_PORTS),
     Route(
         "GET", VMI, "vsock", "A stream to a VSOCK port of the guest.", stream=True, later="the VSOCK feature",

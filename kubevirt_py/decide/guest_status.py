@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from kubevirt_py.api import names
 from kubevirt_py.api.quantity import format_bytes
 from kubevirt_py.api.views import Condition
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.guest_agent import agent_conditions
 from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, GuestInfo, GuestState
-from kubevirt_py.decide.guest_volumes import memory_kib, size_conditions, volumes
+from kubevirt_py.decide.guest_volumes import memory_kib, volumes
 from kubevirt_py.decide.migratable import copies_disks, migration_conditions
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.nics import Nic
@@ -90,7 +88,6 @@ def guest_conditions(spec: Document, old: Document, guest: GuestState) -> dict[s
         names.PAUSED: _paused(guest),
         **agent_conditions(spec, guest),
         **migration_conditions(spec, old.get("volumeStatus") or []),
-        **size_conditions(spec, msgspec.convert(old.get("conditions") or [], tuple[Condition, ...]), guest),
     }
     if not spec.get("readinessProbe"):
         changes[names.READY] = Condition(type=names.READY, status="True")
@@ -107,7 +104,9 @@ def _paused(guest: GuestState) -> Condition | None:
     return None
 
 
-def info_document(info: GuestInfo, users: list[Document], filesystems: list[Document], load: Document) -> Document:
+def info_document(
+    info: GuestInfo, users: list[Document], filesystems: list[Document], load: Document, *, frozen: bool
+) -> Document:
     """The answer of subresource guestosinfo."""
     return {
         "apiVersion": "subresources.kubevirt.io/v1",
@@ -120,5 +119,6 @@ def info_document(info: GuestInfo, users: list[Document], filesystems: list[Docu
         "timezone": info.timezone,
         "userList": users,
         "fsInfo": {"disks": filesystems},
+        "fsFreezeStatus": "frozen" if frozen else "thawed",
         **({"load": load} if load else {}),
     }

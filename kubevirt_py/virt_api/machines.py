@@ -32,6 +32,7 @@ class _Features(Struct, frozen=True):
 class _Devices(Struct, frozen=True, rename="camel"):
     autoattach_serial_console: bool = True
     autoattach_graphics_device: bool = True
+    client_passthrough: dict[str, Raw] | None = None
 
 
 class _Domain(Struct, frozen=True):
@@ -126,6 +127,10 @@ def check_reset(machine: Machine) -> None:
     """Nothing: a reset is for machines in any state that has a QEMU."""
 
 
+def check_freeze(machine: Machine) -> None:
+    _must_run(machine)
+
+
 def check_agent(machine: Machine) -> None:
     """For what the guest agent tells; refused with 500, as these routes always were."""
     if machine.phase != phases.RUNNING:
@@ -153,6 +158,21 @@ def check_vnc(machine: Machine) -> None:
         raise Refused(400, f"{machine.name}: {NOT_RUNNING}: phase is {machine.phase or 'not set'}")
 
 
+def check_screenshot(machine: Machine) -> None:
+    """As for the console of the screen, but refused with 500, as this route always was."""
+    try:
+        check_vnc(machine)
+    except Refused as refused:
+        raise Refused(500, refused.message) from refused
+
+
+def check_usbredir(machine: Machine) -> None:
+    if machine.spec.domain.devices.client_passthrough is None:
+        raise conflict(VMI_RESOURCE, machine.name, "Not configured with USB Redirection")
+    if machine.phase != phases.RUNNING:
+        raise Refused(400, f"{machine.name}: {NOT_RUNNING}: phase is {machine.phase or 'not set'}")
+
+
 def check_portforward(machine: Machine) -> None:
     if machine.phase != phases.RUNNING:
         raise Refused(400, f"{machine.name}: {NOT_RUNNING}: phase is {machine.phase or 'not set'}")
@@ -169,10 +189,11 @@ PUT_CHECKS: Mapping[str, Check] = {
     "unpause": check_unpause,
     "softreboot": check_softreboot,
     "reset": check_reset,
+    "unfreeze": check_freeze,
 }
 GET_CHECKS: Mapping[str, Check] = {
     "guestosinfo": check_agent,
     "userlist": check_agent,
     "filesystemlist": check_agent,
 }
-STREAM_CHECKS: Mapping[str, Check] = {"console": check_console, "vnc": check_vnc}
+STREAM_CHECKS: Mapping[str, Check] = {"console": check_console, "vnc": check_vnc, "usbredir": check_usbredir}

@@ -6,12 +6,19 @@ import msgspec
 from aiohttp import web
 
 from kubevirt_py.api import kinds
+from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Key
 from kubevirt_py.virt_api import machines
 from kubevirt_py.virt_api.agents import Agents
-from kubevirt_py.virt_api.answers import VMI_RESOURCE, Handler, conflict, dry_run, read_options
+from kubevirt_py.virt_api.answers import VMI_RESOURCE, Handler, Refused, conflict, dry_run, read_options
+
+FREEZE_S = 65.0
+"""A guest first writes out what its file systems hold back."""
+SCREENSHOT_S = 30.0
+SCREENSHOT_BYTES = 64 << 20
+"""A PNG can be a little larger than the pixels it shows."""
 
 
 class _VmStatus(msgspec.Struct, rename="camel"):
@@ -33,7 +40,35 @@ class Proxy:
     def handlers(self) -> dict[str, Handler]:
         """By subresource name."""
         puts = {verb: self._putting(verb, check) for verb, check in machines.PUT_CHECKS.items()}
-        return puts | {verb: self._getting(verb, check) for verb, check in machines.GET_CHECKS.items()}
+        gets = {verb: self._getting(verb, check) for verb, check in machines.GET_CHECKS.items()}
+        return puts | gets | {"freeze": self.freeze, "vnc/screenshot": self.screenshot}
+
+    async def freeze(self, request: web.Request) -> web.Response:
+        """Refused 400 for a body that is no FreezeUnfreezeTimeout."""
+        options = await read_options(request)
+        timeout = options.get("unfreezeTimeout")
+        try:
+            parse_duration(timeout or "0s")
+        except (ValueError, TypeError) as error:
+            raise Refused(400, f"unfreezeTimeout: {error}") from error
+        machine = await self._machine(request)
+        machines.check_freeze(machine)
+        body = msgspec.json.encode({"unfreezeTimeout": timeout}) if timeout else b""
+        await self._agents.call(machine, "PUT", "freeze", body, within_s=FREEZE_S)
+        return web.Response(status=200)
+
+    async def screenshot(self, request: web.Request) -> web.Response:
+        """A picture of the screen, PNG."""
+        machine = await self._machine(request)
+        machines.check_screenshot(machine)
+        params = {"moveCursor": "true"} if request.query.get("moveCursor") == "true" else None
+        answer = await self._agents.call(
+            machine, "GET", "vnc/screenshot", params=params, within_s=SCREENSHOT_S, at_most=SCREENSHOT_BYTES
+        )
+        return web.Response(body=answer.body, content_type=answer.content_type)
+
+    async def _machine(self, request: web.Request) -> machines.Machine:
+        return await machines.read(self._api, Key(request.match_info["namespace"], request.match_info["name"]))
 
     def _putting(self, verb: str, check: machines.Check) -> Handler:
         async def put(request: web.Request) -> web.Response:

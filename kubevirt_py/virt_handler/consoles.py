@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import anyio
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -26,10 +28,24 @@ class Consoles:
 
     def __init__(self) -> None:
         self._sessions: dict[str, _Session] = {}
+        self._slots: set[str] = set()
 
     def busy(self, path: str) -> bool:
         """Whether somebody is connected to this socket."""
         return path in self._sessions
+
+    @contextmanager
+    def slot(self, paths: Sequence[str]) -> Iterator[str | None]:
+        """The first of these sockets that nobody holds, held for the block; None when all are."""
+        free = next((path for path in paths if path not in self._slots), None)
+        if free is None:
+            yield None
+            return
+        self._slots.add(free)
+        try:
+            yield free
+        finally:
+            self._slots.discard(free)
 
     async def relay(self, websocket: web.WebSocketResponse, path: str) -> None:
         """Carry bytes until either side ends. Raises OSError when the guest has no such socket (any more)."""

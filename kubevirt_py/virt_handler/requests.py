@@ -62,7 +62,8 @@ async def guest_os_info(guest: Guest) -> Document:
     if info is None:
         raise AgentSilent("no answer in time")
     users, filesystems = await _or_none(guestfacts.users, channel), await _or_none(guestfacts.filesystems, channel)
-    return info_document(info, users, filesystems, await guestfacts.load(channel))
+    load = await guestfacts.load(channel)
+    return info_document(info, users, filesystems, load, frozen=guest.freezer.frozen)
 
 
 async def _or_none(question: Callable[[Channel], Awaitable[list[Document]]], channel: Channel) -> list[Document]:

@@ -7,6 +7,7 @@ role for this purpose is let in; whether the user may do this was virt-api's que
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -16,7 +17,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.kube.tls import peer_common_name
 from kubevirt_py.plan import Document
-from kubevirt_py.virt_handler import qmp, requests
+from kubevirt_py.virt_handler import qmp, requests, screen
 from kubevirt_py.virt_handler.consoles import Consoles
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent
@@ -25,6 +26,7 @@ from kubevirt_py.virt_handler.guests import Guests
 MESSAGE_BYTES = 1 << 20
 HEARTBEAT_S = 60.0
 BODY_BYTES = 1 << 20
+CHUNK_BYTES = 64 << 10
 ROOT = "/v1/namespaces/{namespace}/virtualmachineinstances/{name}"
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,8 @@ class Server:
             app.router.add_get(f"{ROOT}/{verb}", self._stream(socket))
         for verb, action in requests.ACTIONS.items():
             app.router.add_put(f"{ROOT}/{verb}", self._action(action))
+        app.router.add_get(f"{ROOT}/usbredir", self._redirect_usb)
+        app.router.add_get(f"{ROOT}/vnc/screenshot", self._screenshot)
         app.router.add_put(f"{ROOT}/freeze", self._freeze)
         for verb, question in requests.QUESTIONS.items():
             app.router.add_get(f"{ROOT}/{verb}", self._question(question))
@@ -91,18 +95,47 @@ class Server:
             path = guest.folder.socket(socket)
             if request.query.get("preserveSession") == "true" and self._consoles.busy(path):
                 raise web.HTTPServiceUnavailable(text="another session is active; it was asked to be preserved")
-            websocket = web.WebSocketResponse(
-                protocols=(names.STREAM_PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES, compress=False
-            )
-            await websocket.prepare(request)
-            try:
-                await self._consoles.relay(websocket, path)
-            except (OSError, TimeoutError) as error:
-                log.info("a stream failed", extra={"vmi": str(guest.key), "socket": socket, "error": str(error)})
-                await websocket.close(code=1011, message=b"the guest's socket cannot be reached")
-            return websocket
+            return await self._relay(request, guest, path)
 
         return handle
+
+    async def _redirect_usb(self, request: web.Request) -> web.StreamResponse:
+        guest = self._guest(request)
+        sockets = guest.machine.devices.usb.sockets if guest.machine is not None else ()
+        if not sockets:
+            raise web.HTTPBadRequest(text="the guest has no slots for USB devices: set devices.clientPassthrough")
+        with self._consoles.slot([guest.folder.socket(name) for name in sockets]) as path:
+            if path is None:
+                raise web.HTTPServiceUnavailable(text=f"all {len(sockets)} USB redirection slots are in use")
+            return await self._relay(request, guest, path)
+
+    async def _relay(self, request: web.Request, guest: Guest, path: str) -> web.StreamResponse:
+        websocket = web.WebSocketResponse(
+            protocols=(names.STREAM_PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES, compress=False
+        )
+        await websocket.prepare(request)
+        try:
+            await self._consoles.relay(websocket, path)
+        except (OSError, TimeoutError) as error:
+            log.info("a stream failed", extra={"vmi": str(guest.key), "path": path, "error": str(error)})
+            await websocket.close(code=1011, message=b"the guest's socket cannot be reached")
+        return websocket
+
+    async def _screenshot(self, request: web.Request) -> web.StreamResponse:
+        guest = self._guest(request)
+        if guest.machine is None or guest.machine.graphics is None:
+            raise web.HTTPBadRequest(text="the guest has no graphics device")
+        try:
+            async with screen.picture(guest, move_cursor=request.query.get("moveCursor") == "true") as file:
+                size = os.fstat(file).st_size
+                response = web.StreamResponse(headers={"Content-Type": "image/png", "Content-Length": str(size)})
+                await response.prepare(request)
+                for start in range(0, size, CHUNK_BYTES):
+                    await response.write(os.pread(file, min(CHUNK_BYTES, size - start), start))
+                await response.write_eof()
+                return response
+        except screen.NoPicture as error:
+            raise web.HTTPInternalServerError(text=str(error)) from error
 
     def _action(self, action: Verb) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:

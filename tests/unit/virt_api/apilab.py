@@ -21,6 +21,7 @@ from kubevirt_py.virt_api.auth import SUBJECT_ACCESS_REVIEW
 
 PROXY_NAME = "front-proxy-client"
 NAMESPACE = "kubevirt"
+PICTURE = b"\x89PNG" * (2 << 20)
 BASE = "/apis/subresources.kubevirt.io/v1"
 
 
@@ -108,6 +109,7 @@ class FakeAgent:
     """A virt-handler: notes calls, echoes streams."""
 
     calls: list[tuple[str, str]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     client_names: list[str] = field(default_factory=list)
     refuse: tuple[int, str] | None = None
     close_code: int = 1000
@@ -115,8 +117,8 @@ class FakeAgent:
     def app(self) -> web.Application:
         app = web.Application()
         base = "/v1/namespaces/{namespace}/virtualmachineinstances/{name}"
-        app.router.add_get(base + "/{verb:console|vnc}", self.stream)
-        app.router.add_route("*", base + "/{verb}", self.call)
+        app.router.add_get(base + "/{verb:console|vnc|usbredir}", self.stream)
+        app.router.add_route("*", base + "/{verb:.+}", self.call)
         return app
 
     def _note(self, request: web.Request) -> None:
@@ -127,8 +129,11 @@ class FakeAgent:
 
     async def call(self, request: web.Request) -> web.Response:
         self._note(request)
+        self.bodies.append(await request.read())
         if self.refuse:
             return web.Response(status=self.refuse[0], text=self.refuse[1])
+        if request.path.endswith("screenshot"):
+            return web.Response(body=PICTURE, content_type="image/png")
         return web.json_response({"hostname": "guest"})
 
     async def stream(self, request: web.Request) -> web.StreamResponse:

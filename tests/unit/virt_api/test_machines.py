@@ -8,8 +8,9 @@ import pytest
 
 from kubevirt_py.api import kinds
 from kubevirt_py.plan import Key
-from tests.unit.virt_api.apilab import BASE, Cloud
+from tests.unit.virt_api.apilab import BASE, PICTURE, Cloud
 
+SCREENLESS = {"domain": {"devices": {"autoattachGraphicsDevice": False}}}
 URL = f"{BASE}/namespaces/default/virtualmachineinstances/vm1"
 
 
@@ -46,8 +47,16 @@ REFUSALS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("PUT", "reset", {"phase": "Pending"}, 400, "its phase is Pending instead of Running"),
     ("GET", "guestosinfo", {"phase": "Pending"}, 500, "VMI is not running"),
     ("GET", "userlist", {}, 500, "VMI does not have guest agent connected"),
-    ("GET", "vnc/screenshot", {}, 501, "needs screenshots"),
-    ("PUT", "freeze", {}, 501, "needs freezing"),
+    ("GET", "vnc/screenshot", {"phase": "Scheduled"}, 500, "VMI is not running"),
+    (
+        "GET",
+        "vnc/screenshot",
+        {"spec": {"domain": {"devices": {"autoattachGraphicsDevice": False}}}},
+        500,
+        "No graphics devices",
+    ),
+    ("PUT", "freeze", {"phase": "Scheduled"}, 409, "VMI is not running"),
+    ("PUT", "unfreeze", {"phase": "Scheduled"}, 409, "VMI is not running"),
 ]
 
 
@@ -104,3 +113,22 @@ async def test_no_agent_on_the_node(cloud: Cloud) -> None:
 async def test_no_such_machine(cloud: Cloud) -> None:
     async with cloud.session.put(f"{URL}/pause") as response:
         assert response.status == 404
+
+
+async def test_a_freeze_is_passed_on_with_its_deadline(cloud: Cloud) -> None:
+    cloud.add_vmi()
+    async with cloud.session.put(f"{URL}/freeze", json={"unfreezeTimeout": "5m0s"}) as response:
+        assert response.status == 200
+    async with cloud.session.put(f"{URL}/freeze", json={"unfreezeTimeout": "soon"}) as response:
+        assert (response.status, "is not a duration" in await response.text()) == (400, True)
+    async with cloud.session.put(f"{URL}/unfreeze") as response:
+        assert response.status == 200
+    assert cloud.agent.bodies == [b'{"unfreezeTimeout":"5m0s"}', b""]
+
+
+async def test_a_screenshot_is_passed_on_whole(cloud: Cloud) -> None:
+    cloud.add_vmi()
+    async with cloud.session.get(f"{URL}/vnc/screenshot?moveCursor=true") as response:
+        assert (response.status, response.content_type) == (200, "image/png")
+        assert await response.read() == PICTURE
+    assert cloud.agent.calls[-1][1].endswith("/vnc/screenshot?moveCursor=true")

@@ -54,11 +54,12 @@ async def agent(path: Path, speak: Speak) -> AsyncIterator[Channel]:
             except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
 
-    async with anyio.create_task_group() as tasks:
+    async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, serve)
-        yield Channel(str(path))
-        tasks.cancel_scope.cancel()
-    await listener.aclose()
+        try:
+            yield Channel(str(path))
+        finally:
+            tasks.cancel_scope.cancel()
 
 
 def answering(answers: dict[str, Any]) -> Speak:

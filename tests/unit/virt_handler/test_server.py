@@ -47,7 +47,9 @@ class Lab:
         self.ca = trustme.CA()
         self.monitor = _Monitor()
         self.rebooting = anyio.Event()
-        machine = SimpleNamespace(graphics=None, devices=SimpleNamespace(serial=True))
+        usb = SimpleNamespace(sockets=("usbredir0", "usbredir1"))
+        machine = SimpleNamespace(graphics=None, devices=SimpleNamespace(serial=True, usb=usb))
+        self.freezes: list[float | None] = []
         self.guest: Any = SimpleNamespace(
             record=SimpleNamespace(machine=machine),
             steering=SimpleNamespace(expect_reboot=lambda: self.rebooting.set()),
@@ -57,11 +59,15 @@ class Lab:
             key="default/vm",
             run_state="running",
             agent=SimpleNamespace(connected=True),
+            freezer=SimpleNamespace(frozen=False, freeze=self._freeze),
             channel=Channel(str(folder / "agent")),
             monitor=self.monitor,
             poke=lambda: None,
         )
         self.port = 0
+
+    async def _freeze(self, timeout_s: float | None) -> None:
+        self.freezes.append(timeout_s)
 
     def named(self, namespace: str, name: str) -> Guest | None:
         found: Guest | None = self.guest if (namespace, name) == ("default", "vm") else None
@@ -92,9 +98,9 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
 
 
 @asynccontextmanager
-async def _serial(folder: Path) -> AsyncIterator[None]:
+async def _serial(folder: Path, name: str = "serial0") -> AsyncIterator[None]:
     """An echoing serial port that serves one client at a time, as QEMU's does."""
-    listener = await anyio.create_unix_listener(folder / "serial0")
+    listener = await anyio.create_unix_listener(folder / name)
     busy = anyio.Lock()
 
     async def echo(stream: SocketStream) -> None:
@@ -209,3 +215,35 @@ async def test_a_console_that_cannot_be_reached_is_closed(lab: Lab) -> None:
         console = await client.ws_connect("vm/console")
         ending = await console.receive(timeout=10)
         assert (ending.type, console.close_code) == (aiohttp.WSMsgType.CLOSE, 1011)
+
+
+async def test_a_freeze_says_how_long(lab: Lab) -> None:
+    async with lab.client() as client:
+        for body, status in (({}, 200), ({"unfreezeTimeout": "1m30s"}, 200), ({"unfreezeTimeout": "soon"}, 400)):
+            async with client.put("vm/freeze", json=body) as answer:
+                assert answer.status == status
+    assert lab.freezes == [None, 90.0]
+
+
+async def test_usb_redirection_has_a_slot_for_each_client_until_they_are_used_up(lab: Lab) -> None:
+    async with (
+        _serial(lab.folder, "usbredir0"),
+        _serial(lab.folder, "usbredir1"),
+        lab.client() as client,
+        client.ws_connect("vm/usbredir", protocols=(PROTOCOL,)) as first,
+    ):
+        async with client.ws_connect("vm/usbredir", protocols=(PROTOCOL,)) as second:
+            for socket in (first, second):
+                await socket.send_bytes(b"hello")
+                assert await socket.receive_bytes() == b"hello"
+            async with client.get("vm/usbredir") as answer:
+                assert answer.status == 503
+        with anyio.fail_after(10):
+            while True:
+                try:
+                    async with client.ws_connect("vm/usbredir", protocols=(PROTOCOL,)) as third:
+                        await third.send_bytes(b"again")
+                        assert await third.receive_bytes() == b"again"
+                        return
+                except aiohttp.WSServerHandshakeError:
+                    await anyio.sleep(0.01)
