@@ -12,6 +12,14 @@ import pytest
 from e2e.kubectl import Namespace, run
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "installation: changes the installation for everybody, so it runs last")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("installation") is not None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def deployed() -> Iterator[None]:
     """Fail at once, with what to do, where there is no cluster with KubeVirt. No namespace may be stuck at the end."""

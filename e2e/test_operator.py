@@ -1,0 +1,226 @@
+"""The installation itself: settings, certificates, versions, repair, removal. Runs last, and leaves it as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from base64 import b64decode
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+
+from e2e import installation, machines
+from e2e.console import console
+from e2e.installation import COMPONENTS, GONE_S, SYSTEM, Installed, configure, leftovers, patch, pods
+from e2e.kubectl import Document, Namespace, eventually, run, status
+
+pytestmark = pytest.mark.installation
+
+EMBEDDED = "/.cache/kubevirt-py/" in os.environ.get("KUBECONFIG", "") or "KUBEVIRT_PY_CACHE" in os.environ
+LIVE_S = 10.0
+"""Within which a change of the CR must be followed."""
+MOUNTED_S = 180.0
+"""Within which the kubelet brings a changed Secret to a pod, and the pod serves it."""
+CONSOLES = 20
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept() -> Iterator[Installed]:
+    """The installation as it was before, and again afterwards."""
+    before = Installed.now()
+    yield before
+    before.apply()
+
+
+@pytest.fixture
+def settings(kept: Installed) -> Iterator[None]:
+    """Settings that a test changes are put back."""
+    yield
+    kept.put_cr()
+
+
+def leaf(secret: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(b64decode(SYSTEM.get("secret", secret)["data"]["tls.crt"]))
+
+
+def requests(own: Namespace, vmi: str) -> Document:
+    (pod,) = own.launcher_pods(vmi)
+    found: Document = pod["spec"]["containers"][0]["resources"]["requests"]
+    return found
+
+
+def test_every_component_tells_which_settings_it_follows() -> None:
+    assert all(len(pods(component)) >= 2 for component in COMPONENTS)
+    assert eventually(installation.all_follow, LIVE_S)
+
+
+def test_settings_take_effect_within_ten_seconds(settings: None, own: Namespace) -> None:
+    ranged = machines.vmi("ranged")
+    ranged["spec"]["domain"]["devices"]["interfaces"][0]["portRanges"] = [{"port": 80, "endPort": 90}]
+    assert "PortRangesSpec" in own.refused(ranged)
+    emulated = SYSTEM.get("kubevirt", "kubevirt")["spec"]["configuration"]["developerConfiguration"].get("useEmulation")
+    loud = dict.fromkeys(("virtAPI", "virtController", "virtHandler", "virtOperator"), 5)
+    configure(
+        developerConfiguration={
+            "logVerbosity": loud,
+            "featureGates": ["PortRangesSpec"],
+            "useEmulation": not emulated,
+        }
+    )
+    patch(certificateRotateStrategy={"selfSigned": {"server": {"duration": "2h", "renewBefore": "10m"}}})
+    assert eventually(installation.all_follow, LIVE_S)
+
+    def admitted() -> bool:
+        return bool(own.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(ranged), check=False))
+
+    assert eventually(admitted, LIVE_S)
+
+    def shorter() -> bool:
+        held = leaf("kubevirt-virt-api-certs")
+        return held.not_valid_after_utc - held.not_valid_before_utc < timedelta(hours=3)
+
+    assert eventually(shorter, LIVE_S)
+    own.apply(machines.vmi("other"))
+    assert eventually(lambda: bool(own.launcher_pods("other")), LIVE_S)
+    assert ("devices.kubevirt.io/kvm" in requests(own, "other")) is bool(emulated)
+    assert all('"debug"' in SYSTEM.kubectl("logs", pod, "--since=60s") for pod in pods("virt-controller")[:1])
+
+
+def test_settings_that_make_no_sense_are_refused_by_name() -> None:
+    for spec, words in (
+        ('{"spec":{"uninstallStrategy":"Never"}}', "spec.uninstallStrategy"),
+        (
+            '{"spec":{"configuration":{"ksmConfiguration":{"nodeLabelSelector":{}}}}}',
+            "spec.configuration.ksmConfiguration",
+        ),
+        ('{"spec":{"infra":{"replicas":0}}}', "spec.infra.replicas"),
+    ):
+        with pytest.raises(AssertionError, match=words):
+            SYSTEM.kubectl("patch", "kubevirt", "kubevirt", "--type=merge", "-p", spec)
+    another = {"apiVersion": "kubevirt.io/v1", "kind": "KubeVirt", "metadata": {"name": "another"}, "spec": {}}
+    assert "there can be one only" in SYSTEM.refused(another)
+
+
+def test_what_somebody_breaks_is_repaired() -> None:
+    SYSTEM.kubectl("delete", "service", "virt-api")
+    run("kubectl", "delete", "clusterrole", "kubevirt.io:view")
+    SYSTEM.kubectl("scale", "deployment", "virt-controller", "--replicas=0")
+    assert eventually(lambda: bool(SYSTEM.get("service", "virt-api")), 30)
+    assert eventually(lambda: bool(SYSTEM.get("clusterrole", "kubevirt.io:view")), 30)
+    assert eventually(lambda: SYSTEM.get("deployment", "virt-controller")["spec"]["replicas"] == 2, 30)
+    installation.until_deployed()
+
+
+@contextlib.contextmanager
+def quiet_console(own: Namespace, name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A console that is only held open."""
+    command = ["virtctl", "-n", own.name, "console", name, "--timeout", "5"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def test_certificates_change_under_open_consoles(own: Namespace) -> None:
+    """One guest runs and is talked to; the others are paused from the start and cost no CPU."""
+    silent = [f"silent{number}" for number in range(CONSOLES - 1)]
+    own.apply(*(machines.vmi(name, memory="32Mi", startStrategy="Paused") for name in silent))
+    own.apply(machines.vmi("talking"))
+    for name in (*silent, "talking"):
+        own.until_phase(name, "Running", 300)
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(quiet_console(own, name)) for name in silent]
+        guest = stack.enter_context(console(own.name, "talking"))
+        guest.login()
+        before = {name: leaf(name) for name in ("kubevirt-virt-api-certs", "kubevirt-virt-handler-server-certs")}
+        for secret in ("kubevirt-ca", "kubevirt-virt-handler-certs", *before):
+            SYSTEM.kubectl("delete", "secret", secret)
+        for name, old in before.items():
+            assert eventually(lambda name=name, old=old: leaf_or_none(name) not in (None, old), LIVE_S), name
+        for component, secret in (
+            ("virt-api", "kubevirt-virt-api-certs"),
+            ("virt-handler", "kubevirt-virt-handler-server-certs"),
+        ):
+            for pod in pods(component):
+                assert eventually(lambda pod=pod, secret=secret: serves(pod, secret), MOUNTED_S, 3.0), pod
+        assert guest.run("echo still here") == "still here"
+        dropped = [name for name, process in zip(silent, held, strict=True) if process.poll() is not None]
+        assert not dropped
+    with console(own.name, "talking") as again:
+        again.login()
+
+
+def leaf_or_none(secret: str) -> x509.Certificate | None:
+    return leaf(secret) if SYSTEM.get("secret", secret) else None
+
+
+def serves(pod: str, secret: str) -> bool:
+    return x509.load_pem_x509_certificate(installation.served_certificate(pod).encode()) == leaf(secret)
+
+
+@pytest.mark.skipif(not EMBEDDED, reason="loads images, which only the embedded cluster lets us do")
+def test_versions_come_and_go_under_a_live_guest(own: Namespace) -> None:
+    image, launcher = installation.operator_images()
+    own.apply(machines.vm("lasting"))
+    own.until_phase("lasting", "Running")
+    with console(own.name, "lasting") as guest:
+        guest.login()
+        boot = guest.run(BOOT_ID)
+    (pod,) = own.launcher_pods("lasting")
+    newer = [installation.load_as(name, "e2e-next") for name in (image, launcher)]
+    for wanted in (newer, [image, launcher]):
+        installation.run_operator(*wanted)
+        outdated = 1 if wanted is newer else 0
+        SYSTEM.until(
+            "kubevirt",
+            "kubevirt",
+            lambda cr, count=outdated: status(cr, "outdatedVirtualMachineInstanceWorkloads") == count,
+            f"telling of {outdated} outdated guests",
+            60,
+        )
+        with console(own.name, "lasting") as guest:
+            guest.login()
+            assert guest.run(BOOT_ID) == boot
+    assert [one["metadata"]["uid"] for one in own.launcher_pods("lasting")] == [pod["metadata"]["uid"]]
+
+
+def test_an_installation_goes_with_its_guests_and_comes_back(kept: Installed, own: Namespace) -> None:
+    own.apply(machines.vm("doomed"))
+    own.until_phase("doomed", "Running")
+    patch(uninstallStrategy="BlockUninstallIfWorkloadsExist")
+    with pytest.raises(AssertionError, match="RemoveWorkloads"):
+        SYSTEM.kubectl("delete", "kubevirt", "kubevirt")
+    patch(uninstallStrategy="RemoveWorkloads")
+    SYSTEM.kubectl("delete", "kubevirt", "kubevirt", "--wait=false")
+    SYSTEM.until_gone("kubevirt", "kubevirt", GONE_S)
+    assert own.items("pods", "kubevirt.io=virt-launcher") == []
+    assert eventually(lambda: leftovers() == [], 30), leftovers()
+    kept.put_cr()
+    own.apply(machines.vm("reborn"))
+    own.until_phase("reborn", "Running")
+
+
+def test_all_can_be_deleted_after_virt_api_and_the_operator_are_gone(kept: Installed, own: Namespace) -> None:
+    own.apply(machines.vm("first"), machines.vmi("second"))
+    for name in ("first", "second"):
+        own.until_phase(name, "Running")
+    SYSTEM.kubectl("delete", "deployment", "virt-operator", "--cascade=foreground", "--timeout=60s")
+    SYSTEM.kubectl("delete", "deployment", "virt-api", "--cascade=foreground", "--timeout=60s")
+    own.kubectl("delete", "vm", "first", "--wait=false")
+    own.kubectl("delete", "vmi", "second", "--wait=false")
+    SYSTEM.kubectl("delete", "kubevirt", "kubevirt", "--wait=false")
+    own.until_gone("vm", "first", GONE_S)
+    own.until_gone("vmi", "second", GONE_S)
+    SYSTEM.until_gone("kubevirt", "kubevirt", GONE_S)
+    run("kubectl", "delete", "namespace", SYSTEM.name, "--wait=false")
+    SYSTEM.until_gone("namespace", SYSTEM.name, GONE_S)
+    kept.apply()
+    own.apply(machines.vmi("third"))
+    own.until_phase("third", "Running")
