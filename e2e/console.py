@@ -88,6 +88,11 @@ class Console:
 
         assert eventually(look, timeout_s, 1.0), f"{command!r} printed {seen!r} after {timeout_s:.0f} s, not {output!r}"
 
+    @property
+    def open(self) -> bool:
+        """Whether virtctl still holds its connection."""
+        return self._process.poll() is None
+
     def ended(self, timeout_s: float = 30) -> int:
         """Wait until virtctl exits and return its exit code."""
         deadline = time.monotonic() + timeout_s

@@ -1,4 +1,4 @@
-"""The installation as a whole: what its operator is told, how it is put back, and what each component says of itself."""
+"""The installation as a whole: what its operator is told, how it is put back, and what components say of themselves."""
 
 from __future__ import annotations
 
