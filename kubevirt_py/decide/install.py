@@ -80,7 +80,6 @@ def wanted_status(
             "observedDeploymentID": inst.deployment_id,
             "observedDeploymentConfig": config,
             "observedGeneration": generation,
-            "outdatedVirtualMachineInstanceWorkloads": 0,
         }
     return status
 

@@ -6,6 +6,7 @@ in full that is read in part.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Self
@@ -50,6 +51,7 @@ class _List(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
+_log = logging.getLogger(__name__)
 _LIST = msgspec.json.Decoder(_List)
 
 
@@ -299,6 +301,7 @@ class Client:
         )
 
     def _observed(self, method: str, resource: str, status: int, started: float, held_s: float = 0.0) -> None:
+        _log.debug("request", extra={"method": method, "resource": resource, "status": status, "held_s": held_s})
         if self.observe is not None:
             self.observe(method, resource, status, time.monotonic() - started, held_s)
 

@@ -23,7 +23,7 @@ from kubevirt_py.kube.incluster import incluster_client
 from kubevirt_py.kube.tls import ReloadingServerContext, keep_fresh
 from kubevirt_py.live_config import Follower, LiveConfig, log_as_told, serve_as_told, throttle_as_told
 from kubevirt_py.reconcile import LeaseSpec, Manager
-from kubevirt_py.virt_controller import caretaking, node, vm, vmi
+from kubevirt_py.virt_controller import caretaking, node, vm, vmi, workload_update
 from kubevirt_py.virt_controller.settling import Settling
 
 CERTIFICATES = Path("/etc/virt-controller/certificates")
@@ -85,10 +85,11 @@ def build(api: Api, namespace: str, launcher_image: str, followers: Iterable[Fol
     for follower in followers:
         config.follow(follower)
     settling = Settling(manager.now)
-    vm.wire(manager)
+    vm.wire(manager, config)
     vmi.wire(manager, config, settling, launcher_image)
     node.wire(manager, config, settling, namespace)
     caretaking.wire(manager, settling, namespace)
+    workload_update.wire(manager, launcher_image)
     return manager
 
 

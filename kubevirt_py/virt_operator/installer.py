@@ -218,5 +218,7 @@ class Installer:
     ) -> None:
         old: Document = msgspec.json.decode(kubevirt.status)
         new = install.wanted_status(old, inst, kubevirt.metadata.generation, state, message, self._now())
-        if new != old:
-            await self._api.merge_patch(KUBEVIRT, key, {"status": new}, subresource="status")
+        # Only what differs: virt-controller counts outdated guests in the same status.
+        differing = {name: value for name, value in new.items() if old.get(name) != value}
+        if differing:
+            await self._api.merge_patch(KUBEVIRT, key, {"status": differing}, subresource="status")

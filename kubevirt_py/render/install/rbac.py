@@ -47,7 +47,8 @@ OPERATOR: tuple[Rule, ...] = (
     (RBAC, "roles rolebindings clusterroles clusterrolebindings", f"{READ} create patch update delete escalate bind"),
 )
 API: tuple[Rule, ...] = (
-    ("kubevirt.io", "kubevirts", READ),
+    ("kubevirt.io", "kubevirts virtualmachineinstancepresets", READ),
+    ("kubevirt.io", "virtualmachineinstancemigrations", "get list"),
     ("kubevirt.io", "virtualmachines", "get list watch patch"),
     ("kubevirt.io", "virtualmachines/status", "patch"),
     ("kubevirt.io", "virtualmachineinstances", "get list watch patch"),
@@ -58,7 +59,7 @@ API: tuple[Rule, ...] = (
 WEBHOOKS = "validatingwebhookconfigurations mutatingwebhookconfigurations"
 DOORS = " ".join(f"{version}.{subresources.GROUP}" for version in subresources.VERSIONS)
 CONTROLLER: tuple[Rule, ...] = (
-    ("kubevirt.io", "kubevirts", f"{READ} patch"),
+    ("kubevirt.io", "kubevirts kubevirts/status", f"{READ} patch"),
     ("kubevirt.io", "virtualmachines", "get list watch patch delete"),
     ("apiregistration.k8s.io", "apiservices", READ),
     ("apiregistration.k8s.io", "apiservices", "delete", DOORS),

@@ -29,6 +29,7 @@ MAX_VERBOSITY = 9
 PATCH_TYPES = ("strategic", "merge", "json")
 ATTACHMENTS = ("tap", "managedTap")
 UNINSTALL_STRATEGIES = ("RemoveWorkloads", "BlockUninstallIfWorkloadsExist")
+LATER_METHODS = ("LiveMigrate",)
 UPDATE_METHODS = ("LiveMigrate", "Evict")
 
 
@@ -54,6 +55,9 @@ def _spec(spec: Document) -> Iterator[Cause]:
     update = spec.get("workloadUpdateStrategy") or {}
     for index, method in enumerate(update.get("workloadUpdateMethods") or ()):
         yield from one_of(f"spec.workloadUpdateStrategy.workloadUpdateMethods[{index}]", method, UPDATE_METHODS)
+        if method in LATER_METHODS:
+            field = f"spec.workloadUpdateStrategy.workloadUpdateMethods[{index}]"
+            yield Cause(field, NOT_SUPPORTED, "not supported yet by this release: live migration; use Evict")
     yield from at_least("spec.workloadUpdateStrategy.batchEvictionSize", update.get("batchEvictionSize"), 1)
     yield from _duration(update, "batchEvictionInterval", "spec.workloadUpdateStrategy")
     for part in ("infra", "workloads"):
