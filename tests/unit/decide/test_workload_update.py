@@ -52,7 +52,7 @@ def test_guests_are_ended_in_batches_the_oldest_first() -> None:
 
 
 def test_a_guest_that_is_going_is_not_ended_twice() -> None:
-    vmi, pod = guest("1")
+    vmi, _ = guest("1")
     going = replace(
         FLEET, spec=EVICT, old=((vmi, Pod(ObjectMeta(name="pod-1", deletion_timestamp="now"))), (vmi, None))
     )
