@@ -13,6 +13,7 @@ import click
 from kubevirt_py.virtctl.options import LazyGroup, Options
 
 VERBS: dict[str, tuple[str, str]] = {
+    "addvolume": ("volumes", "Add a volume to a running virtual machine."),
     "adm": ("adm", "Administrate KubeVirt configuration."),
     "completion": ("completion", "Print a completion script for a shell."),
     "console": ("console", "Connect to the serial console of a virtual machine instance."),
@@ -22,13 +23,18 @@ VERBS: dict[str, tuple[str, str]] = {
     "expand": ("expand", "Show a VirtualMachine with expanded instance type and preference."),
     "expose": ("expose", "Expose a virtual machine or replica set as a new Service."),
     "fslist": ("guest", "Show the file systems mounted in the guest."),
+    "guestfs": ("guestfs", "Start a shell with libguestfs tools on the disk of a claim."),
     "guestosinfo": ("guest", "Show what the guest agent tells of the guest."),
+    "image-upload": ("unavailable", "Not available: upload an image into a claim."),
+    "memory-dump": ("memory_dump", "Dump the memory of a running virtual machine to a claim."),
     "migrate": ("migration", "Migrate a virtual machine."),
     "migrate-cancel": ("migration", "Cancel migration of a virtual machine."),
+    "objectgraph": ("objectgraph", "Show the objects a virtual machine depends on."),
     "options": ("completion", "Print the flags that every command takes."),
     "pause": ("lifecycle", "Pause a virtual machine."),
     "permitted-devices": ("permitted_devices", "List the permitted devices for virtual machine instances."),
     "port-forward": ("portforward", "Forward local ports to a virtual machine."),
+    "removevolume": ("volumes", "Remove a volume from a running virtual machine."),
     "reset": ("lifecycle", "Reset a virtual machine instance."),
     "restart": ("lifecycle", "Restart a virtual machine."),
     "scp": ("ssh", "Copy files from or to a virtual machine."),
@@ -36,9 +42,12 @@ VERBS: dict[str, tuple[str, str]] = {
     "ssh": ("ssh", "Open an SSH session to a virtual machine."),
     "start": ("lifecycle", "Start a virtual machine."),
     "stop": ("lifecycle", "Stop a virtual machine."),
+    "template": ("unavailable", "Not available: process, convert and create VirtualMachineTemplates."),
     "unpause": ("lifecycle", "Continue a paused virtual machine."),
+    "usbredir": ("usbredir", "Redirect a USB device to a virtual machine instance."),
     "userlist": ("guest", "Show the users logged in to the guest."),
     "version": ("version", "Print the versions of client and server."),
+    "vmexport": ("vmexport", "Export a virtual machine's volumes."),
     "vnc": ("vnc", "Open the graphical console of a virtual machine instance."),
 }
 """Module and one-line help of each verb; the command is the module's function of the same name."""

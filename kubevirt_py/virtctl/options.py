@@ -99,12 +99,13 @@ class Command(click.Command):
         self.params.extend(global_params())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        flags = {name for each in self.params if isinstance(each, click.Option) and each.is_flag for name in each.opts}
+        switches = (each for each in self.params if isinstance(each, click.Option) and each.is_flag)
+        flags = {name: "".join(each.secondary_opts[:1]) for each in switches for name in each.opts}
         return super().parse_args(ctx, list(_switches(args, flags)))
 
 
-def _switches(args: list[str], flags: set[str]) -> Iterator[str]:
-    """The arguments with `--flag=true` as `--flag`, and without `--flag=false`."""
+def _switches(args: list[str], flags: Mapping[str, str]) -> Iterator[str]:
+    """The arguments with `--flag=true` as `--flag`, and `--flag=false` as its opposite in `flags`, if it has one."""
     for number, word in enumerate(args):
         if word == "--":
             yield from args[number:]
@@ -112,8 +113,8 @@ def _switches(args: list[str], flags: set[str]) -> Iterator[str]:
         name, equals, value = word.partition("=")
         if not equals or name not in flags or value.lower() not in ("true", "false"):
             yield word
-        elif value.lower() == "true":
-            yield name
+        elif chosen := name if value.lower() == "true" else flags[name]:
+            yield chosen
 
 
 class Group(click.Group):
