@@ -8,6 +8,13 @@ from kubevirt_py.plan import Document, Kind
 VM = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines", views.VirtualMachine)
 VMI = Kind("kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", views.VirtualMachineInstance)
 HOSTED_VMI = Kind("kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", views.HostedInstance)
+PRESET = Kind(
+    "kubevirt.io",
+    "v1",
+    "VirtualMachineInstancePreset",
+    "virtualmachineinstancepresets",
+    views.VirtualMachineInstancePreset,
+)
 KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", views.KubeVirt)
 POD = Kind("", "v1", "Pod", "pods", views.Pod)
 NODE = Kind("", "v1", "Node", "nodes", views.Node, namespaced=False)
@@ -47,6 +54,7 @@ __all__ = [
     "MUTATING_WEBHOOKS",
     "NODE",
     "POD",
+    "PRESET",
     "PVC",
     "SECRET",
     "STORAGE_CLASS",

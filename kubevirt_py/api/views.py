@@ -85,6 +85,7 @@ class VirtualMachineStatus(Tree, frozen=True):
     run_strategy: str = ""
     conditions: tuple[Condition, ...] = ()
     state_change_requests: tuple[StateChangeRequest, ...] = ()
+    volume_requests: Raw = Raw(b"[]")
     start_failure: StartFailure | None = None
 
 
@@ -107,6 +108,8 @@ class VirtualMachineInstanceStatus(Tree, frozen=True):
     active_pods: dict[str, str] = field(default_factory=dict)
     interfaces: Raw = Raw(b"[]")
     volume_status: Raw = Raw(b"[]")
+    memory: dict[str, str] = field(default_factory=dict)
+    current_cpu_topology: dict[str, int] = field(default_factory=dict, name="currentCPUTopology")
     phase_transition_timestamps: tuple[PhaseTransition, ...] = ()
     qos_class: str = ""
     launcher_container_image_version: str = ""
@@ -132,6 +135,11 @@ class HostedInstance(Tree, frozen=True):
         return str(self.status.get("phase") or "")
 
 
+class VirtualMachineInstancePreset(Tree, frozen=True):
+    metadata: ObjectMeta = ObjectMeta()
+    spec: dict[str, Any] = field(default_factory=dict)
+
+
 class ContainerStateTerminated(View, frozen=True):
     exit_code: int = 0
     reason: str = ""
@@ -154,10 +162,11 @@ class ContainerState(View, frozen=True):
     terminated: ContainerStateTerminated | None = None
 
 
-class ContainerStatus(View, frozen=True):
+class ContainerStatus(Tree, frozen=True):
     name: str = ""
     ready: bool = False
     image_id: str = field(default="", name="imageID")
+    resources: dict[str, Any] = field(default_factory=dict)
     state: ContainerState = ContainerState()
 
 
@@ -165,8 +174,16 @@ class PodIP(View, frozen=True):
     ip: str = ""
 
 
+class Container(Tree, frozen=True):
+    """`resources` as `requests` and `limits`; other entries are skipped."""
+
+    name: str = ""
+    resources: dict[str, Any] = field(default_factory=dict)
+
+
 class PodSpec(Tree, frozen=True):
     node_name: str = ""
+    containers: tuple[Container, ...] = ()
 
 
 class PodStatus(Tree, frozen=True):

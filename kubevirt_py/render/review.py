@@ -20,6 +20,9 @@ class Request(msgspec.Struct, rename="camel"):
     object: Document | None = None
     old_object: Document | None = None
     user_info: Document = msgspec.field(default_factory=dict)
+    name: str = ""
+    namespace: str = ""
+    dry_run: bool = False
 
     @property
     def new(self) -> Document:
@@ -44,10 +47,13 @@ class Review(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Allowed with a patch, or refused for `causes`."""
+    """Allowed with a patch, or refused for `causes` or because now is not the time. `warnings` reach the user."""
 
     patch: tuple[Document, ...] = ()
     causes: tuple[Cause, ...] = ()
+    later: str = ""
+    """Why this has to be tried again later (429); empty if it has not."""
+    warnings: tuple[str, ...] = ()
 
 
 ALLOWED = Verdict()
@@ -55,9 +61,18 @@ ALLOWED = Verdict()
 
 def response(uid: str, verdict: Verdict) -> Document:
     """The AdmissionReview that carries the verdict."""
-    answer: dict[str, Any] = {"uid": uid, "allowed": not verdict.causes}
+    answer: dict[str, Any] = {"uid": uid, "allowed": not verdict.causes and not verdict.later}
+    if verdict.warnings:
+        answer["warnings"] = list(verdict.warnings)
     if verdict.causes:
         answer["status"] = _invalid(verdict.causes)
+    elif verdict.later:
+        answer["status"] = {
+            "status": "Failure",
+            "message": verdict.later,
+            "reason": "TooManyRequests",
+            "code": 429,
+        }
     elif verdict.patch:
         answer["patchType"] = "JSONPatch"
         answer["patch"] = base64.b64encode(msgspec.json.encode(verdict.patch)).decode()

@@ -6,10 +6,17 @@ components' writes, so that all of these work while virt-api is down.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kubevirt_py.api import names, subresources
+from kubevirt_py.api.crd_kinds import KINDS
 from kubevirt_py.plan import Document
 
 TIMEOUT_S = 10
+
+CREATE = ("CREATE",)
+UPDATE = ("UPDATE",)
+BOTH = (*CREATE, *UPDATE)
 
 _NOT_DELETING = {"name": "not-deleting", "expression": "!has(object.metadata.deletionTimestamp)"}
 _NOT_FINALIZING = {
@@ -19,6 +26,148 @@ _NOT_FINALIZING = {
         " || object.?status.orValue({}) != oldObject.?status.orValue({})"
     ),
 }
+_CHANGING = {
+    "name": "spec-changes",
+    "expression": (
+        "request.operation == 'CREATE' || !has(object.metadata.deletionTimestamp) && object.?spec != oldObject.?spec"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A webhook: which writes of `resources` (of one API group) go to which path of virt-api, and when.
+
+    `others` spares the writes of our own components.
+    """
+
+    name: str
+    path: str
+    resources: tuple[str, ...]
+    operations: tuple[str, ...]
+    conditions: tuple[Document, ...] = ()
+    others: bool = False
+    failure_policy: str = "Fail"
+    side_effects: str = "None"
+
+    @property
+    def group(self) -> str:
+        """The API group of the resources."""
+        return _place(self.resources[0])[0]
+
+    @property
+    def version(self) -> str:
+        """The version clients prefer; requests in another one are converted to it."""
+        return _place(self.resources[0])[1]
+
+
+def _place(resource: str) -> tuple[str, str]:
+    plural = resource.partition("/")[0]
+    if plural == "pods":
+        return "", "v1"
+    kind = next(kind for kind in KINDS if kind.plural == plural)
+    return kind.group, kind.versions[0].name
+
+
+MUTATING = (
+    Hook("virtualmachines-mutator", "/virtualmachines-mutate", ("virtualmachines",), BOTH, (_NOT_DELETING,)),
+    Hook(
+        "virtualmachineinstances-mutator",
+        "/virtualmachineinstances-mutate",
+        ("virtualmachineinstances",),
+        BOTH,
+        (_NOT_FINALIZING,),
+        others=True,
+    ),
+    Hook("migrations-mutator", "/migration-mutate-create", ("virtualmachineinstancemigrations",), CREATE),
+    Hook("vm-clone-mutator", "/vm-clone-mutate-create", ("virtualmachineclones",), CREATE),
+)
+
+
+def _judging(name: str, path: str, resource: str) -> Hook:
+    """Judges each spec that is new or changes."""
+    return Hook(name, path, (resource,), BOTH, (_CHANGING,))
+
+
+def _status(name: str, *resources: str) -> Hook:
+    return Hook(name, "/status-validate", tuple(f"{each}/status" for each in resources), UPDATE, others=True)
+
+
+def _eviction(name: str, prefix: str) -> Hook:
+    """An evicted pod that virt-api cannot be asked about goes: Kubernetes' nodes must stay drainable."""
+    condition = {"name": "name-of-pod", "expression": f"request.name.startsWith('{prefix}')"}
+    return Hook(
+        name,
+        "/pod-eviction-validate",
+        ("pods/eviction",),
+        CREATE,
+        (condition,),
+        failure_policy="Ignore",
+        side_effects="NoneOnDryRun",
+    )
+
+
+VALIDATING = (
+    _eviction("virt-launcher-eviction-interceptor", names.VIRT_LAUNCHER),
+    _eviction("hotplug-pod-eviction-interceptor", names.HOTPLUG_POD_PREFIX),
+    Hook("virtualmachine-validator", "/virtualmachines-validate", ("virtualmachines",), BOTH, (_NOT_DELETING,)),
+    Hook(
+        "virtualmachineinstances-create-validator",
+        "/virtualmachineinstances-validate-create",
+        ("virtualmachineinstances",),
+        CREATE,
+    ),
+    Hook(
+        "virtualmachineinstances-update-validator",
+        "/virtualmachineinstances-validate-update",
+        ("virtualmachineinstances",),
+        UPDATE,
+        (_NOT_FINALIZING,),
+        others=True,
+    ),
+    _judging(
+        "virtualmachinereplicaset-validator", "/virtualmachinereplicaset-validate", "virtualmachineinstancereplicasets"
+    ),
+    _judging("virtualmachinepool-validator", "/virtualmachinepool-validate", "virtualmachinepools"),
+    _judging("virtualmachinepreset-validator", "/vmipreset-validate", "virtualmachineinstancepresets"),
+    Hook("migration-create-validator", "/migration-validate-create", ("virtualmachineinstancemigrations",), CREATE),
+    Hook(
+        "migration-update-validator",
+        "/migration-validate-update",
+        ("virtualmachineinstancemigrations",),
+        UPDATE,
+        (_NOT_DELETING,),
+        others=True,
+    ),
+    _judging("virtualmachinesnapshot-validator", "/virtualmachinesnapshots-validate", "virtualmachinesnapshots"),
+    _judging("virtualmachinerestore-validator", "/virtualmachinerestores-validate", "virtualmachinerestores"),
+    _judging("virtualmachinebackup-validator", "/virtualmachinebackups-validate", "virtualmachinebackups"),
+    _judging(
+        "virtualmachinebackuptracker-validator",
+        "/virtualmachinebackuptrackers-validate",
+        "virtualmachinebackuptrackers",
+    ),
+    _judging("virtualmachineexport-validator", "/virtualmachineexports-validate", "virtualmachineexports"),
+    *(
+        _judging(f"{plural.removesuffix('s')}-validator", f"/{plural}-validate", plural)
+        for plural in (
+            "virtualmachineinstancetypes",
+            "virtualmachineclusterinstancetypes",
+            "virtualmachinepreferences",
+            "virtualmachineclusterpreferences",
+        )
+    ),
+    _judging("migration-policy-validator", "/migration-policy-validate-create", "migrationpolicies"),
+    _judging("vm-clone-validator", "/vm-clone-validate-create", "virtualmachineclones"),
+    _judging("plugin-validator", "/plugin-validate", "plugins"),
+    _status(
+        "kubevirt-crd-status-validator",
+        "virtualmachines",
+        "virtualmachineinstancereplicasets",
+        "virtualmachineinstancemigrations",
+    ),
+    _status("kubevirt-pool-status-validator", "virtualmachinepools"),
+)
 
 
 def service_account_user(namespace: str, account: str) -> str:
@@ -46,24 +195,25 @@ def _client(ca_bundle: str, namespace: str, path: str) -> Document:
     }
 
 
-def _webhook(name: str, client: Document, resource: str, operations: list[str], conditions: list[Document]) -> Document:
+def _webhook(hook: Hook, ca_bundle: str, namespace: str) -> Document:
+    conditions = [_written_by_others(namespace)] if hook.others and "UPDATE" in hook.operations else []
     return {
-        "name": f"{name}.kubevirt.io",
+        "name": f"{hook.name}.kubevirt.io",
         "admissionReviewVersions": ["v1"],
-        "clientConfig": client,
-        "failurePolicy": "Fail",
+        "clientConfig": _client(ca_bundle, namespace, hook.path),
+        "failurePolicy": hook.failure_policy,
         "matchPolicy": "Equivalent",
-        "matchConditions": conditions,
+        "matchConditions": [*conditions, *hook.conditions],
         "rules": [
             {
-                "apiGroups": ["kubevirt.io"],
-                "apiVersions": ["v1"],
-                "operations": operations,
-                "resources": [resource],
-                "scope": "Namespaced",
+                "apiGroups": [hook.group],
+                "apiVersions": [hook.version],
+                "operations": list(hook.operations),
+                "resources": list(hook.resources),
+                "scope": "*",
             }
         ],
-        "sideEffects": "None",
+        "sideEffects": hook.side_effects,
         "timeoutSeconds": TIMEOUT_S,
     }
 
@@ -79,66 +229,14 @@ def _configuration(kind: str, name: str, webhooks: list[Document]) -> Document:
 
 def mutating_webhooks(ca_bundle: str, namespace: str) -> Document:
     """`virt-api-mutator`: defaults. `ca_bundle` is base64 PEM, `namespace` where virt-api runs."""
-    others = _written_by_others(namespace)
-    return _configuration(
-        "MutatingWebhookConfiguration",
-        "virt-api-mutator",
-        [
-            _webhook(
-                "virtualmachines-mutator",
-                _client(ca_bundle, namespace, "/virtualmachines-mutate"),
-                "virtualmachines",
-                ["CREATE", "UPDATE"],
-                [_NOT_DELETING],
-            ),
-            _webhook(
-                "virtualmachineinstances-mutator",
-                _client(ca_bundle, namespace, "/virtualmachineinstances-mutate"),
-                "virtualmachineinstances",
-                ["CREATE", "UPDATE"],
-                [others, _NOT_FINALIZING],
-            ),
-        ],
-    )
+    hooks = [_webhook(hook, ca_bundle, namespace) for hook in MUTATING]
+    return _configuration("MutatingWebhookConfiguration", "virt-api-mutator", hooks)
 
 
 def validating_webhooks(ca_bundle: str, namespace: str) -> Document:
     """`virt-api-validator`: checks. `ca_bundle` is base64 PEM, `namespace` where virt-api runs."""
-    others = _written_by_others(namespace)
-    return _configuration(
-        "ValidatingWebhookConfiguration",
-        "virt-api-validator",
-        [
-            _webhook(
-                "virtualmachine-validator",
-                _client(ca_bundle, namespace, "/virtualmachines-validate"),
-                "virtualmachines",
-                ["CREATE", "UPDATE"],
-                [_NOT_DELETING],
-            ),
-            _webhook(
-                "virtualmachineinstances-create-validator",
-                _client(ca_bundle, namespace, "/virtualmachineinstances-validate-create"),
-                "virtualmachineinstances",
-                ["CREATE"],
-                [],
-            ),
-            _webhook(
-                "virtualmachineinstances-update-validator",
-                _client(ca_bundle, namespace, "/virtualmachineinstances-validate-update"),
-                "virtualmachineinstances",
-                ["UPDATE"],
-                [others, _NOT_FINALIZING],
-            ),
-            _webhook(
-                "kubevirt-crd-status-validator",
-                _client(ca_bundle, namespace, "/status-validate"),
-                "virtualmachines/status",
-                ["UPDATE"],
-                [others],
-            ),
-        ],
-    )
+    hooks = [_webhook(hook, ca_bundle, namespace) for hook in VALIDATING]
+    return _configuration("ValidatingWebhookConfiguration", "virt-api-validator", hooks)
 
 
 def webhook_configurations(ca_bundle: str, namespace: str) -> list[Document]:

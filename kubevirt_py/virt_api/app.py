@@ -79,6 +79,7 @@ async def _run(namespace: str, port: int, agent_port: int, verbosity: int) -> No
 def follow(manager: Manager, settings: Settings, followers: Iterable[Follower] = ()) -> None:
     """Keep `settings` as new as the cluster, and tell the followers of each change of the configuration."""
     settings.follow_config(manager.store(kinds.KUBEVIRT), followers)
+    settings.follow_presets(manager.store(kinds.PRESET))
     settings.follow_proxy(
         manager.store(
             kinds.CONFIG_MAP, namespace=CONFIG_MAP_KEY.namespace, fields=f"metadata.name={CONFIG_MAP_KEY.name}"
@@ -102,8 +103,10 @@ def build(api: Api, manager: Manager, settings: Settings, agents: Agents, namesp
     gate = Gate(api, lambda: settings.proxy)
     add_discovery(app)
     add_subresources(app, gate, handlers(api, agents, streams, settings, ready))
-    admission = Admission(lambda: settings.config, component_users(namespace), lambda: str(uuid4()), manager.now)
-    add_webhooks(app, admission.rules)
+    admission = Admission(
+        lambda: settings.config, component_users(namespace), lambda: str(uuid4()), manager.now, settings.presets_of
+    )
+    add_webhooks(app, admission.rules, admission.live_rules(api))
     return app
 
 

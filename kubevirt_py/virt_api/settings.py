@@ -1,4 +1,4 @@
-"""What virt-api follows in the cluster: the KubeVirt CR and the recipe for recognising the front proxy."""
+"""What virt-api follows in the cluster: the KubeVirt CR, presets and the recipe for recognising the front proxy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kubevirt_py.api.views import KubeVirt
+from kubevirt_py.api.views import KubeVirt, VirtualMachineInstancePreset
 from kubevirt_py.live_config import Follower, LiveConfig
 from kubevirt_py.plan import Document
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.presets import Preset
 from kubevirt_py.virt_api.auth import FrontProxy
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ class Settings:
     def __init__(self, proxy: FrontProxy) -> None:
         self.proxy = proxy
         self.live: LiveConfig | None = None
+        self._presets: dict[str, dict[str, Preset]] = {}
         # OpenSSL reads authorities from a path, and the container's root is read-only: a file in memory.
         self._ca = os.memfd_create("requestheader-client-ca")
         self.ca_path = f"/proc/self/fd/{self._ca}"
@@ -37,6 +39,20 @@ class Settings:
         self.live = LiveConfig(store)
         for follower in followers:
             self.live.follow(follower)
+
+    def follow_presets(self, store: Store[VirtualMachineInstancePreset]) -> None:
+        """Take every change of presets; `presets_of` gives those of a namespace."""
+        store.subscribe(self._set_preset)
+
+    def presets_of(self, namespace: str) -> tuple[Preset, ...]:
+        """Presets as last seen, in no order."""
+        return tuple(self._presets.get(namespace, {}).values())
+
+    def _set_preset(self, old: VirtualMachineInstancePreset | None, new: VirtualMachineInstancePreset | None) -> None:
+        if old is not None:
+            self._presets.get(old.metadata.namespace, {}).pop(old.metadata.name, None)
+        if new is not None and (preset := Preset.of(new.metadata.name, new.spec)) is not None:
+            self._presets.setdefault(new.metadata.namespace, {})[preset.name] = preset
 
     def follow_proxy(self, store: Store[Any]) -> None:
         """Take every change of the ConfigMap."""

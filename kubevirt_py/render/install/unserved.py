@@ -13,7 +13,6 @@ POLICY = "kubevirt-unserved-kinds"
 ADMISSION = "admissionregistration.k8s.io/v1"
 UNSERVED = {
     "VirtualMachineInstanceReplicaSet": "replica sets",
-    "VirtualMachineInstancePreset": "presets",
     "VirtualMachineInstanceMigration": "live migration",
     "VirtualMachinePool": "pools",
     "VirtualMachineSnapshot": "snapshots",

@@ -21,7 +21,7 @@ from kubevirt_py.render.causes import (
 )
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.validate.networks import is_primary
-from kubevirt_py.render.validate.text import dns_label, pci_address
+from kubevirt_py.render.validate.text import dns_label, mac_address, pci_address
 
 BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "macvtap", "binding")
 GONE = {
@@ -36,7 +36,6 @@ STATES = ("up", "down", "absent")
 PORT_RANGES_GATE = "PortRangesSpec"
 PRIVATE_OPTIONS = (224, 254)
 """DHCP options that RFC 2132 leaves to the site."""
-_MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -77,7 +76,7 @@ def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterat
     yield from one_of(f"{field}.state", interface.get("state"), STATES)
     yield from pci_address(f"{field}.pciAddress", interface.get("pciAddress"))
     yield from at_least(f"{field}.acpiIndex", interface.get("acpiIndex"), 0)
-    yield from _mac(interface.get("macAddress"), f"{field}.macAddress")
+    yield from mac_address(f"{field}.macAddress", interface.get("macAddress"))
     yield from _dhcp(interface.get("dhcpOptions") or {}, f"{field}.dhcpOptions")
     yield from (Cause(f"{field}.{name}", NOT_SUPPORTED, why) for name, why in GONE.items() if name in interface)
     plugin = (interface.get("binding") or {}).get("name")
@@ -99,15 +98,6 @@ def _on_network(interface: Document, network: Document, field: str, config: Clus
             "this cluster does not permit bridge on the pod network "
             "(network.permitBridgeInterfaceOnPodNetwork of the KubeVirt resource); use masquerade",
         )
-
-
-def _mac(given: str | None, field: str) -> Iterator[Cause]:
-    if not given:
-        return
-    if not _MAC.fullmatch(given):
-        yield Cause(field, INVALID, f"{given!r} is not a MAC address; write it as 02:00:00:12:34:56")
-    elif int(given[:2], 16) & 1:
-        yield Cause(field, INVALID, f"{given} is a multicast address; the lowest bit of the first octet must be 0")
 
 
 def _dhcp(options: Document, field: str) -> Iterator[Cause]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, one_of
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.validate.text import dns_label, dns_subdomain, label_value
+from kubevirt_py.render.selectors import label_value
+from kubevirt_py.render.validate.text import dns_label, dns_subdomain
 
 DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 EVICTION_STRATEGIES = ("None", "LiveMigrate", "LiveMigrateIfPossible", "External")

@@ -9,7 +9,7 @@ from kubevirt_py.render.causes import INVALID, Cause
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+_MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
 _PCI = re.compile(r"(?:[0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -33,11 +33,6 @@ def dns_subdomain(field: str, value: str | None) -> Iterator[Cause]:
         )
 
 
-def label_value(field: str, value: str) -> Iterator[Cause]:
-    if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
-        yield Cause(field, INVALID, f"{value!r} is not a label value; use up to 63 letters, digits, '-', '_' and '.'")
-
-
 def pci_address(field: str, value: str | None) -> Iterator[Cause]:
     if value and not _PCI.fullmatch(value):
         yield Cause(field, INVALID, f"{value!r} is not a PCI address; write it as 0000:81:01.0")
@@ -52,3 +47,13 @@ def absolute_path(field: str, value: str | None) -> Iterator[Cause]:
     """An absolute path to something, without `..` and not the root itself."""
     if value and (not value.startswith("/") or value == "/" or ".." in value.split("/")):
         yield Cause(field, INVALID, f"{value!r} must be an absolute path to a file, without '..'")
+
+
+def mac_address(field: str, value: str | None) -> Iterator[Cause]:
+    """The address of one interface, so not of a group."""
+    if not value:
+        return
+    if not _MAC.fullmatch(value):
+        yield Cause(field, INVALID, f"{value!r} is not a MAC address; write it as 02:00:00:12:34:56")
+    elif int(value[:2], 16) & 1:
+        yield Cause(field, INVALID, f"{value} is a multicast address; the lowest bit of the first octet must be 0")

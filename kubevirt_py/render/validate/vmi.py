@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kubevirt_py.api import names
 from kubevirt_py.api.v1.vmi import VirtualMachineInstance
 from kubevirt_py.plan import Document
-from kubevirt_py.render.causes import FORBIDDEN, Cause, needs_gate
+from kubevirt_py.render.causes import FORBIDDEN, NOT_SUPPORTED, Cause, needs_gate
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import (
@@ -41,7 +41,10 @@ AREAS = (
     unsupported,
 )
 
-IGNITION_GATE = "ExperimentalIgnitionSupport"
+GATED_ANNOTATIONS = {
+    names.IGNITION_ANNOTATION: "ExperimentalIgnitionSupport",
+    names.HOOK_SIDECARS_ANNOTATION: "Sidecar",
+}
 RESERVED_LABELS = (
     names.CREATED_BY_LABEL,
     names.INSTALL_STRATEGY_LABEL,
@@ -58,10 +61,15 @@ def spec_causes(spec: Document, path: str, config: ClusterConfig) -> list[Cause]
     return causes or list(machine.check(spec, path))
 
 
-def ignition_causes(metadata: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
-    """An Ignition file stands in an annotation; it is Alpha."""
-    if names.IGNITION_ANNOTATION in (metadata.get("annotations") or {}) and not config.gate(IGNITION_GATE):
-        yield needs_gate(f"{path}.annotations[{names.IGNITION_ANNOTATION}]", IGNITION_GATE)
+def metadata_causes(metadata: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
+    """Annotations that ask for a feature: an Ignition file, hook sidecars. Both are Alpha."""
+    annotations = metadata.get("annotations") or {}
+    for name, gate in GATED_ANNOTATIONS.items():
+        if name in annotations and not config.gate(gate):
+            yield needs_gate(f"{path}.annotations[{name}]", gate)
+    if names.HOOK_SIDECARS_ANNOTATION in annotations and config.gate(GATED_ANNOTATIONS[names.HOOK_SIDECARS_ANNOTATION]):
+        place = f"{path}.annotations[{names.HOOK_SIDECARS_ANNOTATION}]"
+        yield Cause(place, NOT_SUPPORTED, "not supported yet by this release: hook sidecars")
 
 
 def validate_vmi_create(document: Document, config: ClusterConfig, *, by_kubevirt: bool = False) -> list[Cause]:
@@ -70,8 +78,8 @@ def validate_vmi_create(document: Document, config: ClusterConfig, *, by_kubevir
         return causes
     vmi = without_nulls(document)
     reserved = [] if by_kubevirt else list(_reserved_labels(vmi, {}))
-    ignition = ignition_causes(vmi.get("metadata") or {}, "metadata", config)
-    return [*reserved, *ignition, *spec_causes(vmi["spec"], "spec", config)]
+    features = metadata_causes(vmi.get("metadata") or {}, "metadata", config)
+    return [*reserved, *features, *spec_causes(vmi["spec"], "spec", config)]
 
 
 def validate_vmi_update(

@@ -154,4 +154,5 @@ def test_every_registered_path_is_served_and_the_reverse() -> None:
         for webhook in configuration["webhooks"]
     }
     nothing: Any = None
-    assert registered == set(Admission(nothing, (), nothing, nothing).rules)
+    admission = Admission(nothing, (), nothing, nothing)
+    assert registered == {*admission.rules, *admission.live_rules(nothing)}
