@@ -32,6 +32,7 @@ NEEDS_MORE = {
     "kernel-boot": "needs a kernel",
     "dedicated": "needs KVM, two NUMA nodes and reserved huge pages",
     "tpm": "needs a TPM process",
+    "virtiofs-tpm": "needs a TPM process and virtiofsd",
     "tpm-persistent": "needs a TPM process",
     "vsock": "needs /dev/vhost-vsock",
 }

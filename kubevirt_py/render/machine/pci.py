@@ -136,15 +136,13 @@ class Layout:
         if device in self._kept:
             return self._kept[device]
         parts = _FIXED.fullmatch(address)
-        if parts is None or int(parts[1], 16):
+        if parts is None or not is_address(address):
             raise ValueError(f"{address!r} is not a PCI address such as 0000:81:01.0")
         bus, slot, function = (int(part, 16) for part in parts.groups()[1:])
         if bus == 0:
             place = self._on_host_bus(address, slot, function)
         elif not self.q35 or bus < _LEAST_FIXED_BUS:
-            least = (
-                f"; use 00 or a bus from {_LEAST_FIXED_BUS:x} on" if self.q35 else "; a pc machine has bus 00 only"
-            )
+            least = f"; use 00 or a bus from {_LEAST_FIXED_BUS:x} on" if self.q35 else "; a pc machine has bus 00 only"
             raise ValueError(f"PCI address {address}: bus {parts[2]} cannot be chosen{least}")
         else:
             place = self._on_expander(bus, slot, function)
@@ -211,6 +209,12 @@ class Layout:
         made = Expander(bus, self.conventional("system", f"pxb.{bus:x}"))
         self.expanders = (*self.expanders, made)
         return made
+
+
+def is_address(text: str) -> bool:
+    """Whether this names a function on a PCI bus of domain 0000."""
+    found = _FIXED.fullmatch(text)
+    return found is not None and found[1] == "0000"
 
 
 def _port_id(slot: int, function: int) -> str:

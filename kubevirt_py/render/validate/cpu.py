@@ -9,6 +9,7 @@ from kubevirt_py.api.quantity import parse_quantity
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.resources import is_pinned, vcpus
 
 MAX_VCPUS = 255
 """More need an IOMMU that remaps interrupts."""
@@ -21,10 +22,25 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     yield from _topology(cpu, base)
     yield from _model(cpu, base, config)
     yield from _resources(spec["domain"].get("resources") or {}, f"{path}.domain.resources")
+    yield from _dedicated(spec, path)
     if not cpu.get("dedicatedCpuPlacement"):
         for key in ("isolateEmulatorThread", "realtime", "numa"):
             if cpu.get(key) not in (None, False):
                 yield Cause(f"{base}.{key}", INVALID, f"{key} needs {base}.dedicatedCpuPlacement to be true")
+
+
+def _dedicated(spec: Document, path: str) -> Iterator[Cause]:
+    """The kubelet gives whole CPUs; an amount that is given as well must be that of the virtual CPUs."""
+    if not is_pinned(spec):
+        return
+    for side in ("requests", "limits"):
+        given = ((spec["domain"].get("resources") or {}).get(side) or {}).get("cpu")
+        if given is not None and parse_quantity(given) != vcpus(spec):
+            yield Cause(
+                f"{path}.domain.resources.{side}.cpu",
+                INVALID,
+                f"with dedicatedCpuPlacement it must be {vcpus(spec)}, the number of virtual CPUs, or be left out",
+            )
 
 
 def _topology(cpu: Document, base: str) -> Iterator[Cause]:

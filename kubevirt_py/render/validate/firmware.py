@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.machine.firmware import acpi_volumes
 from kubevirt_py.render.validate.text import absolute_path, uuid
 from kubevirt_py.render.validate.volumes import image
 
@@ -22,7 +23,16 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         yield Cause(f"{base}.serial", INVALID, f"must be at most {MAX_SERIAL} characters")
     yield from _bootloader(firmware.get("bootloader") or {}, domain, base)
     yield from _kernel(firmware.get("kernelBoot"), f"{base}.kernelBoot")
+    yield from _acpi(spec, domain, f"{base}.acpi")
     yield from _machine(domain, path, config)
+
+
+def _acpi(spec: Document, domain: Document, base: str) -> Iterator[Cause]:
+    """Tables come from volumes of Secrets; each has a volume of its own."""
+    secrets = [volume["name"] for volume in spec.get("volumes") or () if "secret" in volume]
+    for table, name in acpi_volumes(domain).items():
+        if name not in secrets:
+            yield Cause(f"{base}.{table}NameRef", INVALID, f"spec.volumes has no volume {name!r} of a Secret")
 
 
 def _bootloader(bootloader: Document, domain: Document, base: str) -> Iterator[Cause]:

@@ -14,49 +14,34 @@ from kubevirt_py.render.causes import NOT_SUPPORTED, Cause
 from kubevirt_py.render.config import ClusterConfig
 
 VMI_FIELDS = {
-    "domain.clock.timer.rtc.track": "a clock that tracks something else than the host's time",
-    "domain.cpu.dedicatedCpuPlacement": "dedicated CPUs",
-    "domain.cpu.isolateEmulatorThread": "isolated emulator threads",
-    "domain.cpu.maxSockets": "CPU hotplug",
-    "domain.cpu.numa": "NUMA pass-through",
-    "domain.cpu.realtime": "real-time guests",
-    "domain.devices.autoattachVSOCK": "VSOCK",
     "domain.devices.clientPassthrough": "USB redirection",
     "domain.devices.disks[].blockSize.custom.discardGranularity": "a discard granularity of choice",
     "domain.devices.disks[].blockSize.matchVolume": "block sizes taken from the volume",
     "domain.devices.disks[].changedBlockTracking": "changed block tracking",
-    "domain.devices.disks[].disk.pciAddress": "fixed PCI addresses",
     "domain.devices.disks[].lun.reservation": "SCSI persistent reservations",
     "domain.devices.disks[].tag": "device tags",
     "domain.devices.downwardMetrics": "downward metrics",
     "domain.devices.gpus": "GPUs",
     "domain.devices.hostDevices": "host devices",
     "domain.devices.interfaces[].passtBinding": "passt",
-    "domain.devices.interfaces[].pciAddress": "fixed PCI addresses",
     "domain.devices.interfaces[].tag": "device tags",
-    "domain.devices.panicDevices": "panic devices of choice (a pvpanic device is always there)",
     "domain.devices.watchdog.diag288": "the s390x watchdog",
-    "domain.features.apic.endOfInterrupt": "paravirtual end-of-interrupt",
-    "domain.firmware.acpi": "ACPI tables from volumes",
-    "domain.ioThreads": "I/O thread pools",
-    "domain.ioThreadsPolicy": "I/O thread pools",
     "domain.launchSecurity": "confidential guests",
-    "domain.memory.hugepages": "hugepages",
-    "domain.memory.maxGuest": "memory hotplug",
-    "domain.memory.reservedOverhead": "reserved memory overhead",
     "networks[].resourceClaim": "networks from resource claims",
     "resourceClaims": "dynamic resource allocation",
     "utilityVolumes": "utility volumes",
     "volumes[].containerPath": "containerPath volumes",
-    "volumes[].dataVolume.hotpluggable": "volume hotplug",
     "volumes[].downwardMetrics": "downward metrics",
     "volumes[].memoryDump": "memory dumps",
-    "volumes[].persistentVolumeClaim.hotpluggable": "volume hotplug",
 }
 VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
     "domain.devices.disks[].cdrom.tray": (("open",), "a tray that is open at start"),
     "domain.features.apic.enabled": ((False,), "machines without APIC"),
-    "domain.rebootPolicy": (("Terminate",), "ending the run at a reboot"),
+    "domain.clock.timer.hpet.tickPolicy": (
+        ("catchup", "merge", "discard"),
+        "lost ticks of the HPET other than delayed",
+    ),
+    "domain.clock.timer.rtc.present": ((False,), "machines without a real-time clock"),
     "evictionStrategy": (("LiveMigrate", "External"), "live migration at eviction; use LiveMigrateIfPossible or None"),
 }
 """Fields of which only some values are refused."""
@@ -80,7 +65,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
 def fields(spec: Document, path: str, table: dict[str, str]) -> Iterator[Cause]:
     """Fields of `table` that `spec` sets. False, empty lists and empty strings count as not set."""
     for field, what in table.items():
-        for place, value in _places(spec, field.split("."), path):
+        for place, value in places(spec, field.split("."), path):
             if value not in (False, [], ""):
                 yield _cause(place, what)
 
@@ -88,7 +73,7 @@ def fields(spec: Document, path: str, table: dict[str, str]) -> Iterator[Cause]:
 def values(spec: Document, path: str, table: dict[str, tuple[tuple[Any, ...], str]]) -> Iterator[Cause]:
     """Fields of `table` that `spec` sets to a value refused there."""
     for field, (refused, what) in table.items():
-        for place, value in _places(spec, field.split("."), path):
+        for place, value in places(spec, field.split("."), path):
             if value in refused:
                 yield _cause(place, what)
 
@@ -97,7 +82,8 @@ def _cause(field: str, what: str) -> Cause:
     return Cause(field, NOT_SUPPORTED, f"not supported yet by this release: {what}")
 
 
-def _places(value: Any, parts: list[str], path: str) -> Iterator[tuple[str, Any]]:
+def places(value: Any, parts: list[str], path: str) -> Iterator[tuple[str, Any]]:
+    """Where the field of a path's `parts` is set below `value`, and to what."""
     if not parts:
         yield path, value
         return
@@ -105,7 +91,7 @@ def _places(value: Any, parts: list[str], path: str) -> Iterator[tuple[str, Any]
     if not isinstance(value, dict) or key not in value:
         return
     if key == parts[0]:
-        yield from _places(value[key], parts[1:], f"{path}.{key}")
+        yield from places(value[key], parts[1:], f"{path}.{key}")
         return
     for index, item in enumerate(value[key]):
-        yield from _places(item, parts[1:], f"{path}.{key}[{index}]")
+        yield from places(item, parts[1:], f"{path}.{key}[{index}]")

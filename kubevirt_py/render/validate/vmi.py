@@ -16,12 +16,15 @@ from kubevirt_py.render.validate import (
     devices,
     disks,
     firmware,
+    gates,
+    hotplug,
     interfaces,
     machine,
     memory,
     networks,
     probes,
     scheduling,
+    threads,
     unsupported,
     volumes,
 )
@@ -34,10 +37,13 @@ AREAS = (
     interfaces,
     networks,
     firmware,
+    hotplug,
     devices,
     credentials,
     probes,
     scheduling,
+    threads,
+    gates,
     unsupported,
 )
 
@@ -86,9 +92,13 @@ def validate_vmi_update(
     new: Document, old: Document, config: ClusterConfig, *, by_kubevirt: bool = False
 ) -> list[Cause]:
     """Causes against changing a VMI. Its spec is fixed; users may change metadata but for reserved labels."""
-    if by_kubevirt or new["metadata"].get("deletionTimestamp"):
+    if new["metadata"].get("deletionTimestamp"):
         return []
     new, old = without_nulls(new), without_nulls(old)
+    if by_kubevirt:
+        if new.get("spec") == old.get("spec"):
+            return []
+        return list(hotplug.changed(new["spec"], old["spec"])) or spec_causes(new["spec"], "spec", config)
     causes = list(_reserved_labels(new, old))
     if new.get("spec") != old.get("spec"):
         causes.append(

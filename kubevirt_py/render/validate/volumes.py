@@ -9,6 +9,7 @@ from kubevirt_py.api.v1.volumes import Volume
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, exactly_one, needs_gate, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.machine.firmware import acpi_volumes
 from kubevirt_py.render.validate import cloudinit
 from kubevirt_py.render.validate.text import absolute_path, dns_label, dns_subdomain
 
@@ -27,6 +28,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     volumes = spec.get("volumes") or []
     devices = spec["domain"].get("devices") or {}
     shown = {item["name"] for kind in ("disks", "filesystems") for item in devices.get(kind) or ()}
+    shown |= set(acpi_volumes(spec["domain"]).values())
     for index, volume in enumerate(volumes):
         field = f"{path}.volumes[{index}]"
         yield from dns_label(f"{field}.name", volume["name"])

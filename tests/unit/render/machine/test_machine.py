@@ -32,7 +32,9 @@ def _machine(case: dict[str, Any]) -> Machine:
         for index, item in enumerate(interfaces)
     )
     disks = msgspec.convert(case.get("files", {}), dict[str, DiskFile])
-    files = Attachments(disks=disks, nics=wires, **{key: case[key] for key in ("initrd", "ignition", "vsock_cid") if key in case})
+    files = Attachments(
+        disks=disks, nics=wires, **{key: case[key] for key in ("initrd", "ignition", "vsock_cid") if key in case}
+    )
     return machine_from_vmi("default_testvm", UID, case["spec"], facts, files)
 
 
