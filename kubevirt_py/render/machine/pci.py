@@ -136,7 +136,7 @@ class Layout:
         if device in self._kept:
             return self._kept[device]
         parts = _FIXED.fullmatch(address)
-        if parts is None or not is_address(address):
+        if parts is None or parts[1] != "0000":
             raise ValueError(f"{address!r} is not a PCI address such as 0000:81:01.0")
         bus, slot, function = (int(part, 16) for part in parts.groups()[1:])
         if bus == 0:
@@ -209,12 +209,6 @@ class Layout:
         made = Expander(bus, self.conventional("system", f"pxb.{bus:x}"))
         self.expanders = (*self.expanders, made)
         return made
-
-
-def is_address(text: str) -> bool:
-    """Whether this names a function on a PCI bus of domain 0000."""
-    found = _FIXED.fullmatch(text)
-    return found is not None and found[1] == "0000"
 
 
 def _port_id(slot: int, function: int) -> str:

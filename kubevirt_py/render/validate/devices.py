@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, Cause, at_least, exactly_one, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.machine.pci import is_address
 
 INPUTS = {"tablet": ("usb", "virtio"), "keyboard": ("usb", "virtio"), "mouse": ("usb", "virtio")}
 SOUNDS = ("ich9", "ac97")
@@ -29,7 +28,6 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         yield Cause(f"{base}.video", INVALID, "a video device needs autoattachGraphicsDevice to be true or unset")
     for index, panic in enumerate(devices.get("panicDevices") or ()):
         yield from one_of(f"{base}.panicDevices[{index}].model", panic.get("model"), PANICS)
-    yield from _pci_addresses(devices, base)
     yield from _hyperv((spec["domain"].get("features") or {}).get("hyperv") or {}, f"{path}.domain.features.hyperv")
 
 
@@ -46,25 +44,6 @@ def _inputs(inputs: list[Document], field: str) -> Iterator[Cause]:
         yield from one_of(f"{field}[{index}].type", device["type"], INPUTS)
         yield from one_of(f"{field}[{index}].bus", device.get("bus"), INPUTS.get(device["type"], ("usb", "virtio")))
     yield from unique(((f"{field}[{index}].name", item["name"]) for index, item in enumerate(inputs)), "input name")
-
-
-def _pci_addresses(devices: Document, base: str) -> Iterator[Cause]:
-    """A form that names a place, each place once, and only what stands on the PCI bus by itself."""
-    given = []
-    for index, disk in enumerate(devices.get("disks") or ()):
-        front = disk.get("disk") or disk.get("lun") or {}
-        field = f"{base}.disks[{index}].{'disk' if 'disk' in disk else 'lun'}.pciAddress"
-        if front.get("pciAddress"):
-            given.append((field, front["pciAddress"]))
-            if front.get("bus") != "virtio":
-                yield Cause(field, INVALID, "only disks on bus virtio have a PCI address of their own")
-    for index, item in enumerate(devices.get("interfaces") or ()):
-        if item.get("pciAddress"):
-            given.append((f"{base}.interfaces[{index}].pciAddress", item["pciAddress"]))
-    for field, address in given:
-        if not is_address(address):
-            yield Cause(field, INVALID, f"{address!r} is not a PCI address such as 0000:81:01.0")
-    yield from unique(given, "PCI address")
 
 
 def _hyperv(hyperv: Document, field: str) -> Iterator[Cause]:
