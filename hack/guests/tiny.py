@@ -34,7 +34,7 @@ DRIVERS = (
     *("9p", "9pnet_virtio", "vmw_vsock_virtio_transport", "e1000", "e1000e", "8139cp", "8139too", "failover"),
     *("sr_mod", "isofs", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859-1", "nls_utf8", "loop", "overlay"),
     *("usbhid", "hid-generic", "psmouse", "atkbd", "evdev", "button", "i6300esb", "softdog", "pvpanic-pci"),
-    *("tpm_tis", "tpm_crb", "8021q", "macvlan", "bridge", "veth", "dummy", "nf_tables", "tun"),
+    *("tpm_tis", "tpm_crb", "efivarfs", "8021q", "macvlan", "bridge", "veth", "dummy", "nf_tables", "tun"),
 )
 MEMORY_OF_ORDINARY_KERNEL = 80 << 20
 ARGUMENTS = "console=tty0 console=ttyS0,115200 quiet mitigations=off init_on_alloc=0"
