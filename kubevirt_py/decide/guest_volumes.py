@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubevirt_py.api import names
-from kubevirt_py.api.views import Condition
-from kubevirt_py.decide import conditions
 from kubevirt_py.decide.guest_state import GuestState
 from kubevirt_py.decide.volume_status import ATTACHED, DETACHING, MOUNTED, READY, UNMOUNTED
 from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_volumes import hotplug_volumes
 from kubevirt_py.render.isos import SOURCES as ISO_SOURCES
-from kubevirt_py.render.machine.memory import guest_memory_bytes
 
 MESSAGE_CHARACTERS = 512
 TOLD = (READY, MOUNTED, UNMOUNTED)
@@ -75,25 +72,8 @@ def _reached(phase: str, reason: str, message: str) -> Document:
     return {"phase": phase, "reason": reason, "message": message}
 
 
-def size_conditions(spec: Document, old: Iterable[Condition], guest: GuestState) -> dict[str, Condition | None]:
-    """HotVCPUChange and HotMemoryChange go when the guest has what its spec says."""
-    found: dict[str, Condition | None] = {}
-    known = tuple(old)
-    if conditions.find(known, names.HOT_VCPU_CHANGE) and guest.machine.cpu.sockets == _sockets(spec):
-        found[names.HOT_VCPU_CHANGE] = None
-    if conditions.is_true(known, names.HOT_MEMORY_CHANGE):
-        taken, asked = memory_kib(guest)
-        if taken == asked == guest_memory_bytes(spec.get("domain") or {}) >> 10:
-            found[names.HOT_MEMORY_CHANGE] = None
-    return found
-
-
 def memory_kib(guest: GuestState) -> tuple[int, int]:
     """What the guest has taken and what it is offered, with what it had at boot."""
     memory = guest.machine.memory
     taken = guest.plugged.memory_bytes
     return memory.size_kib + (taken >> 10 if taken is not None and memory.plug else 0), memory.current_kib
-
-
-def _sockets(spec: Document) -> int:
-    return int(((spec.get("domain") or {}).get("cpu") or {}).get("sockets") or 1)

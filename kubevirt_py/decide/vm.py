@@ -8,6 +8,7 @@ from kubevirt_py.decide import conditions, crash_loop, patches, phases
 from kubevirt_py.decide.clock import age_s
 from kubevirt_py.decide.references import event, key_of, warning
 from kubevirt_py.decide.run_strategy import START, State, Step, starts_paused, state, step
+from kubevirt_py.decide.vm_live import carry_out_requests, follow
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.decide.vm_status import status_write
 from kubevirt_py.plan import Action, Create, Delete, JsonPatch, MergePatch, Plan
@@ -111,6 +112,10 @@ def _enable(s: VmSnapshot) -> Plan:
 
 def _report(s: VmSnapshot, again_s: float | None = None) -> Plan:
     """Nothing to start or stop: the status, and the finalizer of a VMI that has ended and is being deleted."""
+    if do := carry_out_requests(s):
+        return Plan(do=do)
+    if s.vmi is not None and (do := follow(s)):
+        return Plan(do=do)
     quiet = _quiet_s(s)
     if quiet > 0:
         return Plan(again_s=quiet)

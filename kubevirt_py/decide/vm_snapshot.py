@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from kubevirt_py.api.views import VirtualMachine, VirtualMachineInstance
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.plan import Document, Failure
+from kubevirt_py.render.config import ClusterConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class VmSnapshot:
     vmi: VirtualMachineInstance | None = None
     stranger: bool = False
     waits_for_claim: bool = False
+    config: ClusterConfig = field(default_factory=ClusterConfig)
     failure: Failure | None = None
 
     @cached_property

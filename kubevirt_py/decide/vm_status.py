@@ -10,9 +10,9 @@ from kubevirt_py.api.views import Condition, StartFailure, StateChangeRequest
 from kubevirt_py.decide import conditions, crash_loop, phases
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.run_strategy import open_requests
+from kubevirt_py.decide.vm_live import restart_reason
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.plan import Document, MergePatch
-from kubevirt_py.render.vmi_from_vm import template_hash
 
 KEPT_CONDITIONS = frozenset({names.MANUAL_RECOVERY_REQUIRED})
 """Conditions of the VM that are neither computed here nor mirrored from the VMI."""
@@ -86,18 +86,15 @@ def status_write(
 
 def restart_required(s: VmSnapshot) -> Condition | None:
     """The condition that tells of a template changed since the running VMI was made from it."""
-    if s.vmi is None or s.final or _runs_current_template(s):
-        return None
-    return Condition(
-        names.RESTART_REQUIRED, "True", "", "the template differs from what the running guest was started with; restart"
-    )
+    reason = restart_reason(s)
+    return Condition(names.RESTART_REQUIRED, "True", "", reason) if reason else None
 
 
 def _wanted(s: VmSnapshot, extra: tuple[StateChangeRequest, ...], failure: Condition | None) -> dict[str, Any]:
     vmi = s.vmi
     generation = s.vm.metadata.generation
     started_from = _number(vmi.metadata.annotations.get(names.VM_GENERATION_ANNOTATION, "")) if vmi else generation
-    observed = generation if vmi is None or _runs_current_template(s) else started_from
+    observed = started_from if restart_reason(s) else generation
     return {
         "created": True if vmi is not None else None,
         "ready": True if _ready(s) else None,
@@ -151,12 +148,6 @@ def _ready_condition(s: VmSnapshot) -> Condition:
 
 def _ready(s: VmSnapshot) -> bool:
     return s.vmi is not None and not s.final and conditions.is_true(s.vmi.status.conditions, names.READY)
-
-
-def _runs_current_template(s: VmSnapshot) -> bool:
-    assert s.vmi is not None
-    made_from = s.vmi.metadata.annotations.get(names.TEMPLATE_HASH_ANNOTATION)
-    return made_from is None or made_from == template_hash(s.document["spec"]["template"])
 
 
 def _requests(requests: tuple[StateChangeRequest, ...]) -> list[Document]:

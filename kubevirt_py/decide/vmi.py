@@ -8,6 +8,7 @@ a controller and a node agent, can never undo each other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum, auto
 
 from kubevirt_py.api import kinds, names
@@ -19,6 +20,7 @@ from kubevirt_py.decide.references import event, key_of, warning
 from kubevirt_py.decide.vmi_hotplug import attachment_plan, attachment_status
 from kubevirt_py.decide.vmi_networks import network_patches
 from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt
+from kubevirt_py.decide.vmi_resize import resize, size_conditions
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.decide.vmi_status import (
     Change,
@@ -72,7 +74,7 @@ def decide(s: VmiSnapshot) -> Plan:
         return plan
     attaching = attachment_plan(s, pod)
     again = [seconds for seconds in (plan.again_s, attaching.again_s) if seconds is not None]
-    return Plan(do=attaching.do, events=attaching.events, again_s=min(again, default=None))
+    return Plan(do=(*attaching.do, *resize(s, pod)), events=attaching.events, again_s=min(again, default=None))
 
 
 def _finish(s: VmiSnapshot) -> Plan:
@@ -162,7 +164,9 @@ def _follow(s: VmiSnapshot, pod: Pod | None) -> Plan:
     assert pod is not None
     refused = tuple(Delete(kinds.POD, key_of(old), old.metadata.uid) for old in s.pods if pods.is_terminal(old))
     entries, came = attachment_status(s, pod)
-    plan = patch(s, with_volumes(ready_from_pod(s, pod), entries), events=came)
+    change = ready_from_pod(s, pod)
+    change = replace(change, conditions={**change.conditions, **size_conditions(s, pod)})
+    plan = patch(s, with_volumes(change, entries), events=came)
     return Plan(do=(*plan.do, *network_patches(s, pod), *refused), events=plan.events)
 
 

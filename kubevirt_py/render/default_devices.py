@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.hotplug_volumes import hotplug_volumes
 
 DEFAULT_INTERFACE = "default"
 DISK_KINDS = ("disk", "cdrom", "lun")
 DISK_BUSES = {"amd64": "sata", "arm64": "virtio", "s390x": "virtio"}
-LUN_BUS = "scsi"
+SCSI_BUS = "scsi"
+"""The bus of LUNs, and of disks that are plugged in unless they say otherwise: it takes the most."""
 UNSEEN_SOURCES = ("memoryDump",)
 
 
@@ -42,17 +44,24 @@ def _disks(spec: Document, devices: Document) -> None:
     for volume in spec.get("volumes") or ():
         if volume["name"] not in shown and not any(source in volume for source in UNSEEN_SOURCES):
             disks.append({"name": volume["name"]})
+    plugged = hotplug_volumes(spec)
     for disk in disks:
         kinds = [kind for kind in DISK_KINDS if kind in disk] or ["disk"]
         for kind in kinds:
             target = disk.setdefault(kind, {})
             if not target.get("bus"):
-                target["bus"] = LUN_BUS if kind == "lun" else DISK_BUSES.get(spec["architecture"], "virtio")
+                target["bus"] = _bus(kind, spec["architecture"], plugged=disk.get("name") in plugged)
         if "cdrom" in disk:
             disk["cdrom"].setdefault("readonly", True)
             disk["cdrom"].setdefault("tray", "closed")
     if disks:
         devices["disks"] = disks
+
+
+def _bus(kind: str, architecture: str, *, plugged: bool) -> str:
+    if kind == "lun" or (plugged and kind == "disk"):
+        return SCSI_BUS
+    return DISK_BUSES.get(architecture, "virtio")
 
 
 def _images(spec: Document) -> None:

@@ -16,6 +16,7 @@ from kubevirt_py.api.v1.vmi import VirtualMachineInstance
 from kubevirt_py.plan import Document
 from kubevirt_py.render import default_devices
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.live_update import with_room
 from kubevirt_py.render.parse import parse_causes, without_nulls
 
 MACHINE_TYPES = {"amd64": "q35", "arm64": "virt", "s390x": "s390-ccw-virtio"}
@@ -67,6 +68,9 @@ def default_vmi(document: Document, config: ClusterConfig, now: datetime, new_uu
         return document
     vmi: Document = copy.deepcopy(document)
     vmi["spec"] = with_vmi_defaults(vmi["spec"], config)
+    owners = vmi["metadata"].get("ownerReferences") or ()
+    if any(owner.get("kind") == "VirtualMachine" and owner.get("controller") for owner in owners):
+        vmi["spec"] = with_room(vmi["spec"], config)
     vmi["spec"]["domain"]["firmware"].setdefault("uuid", new_uuid())
     _add_finalizer(vmi, names.VMI_FINALIZER)
     vmi["status"] = _first_status(vmi["spec"]["domain"], now)

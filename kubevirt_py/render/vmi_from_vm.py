@@ -8,6 +8,7 @@ import uuid
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
+from kubevirt_py.render.live_update import fixed_part
 
 FIRMWARE_UUIDS = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 """Namespace of the firmware UUIDs of VMs that name none: a guest keeps its UUID over restarts."""
@@ -53,8 +54,8 @@ def vmi_from_vm(vm: Document, *, paused: bool = False) -> Document:
 
 
 def template_hash(template: Document) -> str:
-    """A short name for a template's spec: two VMIs of equal hash were made from equal specs."""
-    text = json.dumps(template.get("spec") or {}, sort_keys=True, separators=(",", ":"))
+    """A short name for what is fixed in a template's spec: what may change live is not in it."""
+    text = json.dumps(fixed_part(template.get("spec") or {}), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -35,6 +35,7 @@ from kubevirt_py.virt_api.routes import add_discovery, add_subresources
 from kubevirt_py.virt_api.settings import Settings
 from kubevirt_py.virt_api.streams import Streams
 from kubevirt_py.virt_api.version import version_info
+from kubevirt_py.virt_api.volumes import Volumes
 from kubevirt_py.virt_api.webhooks import Admission, add_webhooks
 
 SERVER_CERTIFICATES = "/etc/virt-api/certificates"
@@ -125,6 +126,7 @@ def handlers(
     found |= {(VM, path): handler for path, handler in Lifecycle(api).handlers.items()}
     found |= {(VMI, path): handler for path, handler in Proxy(api, agents).handlers.items()}
     found |= {(VMI, path): handler for path, handler in streams.vmi_handlers.items()}
+    found |= Volumes(api, lambda: settings.config).handlers
     return found | Evacuation(api).handlers | Graph(api, lambda: settings.config).handlers | Installed(api).handlers
 
 

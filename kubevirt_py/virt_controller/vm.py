@@ -6,6 +6,7 @@ from kubevirt_py.api.kinds import PVC, VM, VMI
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vm import decide
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
+from kubevirt_py.live_config import LiveConfig
 from kubevirt_py.plan import Failure, Key
 from kubevirt_py.reconcile import Manager, mapped
 from kubevirt_py.virt_controller.indexes import CLAIM, by_claim
@@ -13,7 +14,7 @@ from kubevirt_py.virt_controller.indexes import CLAIM, by_claim
 PENDING = "Pending"
 
 
-def wire(manager: Manager) -> None:
+def wire(manager: Manager, config: LiveConfig) -> None:
     """A VM is looked at when it or the VMI of its name changes."""
     vms, vmis, claims = manager.store(VM), manager.store(VMI, indexes={CLAIM: by_claim}), manager.store(PVC)
 
@@ -26,6 +27,7 @@ def wire(manager: Manager) -> None:
         return VmSnapshot(
             vm=vm,
             now=manager.now(),
+            config=config(),
             vmi=found if owned else None,
             stranger=found is not None and not owned,
             waits_for_claim=any(claim is not None and claim.status.phase == PENDING for claim in used),

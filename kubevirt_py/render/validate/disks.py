@@ -18,6 +18,7 @@ from kubevirt_py.render.causes import (
     unique,
 )
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.validate.hotplug import may_be_empty
 from kubevirt_py.render.validate.text import pci_address
 
 BUSES = {"disk": ("virtio", "sata", "scsi", "usb"), "cdrom": ("sata", "scsi", "usb"), "lun": ("scsi", "sata", "virtio")}
@@ -40,7 +41,8 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     filesystems = devices.get("filesystems") or []
     volumes = {volume["name"] for volume in spec.get("volumes") or ()}
     for index, disk in enumerate(disks):
-        yield from _disk(disk, f"{base}.disks[{index}]", volumes)
+        known = volumes | ({disk["name"]} if disk["name"] and may_be_empty(disk, config) else set())
+        yield from _disk(disk, f"{base}.disks[{index}]", known)
     sources = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     for index, filesystem in enumerate(filesystems):
         field = f"{base}.filesystems[{index}]"

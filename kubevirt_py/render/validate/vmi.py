@@ -96,9 +96,8 @@ def validate_vmi_update(
         return []
     new, old = without_nulls(new), without_nulls(old)
     if by_kubevirt:
-        if new.get("spec") == old.get("spec"):
-            return []
-        return list(hotplug.changed(new["spec"], old["spec"])) or spec_causes(new["spec"], "spec", config)
+        changed = list(hotplug.changed(new["spec"], old["spec"]))
+        return changed or (spec_causes(new["spec"], "spec", config) if hotplug.plugs(new["spec"], old["spec"]) else [])
     causes = list(_reserved_labels(new, old))
     if new.get("spec") != old.get("spec"):
         causes.append(

@@ -32,9 +32,10 @@ def test_rendering_leaves_the_vm_as_it_is() -> None:
     assert vm == before
 
 
-def test_hash_tells_templates_apart_by_spec_only() -> None:
+def test_hash_tells_templates_apart_by_what_is_fixed_while_a_guest_runs() -> None:
     template = load("plain")["spec"]["template"]
     relabelled = template | {"metadata": {"labels": {"other": "label"}}}
-    grown = copy.deepcopy(template)
+    grown, other = copy.deepcopy(template), copy.deepcopy(template)
     grown["spec"]["domain"]["memory"]["guest"] = "128M"
-    assert template_hash(template) == template_hash(relabelled) != template_hash(grown)
+    other["spec"]["domain"]["machine"] = {"type": "pc"}
+    assert template_hash(template) == template_hash(relabelled) == template_hash(grown) != template_hash(other)

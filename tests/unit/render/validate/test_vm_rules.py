@@ -114,7 +114,26 @@ def test_users_may_not_change_the_spec_of_an_instance() -> None:
     found = validate_vmi_update(new, old, CONFIG)
     assert [cause.field for cause in found] == ["spec"]
     assert "update of VMI object is restricted" in found[0].message
-    assert validate_vmi_update(new, old, CONFIG, by_kubevirt=True) == []
+    (fixed,) = validate_vmi_update(new, old, CONFIG, by_kubevirt=True)
+    assert (fixed.field, fixed.reason) == ("spec.domain", "FieldValueForbidden")
+
+
+def test_kubevirt_may_change_what_a_running_guest_can_follow() -> None:
+    old = vmi()
+    claim = {"name": "more", "persistentVolumeClaim": {"claimName": "more", "hotpluggable": True}}
+    volumes, disks = old["spec"].get("volumes", []), old["spec"]["domain"]["devices"].get("disks", [])
+    for bus, refused in (("scsi", False), ("virtio", False), ("sata", True)):
+        changes = {
+            "spec.volumes": [*volumes, claim],
+            "spec.domain.devices.disks": [*disks, {"name": "more", "disk": {"bus": bus}}],
+        }
+        found = validate_vmi_update(edited(old, changes), old, CONFIG, by_kubevirt=True)
+        assert bool(found) is refused, found
+    fixed = {"name": "more", "persistentVolumeClaim": {"claimName": "more"}}
+    changes["spec.volumes"] = [*volumes, fixed]
+    assert validate_vmi_update(edited(old, changes), old, CONFIG, by_kubevirt=True)
+    grown = edited(old, {"spec.domain.cpu.sockets": 2, "spec.nodeSelector": {"a": "b"}})
+    assert validate_vmi_update(grown, old, CONFIG, by_kubevirt=True) == []
 
 
 def test_reserved_labels_are_kubevirts_own() -> None:

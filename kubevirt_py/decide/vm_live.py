@@ -1,0 +1,98 @@
+"""Changes of a VM's template that its running VMI follows, and those that wait for a restart."""
+
+from __future__ import annotations
+
+import copy
+
+import msgspec
+
+from kubevirt_py.api import kinds, names
+from kubevirt_py.decide import conditions, patches
+from kubevirt_py.decide.references import key_of
+from kubevirt_py.decide.vm_snapshot import VmSnapshot
+from kubevirt_py.plan import Action, Document, JsonPatch
+from kubevirt_py.render.defaults import with_vmi_defaults
+from kubevirt_py.render.live_update import LIVE_UPDATE, LiveChanges, live_changes
+from kubevirt_py.render.vmi_from_vm import template_hash
+from kubevirt_py.render.volume_requests import with_request
+
+IMPERATIVE = "HotplugVolumes"
+TEMPLATE = "/spec/template/spec"
+FIXED = "the template differs from what the running guest was started with; restart"
+STAGED = "the template differs from what the running guest has, and changes are staged (vmRolloutStrategy); restart"
+
+
+def restart_reason(s: VmSnapshot) -> str:
+    """Why the guest must be restarted to become what the template says; empty where it need not."""
+    if s.vmi is None or s.final:
+        return ""
+    made_from = s.vmi.metadata.annotations.get(names.TEMPLATE_HASH_ANNOTATION)
+    if made_from is not None and made_from != template_hash(s.document["spec"]["template"]):
+        return FIXED
+    for kind in (names.HOT_VCPU_CHANGE, names.HOT_MEMORY_CHANGE):
+        refused = conditions.find(s.vmi.status.conditions, kind)
+        if refused is not None and refused.status == conditions.FALSE:
+            return f"{refused.message}; restart"
+    found = _found(s)
+    if found is None:
+        return ""
+    if s.config.rollout_strategy != LIVE_UPDATE:
+        return STAGED if found.restart or found.spec != _running(s) else ""
+    return "; ".join(found.restart)
+
+
+def follow(s: VmSnapshot) -> tuple[Action, ...]:
+    """The patch of the VMI that brings it along, none if it is there already."""
+    assert s.vmi is not None
+    if s.config.rollout_strategy != LIVE_UPDATE or s.final or s.vmi.metadata.deletion_timestamp:
+        return ()
+    found = _found(s)
+    return _patch_vmi(s, found.spec) if found is not None else ()
+
+
+def carry_out_requests(s: VmSnapshot) -> tuple[Action, ...]:
+    """Requests to add and remove volumes (status.volumeRequests): into the template, the VMI, then off the list."""
+    requests = msgspec.json.decode(s.vm.status.volume_requests) or []
+    if not requests:
+        return ()
+    template: Document = s.document["spec"]["template"]["spec"]
+    changed = copy.deepcopy(template)
+    running = _running(s) if s.vmi is not None and not s.final else None
+    followed = copy.deepcopy(running)
+    for request in requests:
+        with_request(changed, request)
+        if followed is not None:
+            with_request(followed, request)
+    meta = s.vm.metadata
+    if ops := patches.guarded(meta.resource_version, patches.field_ops(TEMPLATE, template, changed)):
+        return (JsonPatch(kinds.VM, key_of(s.vm), ops),)
+    if followed is not None and (vmi_patch := _patch_vmi(s, followed)):
+        return vmi_patch
+    done = ({"op": "remove", "path": "/status/volumeRequests"},)
+    return (JsonPatch(kinds.VM, key_of(s.vm), patches.guarded(meta.resource_version, done), subresource="status"),)
+
+
+def _found(s: VmSnapshot) -> LiveChanges | None:
+    """None where the template is the one the VMI was made from."""
+    assert s.vmi is not None
+    meta = s.vmi.metadata
+    if meta.annotations.get(names.VM_GENERATION_ANNOTATION) == str(s.vm.metadata.generation):
+        return None
+    running = _running(s)
+    wanted = with_vmi_defaults(s.document["spec"]["template"]["spec"], s.config)
+    plugged = not s.config.gate(IMPERATIVE)
+    return live_changes(wanted, running, {"memory": s.vmi.status.memory}, volumes=plugged)
+
+
+def _running(s: VmSnapshot) -> Document:
+    assert s.vmi is not None
+    spec: Document = msgspec.json.decode(s.vmi.spec)
+    return spec
+
+
+def _patch_vmi(s: VmSnapshot, spec: Document) -> tuple[Action, ...]:
+    assert s.vmi is not None
+    old = _running(s)
+    gone = {key: None for key in old if key not in spec}
+    ops = patches.guarded(s.vmi.metadata.resource_version, patches.field_ops("/spec", old, {**spec, **gone}))
+    return (JsonPatch(kinds.VMI, key_of(s.vmi), ops),) if ops else ()

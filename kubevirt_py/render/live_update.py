@@ -1,0 +1,205 @@
+"""What of a VM's template reaches its running VMI at once (LiveUpdate), and what waits for a restart.
+
+Hotpluggable volumes, sockets, guest memory, secondary networks and where the guest may run can change while it runs;
+everything else is fixed. Both sides of that line are drawn here, for virt-controller and for admission alike.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from kubevirt_py.api.quantity import format_bytes, parse_quantity, quantity_bytes
+from kubevirt_py.plan import Document
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.hotplug_volumes import hotplug_volumes, is_hotpluggable
+from kubevirt_py.render.pod_volumes import claim_of
+
+LIVE_UPDATE = "LiveUpdate"
+PLACEMENT = ("affinity", "nodeSelector", "tolerations")
+"""Take effect where a guest goes next."""
+GRACE = "terminationGracePeriodSeconds"
+LINK_STATE = "state"
+MAX_VCPUS = 512
+MEMORY_BLOCK = 2 << 20
+LEAST_GROWING = 1 << 30
+
+
+class LiveChanges(NamedTuple):
+    """The VMI's spec with what can change live, and words about what needs a restart."""
+
+    spec: Document
+    restart: tuple[str, ...]
+
+
+def fixed_part(spec: Document) -> Document:
+    """A VMI spec (defaulted or not) without what may change while the guest runs."""
+    plugged = hotplug_volumes(spec)
+    domain = copy.deepcopy(spec.get("domain") or {})
+    devices = domain.get("devices") or {}
+    secondary = _secondary(spec)
+    if "disks" in devices:
+        devices["disks"] = [d for d in devices["disks"] if d["name"] not in plugged or "cdrom" in d]
+    if "interfaces" in devices:
+        kept = [item for item in devices["interfaces"] if item["name"] not in secondary]
+        devices["interfaces"] = [{key: item[key] for key in item if key != LINK_STATE} for item in kept]
+    for part, key in (("cpu", "sockets"), ("memory", "guest")):
+        (domain.get(part) or {}).pop(key, None)
+    for side in ("requests", "limits"):
+        for key in ("cpu", "memory"):
+            ((domain.get("resources") or {}).get(side) or {}).pop(key, None)
+    found = {key: value for key, value in spec.items() if key not in (*PLACEMENT, GRACE)}
+    found["domain"] = _without_empty(domain)
+    found["volumes"] = [volume for volume in spec.get("volumes") or () if volume["name"] not in plugged]
+    found["networks"] = [network for network in spec.get("networks") or () if network["name"] not in secondary]
+    return {key: value for key, value in found.items() if value not in (None, [], {})}
+
+
+def live_changes(
+    wanted: Document, running: Document, status: Mapping[str, Document], *, volumes: bool = True
+) -> LiveChanges:
+    """What a running VMI's spec becomes. `wanted` is the template's, defaulted; `status` the VMI's.
+
+    Without `volumes` these are left alone: they follow requests.
+    """
+    spec = copy.deepcopy(running)
+    restart: list[str] = []
+    if volumes:
+        _volumes(wanted, spec)
+    _networks(wanted, spec)
+    for key in PLACEMENT:
+        if wanted.get(key) != spec.get(key):
+            spec[key] = copy.deepcopy(wanted.get(key))
+            if spec[key] is None:
+                del spec[key]
+    restart += _sockets(wanted["domain"], spec["domain"])
+    restart += _memory(wanted["domain"], spec["domain"], status.get("memory") or {})
+    return LiveChanges(spec, tuple(restart))
+
+
+def with_room(spec: Document, config: ClusterConfig) -> Document:
+    """A VM's new VMI with room for CPUs and memory that may come: what the spec says, the cluster, or 4 times as much.
+
+    Memory can grow where the guest has at least 1 GiB in whole blocks, and neither real-time nor pinned NUMA.
+    """
+    if config.rollout_strategy != LIVE_UPDATE:
+        return spec
+    domain = spec["domain"] = copy.deepcopy(spec["domain"])
+    cpu, memory = domain["cpu"], domain["memory"]
+    fixed = any(cpu.get(key) for key in ("dedicatedCpuPlacement", "realtime", "numa")) or "launchSecurity" in domain
+    if "maxSockets" not in cpu and not fixed:
+        most = config.max_cpu_sockets or cpu["sockets"] * config.max_hotplug_ratio
+        per_socket = cpu["cores"] * cpu["threads"]
+        cpu["maxSockets"] = max(cpu["sockets"], min(most, MAX_VCPUS // per_socket))
+    if "maxGuest" not in memory and memory.get("guest") and not fixed:
+        guest = quantity_bytes(memory["guest"])
+        most_bytes = quantity_bytes(config.max_guest) if config.max_guest else guest * config.max_hotplug_ratio
+        block = max(MEMORY_BLOCK, quantity_bytes((memory.get("hugepages") or {}).get("pageSize") or MEMORY_BLOCK))
+        if guest >= LEAST_GROWING and guest % block == 0 and most_bytes // block * block > guest:
+            memory["maxGuest"] = format_bytes(most_bytes // block * block)
+    return spec
+
+
+def _volumes(wanted: Document, spec: Document) -> None:
+    """The hotpluggable volumes of `wanted` instead of those in `spec`; drives stay when their disc goes."""
+    new, old = hotplug_volumes(wanted), hotplug_volumes(spec)
+    if {name: claim_of(one) for name, one in new.items()} == {name: claim_of(one) for name, one in old.items()}:
+        return
+    devices = spec["domain"].setdefault("devices", {})
+    disks = {disk["name"]: disk for disk in (wanted["domain"].get("devices") or {}).get("disks") or ()}
+    spec["volumes"] = [volume for volume in spec.get("volumes") or () if not is_hotpluggable(volume)]
+    spec["volumes"] += [copy.deepcopy(volume) for volume in new.values()]
+    kept = [disk for disk in devices.get("disks") or () if disk["name"] not in old or "cdrom" in disk]
+    there = {disk["name"] for disk in kept}
+    kept += [copy.deepcopy(disks[name]) for name in new if name in disks and name not in there]
+    devices["disks"] = kept
+
+
+def _networks(wanted: Document, spec: Document) -> None:
+    """Secondary networks come; one that is gone from the template is first `absent`, so that its card is unplugged."""
+    new, old = _secondary(wanted), _secondary(spec)
+    devices = spec["domain"].setdefault("devices", {})
+    cards = {item["name"]: item for item in (wanted["domain"].get("devices") or {}).get("interfaces") or ()}
+    kept = []
+    for item in devices.get("interfaces") or ():
+        given = cards.get(item["name"])
+        if given is None and item["name"] in old:
+            item = {**item, LINK_STATE: "absent"}
+        elif given is not None and given.get(LINK_STATE) != item.get(LINK_STATE):
+            item = {key: value for key, value in item.items() if key != LINK_STATE}
+            item |= {LINK_STATE: given[LINK_STATE]} if given.get(LINK_STATE) else {}
+        kept.append(item)
+    known = {item["name"] for item in kept}
+    kept += [copy.deepcopy(cards[name]) for name in new if name in cards and name not in known]
+    if kept:
+        devices["interfaces"] = kept
+    listed = {network["name"] for network in spec.get("networks") or ()}
+    added = [copy.deepcopy(network) for name, network in new.items() if name not in listed]
+    if added:
+        spec["networks"] = [*(spec.get("networks") or ()), *added]
+
+
+def _secondary(spec: Document) -> dict[str, Document]:
+    """Networks that come and go: those of Multus, but for one that takes the pod network's place."""
+    return {
+        network["name"]: network
+        for network in spec.get("networks") or ()
+        if "multus" in network and not (network["multus"] or {}).get("default")
+    }
+
+
+def _sockets(wanted: Document, domain: Document) -> Iterator[str]:
+    cpu = domain.get("cpu") or {}
+    new, old = (wanted.get("cpu") or {}).get("sockets") or 1, cpu.get("sockets") or 1
+    most = cpu.get("maxSockets") or old
+    if new == old:
+        return
+    if new < old:
+        yield f"CPU sockets cannot be taken from a running guest ({old} to {new})"
+    elif new > most:
+        yield f"the running guest has room for {most} CPU sockets, not {new}; set cpu.maxSockets for the next start"
+    elif cpu.get("dedicatedCpuPlacement"):
+        yield "sockets of a running guest with dedicated CPUs cannot change"
+    else:
+        more = (new - old) * (cpu.get("cores") or 1) * (cpu.get("threads") or 1)
+        domain["cpu"] = cpu | {"sockets": new}
+        _add(domain, "cpu", lambda amount: f"{int(parse_quantity(amount) * 1000) + more * 1000}m")
+
+
+def _memory(wanted: Document, domain: Document, status: Document) -> Iterator[str]:
+    memory = domain.get("memory") or {}
+    new, old = (wanted.get("memory") or {}).get("guest"), memory.get("guest")
+    if new is None or old is None or quantity_bytes(new) == quantity_bytes(old):
+        return
+    most, least = memory.get("maxGuest"), status.get("guestAtBoot") or old
+    if most is None:
+        yield "memory of the running guest cannot change: it was started without memory.maxGuest"
+    elif quantity_bytes(new) > quantity_bytes(most):
+        yield f"the running guest has room for {most} of memory, not {new}; set memory.maxGuest for the next start"
+    elif quantity_bytes(new) < quantity_bytes(least):
+        yield f"the running guest was started with {least} of memory and cannot have less"
+    elif (quantity_bytes(new) - quantity_bytes(least)) % MEMORY_BLOCK:
+        yield f"memory of the running guest can change in steps of {MEMORY_BLOCK >> 20}Mi only"
+    else:
+        more = quantity_bytes(new) - quantity_bytes(old)
+        domain["memory"] = memory | {"guest": new}
+        _add(domain, "memory", lambda amount: str(quantity_bytes(amount) + more))
+
+
+def _add(domain: Document, resource: str, more: Callable[[str | int], str]) -> None:
+    """Where the VMI says what its pod asks for, it asks for as much more."""
+    resources = domain.get("resources") or {}
+    changed = {
+        side: {**resources[side], resource: more(resources[side][resource])}
+        for side in ("requests", "limits")
+        if (resources.get(side) or {}).get(resource) is not None
+    }
+    if changed:
+        domain["resources"] = resources | changed
+
+
+def _without_empty(document: Document) -> Document:
+    """Maps without members that are empty: a part that was only live is as good as absent."""
+    found = {key: _without_empty(value) if isinstance(value, dict) else value for key, value in document.items()}
+    return {key: value for key, value in found.items() if value not in ({}, [], None)}
