@@ -95,6 +95,33 @@ async def serve_tcp(address: str, port: int, open_socket: Open, ready: Callable[
         await listener.serve(handle, tasks)
 
 
+async def serve_socket(
+    socket: aiohttp.ClientWebSocketResponse, address: str, port: int, local: Callable[[int], Awaitable[bool]]
+) -> None:
+    """Join one local TCP connection to a websocket that is open, and close that.
+
+    `local` is told the port; what it starts may end without a connection, and then it returns True.
+    """
+    try:
+        async with anyio.create_task_group() as tasks:
+
+            async def start(bound: int) -> None:
+                if await local(bound):
+                    tasks.cancel_scope.cancel()
+
+            async def already_open() -> aiohttp.ClientWebSocketResponse:
+                return socket
+
+            def ready(bound: int) -> None:
+                tasks.start_soon(start, bound)
+
+            await serve_tcp(address, port, already_open, ready, once=True)
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.move_on_after(CLOSE_S, shield=True):
+            await socket.close()
+
+
 async def serve_udp(address: str, port: int, open_socket: Open, ready: Callable[[int], None]) -> None:
     """As `serve_tcp`, with a websocket per local sender; a message is a datagram."""
     async with (

@@ -13,8 +13,6 @@ from kubevirt_py.virtctl.options import Command
 from kubevirt_py.virtctl.targets import VMI_PLURAL
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from kubevirt_py.virtctl.session import Session
 
 PROGRAM = "usbredirect"
@@ -55,22 +53,13 @@ async def _serve(session: Session, vmi: str, devices: list[str]) -> None:
     from kubevirt_py.virtctl import tunnel
 
     socket = await open_websocket(session.client, session.path(VMI_PLURAL, vmi, "usbredir"), (STREAM_PROTOCOL,))
-    async with anyio.create_task_group() as tasks:
 
-        async def redirect(port: int) -> None:
-            if not devices:
-                click.echo(f"User can connect usbredir client at: 127.0.0.1:{port}")
-                return
-            await anyio.run_process(
-                [PROGRAM, "--device", devices[0], "--to", f"127.0.0.1:{port}"], check=False, stdout=None, stderr=None
-            )
-            tasks.cancel_scope.cancel()
+    async def redirect(port: int) -> bool:
+        if not devices:
+            click.echo(f"User can connect usbredir client at: 127.0.0.1:{port}")
+            return False
+        command = [PROGRAM, "--device", devices[0], "--to", f"127.0.0.1:{port}"]
+        await anyio.run_process(command, check=False, stdout=None, stderr=None)
+        return True
 
-        async def already_open() -> aiohttp.ClientWebSocketResponse:
-            return socket
-
-        def ready(port: int) -> None:
-            tasks.start_soon(redirect, port)
-
-        await tunnel.serve_tcp("127.0.0.1", 0, already_open, ready, once=True)
-        tasks.cancel_scope.cancel()
+    await tunnel.serve_socket(socket, "127.0.0.1", 0, redirect)

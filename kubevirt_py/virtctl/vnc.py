@@ -13,8 +13,6 @@ from kubevirt_py.virtctl.options import Command, Group
 from kubevirt_py.virtctl.targets import VMI_PLURAL
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from kubevirt_py.virtctl.session import Session
 
 VIEWERS = {
@@ -92,29 +90,17 @@ async def _serve(
     path = session.path(VMI_PLURAL, vmi, "vnc")
     params = {"preserveSession": "true"} if preserve else None
     socket = await open_websocket(session.client, path, (STREAM_PROTOCOL,), params)
-    async with anyio.create_task_group() as tasks:
 
-        async def start(bound: int) -> None:
-            if viewer is None:
-                click.echo(json.dumps({"port": bound}))
-                return
-            program, argument = viewer
-            await anyio.run_process(
-                [program, argument.format(port=bound)],
-                check=False,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            tasks.cancel_scope.cancel()
+    async def view(bound: int) -> bool:
+        if viewer is None:
+            click.echo(json.dumps({"port": bound}))
+            return False
+        program, argument = viewer
+        command = [program, argument.format(port=bound)]
+        await anyio.run_process(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return True
 
-        async def already_open() -> aiohttp.ClientWebSocketResponse:
-            return socket
-
-        def ready(bound: int) -> None:
-            tasks.start_soon(start, bound)
-
-        await tunnel.serve_tcp(address, port, already_open, ready, once=True)
-        tasks.cancel_scope.cancel()
+    await tunnel.serve_socket(socket, address, port, view)
 
 
 @vnc.command(cls=Command)
