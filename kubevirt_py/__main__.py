@@ -13,7 +13,7 @@ ROLES = {
     "virtctl": "kubevirt_py.virtctl.main",
     "crds": "kubevirt_py.api.crd",
     "manifests": "kubevirt_py.virt_operator.manifests",
-    "pages": "kubevirt_py.virt_operator.pages",
+    "pages": "kubevirt_py.pages",
 }
 
 

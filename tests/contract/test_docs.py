@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevirt_py.virt_operator.pages import PAGES as MADE
+from kubevirt_py.pages import PAGES as MADE
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

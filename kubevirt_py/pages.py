@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kubevirt_py.render import reference, settings
+from kubevirt_py.virtctl import reference as virtctl
 
 PAGES: dict[str, Callable[[], str]] = {
     "configuration.md": settings.reference,
     "roles.md": reference.roles_page,
     "subresources.md": reference.subresources_page,
+    "virtctl.md": virtctl.page,
 }
 
 
