@@ -17,9 +17,11 @@ import pytest_asyncio
 from hack.cluster.pki import Leaf
 from hack.cluster.pki import Pki as ClusterPki
 from kubevirt_py.api.subresources import GROUP, ROUTES, VERSIONS, Route
+from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.reference import ROLES, VERBS, resources, rights_table
 from kubevirt_py.virt_api import streams
+from kubevirt_py.virt_api.discovery import openapi_v3
 from kubevirt_py.virt_api.settings import Settings
 from tests.conftest import Golden
 from tests.integration.aggregation import USERS, Aggregated, add_kubevirt, add_machine, aggregated
@@ -204,3 +206,51 @@ async def may(lab: Aggregated, user: str, verb: str, group: str, resource: str) 
     async with lab.session.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review) as answer:
         allowed: bool = (await answer.json())["status"]["allowed"]
         return allowed
+
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+FOUND_S = 60
+
+
+async def read(lab: Aggregated, path: str, accept: str = "application/json") -> Document:
+    async with lab.session.get(path, headers={"Accept": accept}) as answer:
+        return await answer.json() if answer.status == 200 else {}
+
+
+async def test_clients_find_the_group(lab: Aggregated) -> None:
+    """By the API server's own discovery, old and new."""
+    names = {route.rbac_resource for route in ROUTES if route.namespaced}
+    groups = (await read(lab, "/apis"))["groups"]
+    (group,) = (each for each in groups if each["name"] == GROUP)
+    assert [each["version"] for each in group["versions"]] == list(VERSIONS)
+    for version in VERSIONS:
+        listed = await read(lab, f"/apis/{GROUP}/{version}")
+        assert {each["name"] for each in listed["resources"]} == names
+    async with asyncio.timeout(FOUND_S):
+        while not (versions := await discovered(lab)):
+            pass
+    assert versions == list(VERSIONS)
+
+
+async def discovered(lab: Aggregated) -> list[str]:
+    """Versions of our group that the API server has in its collected discovery, fresh."""
+    document = await read(lab, "/apis", AGGREGATED)
+    for each in document["items"]:
+        if each["metadata"]["name"] == GROUP:
+            return [one["version"] for one in each["versions"] if one.get("resources")]
+    return []
+
+
+async def test_clients_find_the_openapi_documents(lab: Aggregated) -> None:
+    """Version 3 is passed through, version 2 merged into the API server's own."""
+    async with asyncio.timeout(FOUND_S):
+        for version in VERSIONS:
+            while not (document := await read(lab, f"/openapi/v3/apis/{GROUP}/{version}")):
+                pass
+            assert document["paths"].keys() == openapi_v3(version)["paths"].keys()
+        path = f"/apis/{GROUP}/v1/namespaces/{{namespace}}/virtualmachines/{{name}}/start"
+        while path not in (merged := await read(lab, "/openapi/v2"))["paths"]:
+            pass
+    (body,) = (each for each in merged["paths"][path]["put"]["parameters"] if each["in"] == "body")
+    definition = merged["definitions"][body["schema"]["$ref"].rpartition("/")[2]]
+    assert definition["properties"]["paused"]["description"]
