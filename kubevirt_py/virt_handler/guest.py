@@ -18,6 +18,7 @@ from kubevirt_py.virt_handler.hosted import Home, Hosted
 from kubevirt_py.virt_handler.hotplug import HotPlug
 from kubevirt_py.virt_handler.monitor import Monitor
 from kubevirt_py.virt_handler.records import Folder, Record
+from kubevirt_py.virt_handler.screen import Screen
 from kubevirt_py.virt_handler.setup import set_up
 from kubevirt_py.virt_handler.steering import Steering
 from kubevirt_py.virt_handler.wiring import Wiring
@@ -35,6 +36,7 @@ class Guest:
         self.monitor = Monitor(self.hosted, self._set_up)
         self.agent = AgentWatch(self.hosted, self.monitor, self.channel)
         self.freezer = Freezer(self.hosted, self.channel)
+        self.screen = Screen(self.monitor)
         self.credentials = Credentials(self.hosted, self.channel, self.agent)
         self.wiring = Wiring(self.hosted)
         self.hotplug = HotPlug(self.hosted, self.monitor, self.wiring, self._changed_devices)

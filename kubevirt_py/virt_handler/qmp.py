@@ -24,6 +24,8 @@ from qemu.qmp import (
     StateError,
 )
 
+from kubevirt_py.reconcile.tracing import span
+
 COMMAND_S = 10.0
 CONNECT_S = 10.0
 CLOSE_S = 5.0
@@ -77,7 +79,7 @@ class Session:
         # Arguments may hold what is secret, such as passwords.
         _log.debug("command to the monitor", extra={"command": command, "arguments": sorted(arguments or ())})
         try:
-            with anyio.fail_after(deadline_s):
+            with span(f"qmp {command}"), anyio.fail_after(deadline_s):
                 return await self._client.execute(command, dict(arguments) if arguments else None)
         except ExecuteError as error:
             raise MonitorError(command, error.error_class, str(error)) from error

@@ -17,11 +17,12 @@ from kubevirt_py.api import names
 from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.kube.tls import peer_common_name
 from kubevirt_py.plan import Document
-from kubevirt_py.virt_handler import qmp, requests, screen
+from kubevirt_py.virt_handler import qmp, requests
 from kubevirt_py.virt_handler.consoles import Consoles
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent
 from kubevirt_py.virt_handler.guests import Guests
+from kubevirt_py.virt_handler.screen import NoPicture
 
 MESSAGE_BYTES = 1 << 20
 HEARTBEAT_S = 60.0
@@ -126,7 +127,7 @@ class Server:
         if guest.machine is None or guest.machine.graphics is None:
             raise web.HTTPBadRequest(text="the guest has no graphics device")
         try:
-            async with screen.picture(guest, move_cursor=request.query.get("moveCursor") == "true") as file:
+            async with guest.screen.picture(move_cursor=request.query.get("moveCursor") == "true") as file:
                 size = os.fstat(file).st_size
                 response = web.StreamResponse(headers={"Content-Type": "image/png", "Content-Length": str(size)})
                 await response.prepare(request)
@@ -134,7 +135,7 @@ class Server:
                     await response.write(os.pread(file, min(CHUNK_BYTES, size - start), start))
                 await response.write_eof()
                 return response
-        except screen.NoPicture as error:
+        except NoPicture as error:
             raise web.HTTPInternalServerError(text=str(error)) from error
 
     def _action(self, action: Verb) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
