@@ -178,19 +178,23 @@ async def test_questions_to_the_agent(lab: Lab) -> None:
             assert (await answer.json())["kind"] == "VirtualMachineInstanceFileSystemList"
 
 
-async def test_a_second_console_ends_the_first_cleanly(lab: Lab) -> None:
-    async with _serial(lab.folder), lab.client() as client:
-        first = await client.ws_connect("vm/console", protocols=(PROTOCOL,))
+@pytest.mark.parametrize(("verb", "socket"), [("console", "serial0"), ("vnc", "vnc")])
+async def test_a_second_session_ends_the_first_cleanly(lab: Lab, verb: str, socket: str) -> None:
+    lab.guest.machine.graphics = SimpleNamespace()
+    async with _serial(lab.folder, socket), lab.client() as client:
+        first = await client.ws_connect(f"vm/{verb}", protocols=(PROTOCOL,))
         assert first.protocol == PROTOCOL
         await first.send_bytes(b"hello")
         assert await first.receive_bytes(timeout=10) == b"hello"
-        second = await client.ws_connect("vm/console", protocols=(PROTOCOL,))
+        second = await client.ws_connect(f"vm/{verb}", protocols=(PROTOCOL,))
         ending = await first.receive(timeout=10)
         assert (ending.type, first.close_code) == (aiohttp.WSMsgType.CLOSE, 1000)
         await second.send_bytes(b"again")
         assert await second.receive_bytes(timeout=10) == b"again"
-        async with client.get("vm/console", params={"preserveSession": "true"}) as answer:
+        async with client.get(f"vm/{verb}", params={"preserveSession": "true"}) as answer:
             assert answer.status == 503
+        await second.send_bytes(b"still here")
+        assert await second.receive_bytes(timeout=10) == b"still here"
         await second.close()
 
 
