@@ -30,7 +30,10 @@ class Rotation(msgspec.Struct, frozen=True):
     def from_spec(cls, spec: Document) -> Rotation:
         """Read spec.certificateRotateStrategy.selfSigned; a part left out keeps upstream's default of 80 % of life."""
         wanted = (spec.get("certificateRotateStrategy") or {}).get("selfSigned") or {}
-        return cls(_lifetime(wanted.get("ca"), timedelta(days=7)), _lifetime(wanted.get("server"), timedelta(days=1)))
+        old_ca = {"duration": wanted.get("caRotateInterval"), "renewBefore": wanted.get("caOverlapInterval")}
+        ca = _lifetime(wanted.get("ca") or old_ca, timedelta(days=7))
+        leaf = _lifetime(wanted.get("server") or {"duration": wanted.get("certRotateInterval")}, timedelta(days=1))
+        return cls(ca, leaf)
 
 
 def _lifetime(wanted: Document | None, default: timedelta) -> Lifetime:

@@ -108,6 +108,9 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     vm_state_storage_class: str = ""
     feature_gates: frozenset[str] = frozenset()
     disabled_feature_gates: frozenset[str] = frozenset()
+    seccomp_profile: str = ""
+    selinux_type: str = ""
+    vms_per_node: int = 0
     log_verbosity: dict[str, int] = {}
     node_verbosity: dict[str, int] = {}
     rate_limits: dict[str, RateLimit] = {}
@@ -133,7 +136,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
         arch = _part(conf, "architectureConfiguration")
         amd64 = _part(arch, "amd64")
         options = _part(conf, "virtualMachineOptions")
-        verbosity = _part(dev, "logVerbosity")
+        verbosity, seccomp = _part(dev, "logVerbosity"), _part(conf, "seccompConfiguration")
         wanted: dict[str, Any] = {
             "use_emulation": dev.get("useEmulation"),
             "cpu_allocation_ratio": dev.get("cpuAllocationRatio"),
@@ -168,6 +171,11 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "vm_state_storage_class": conf.get("vmStateStorageClass"),
             "feature_gates": frozenset(dev.get("featureGates") or ()),
             "disabled_feature_gates": frozenset(dev.get("disabledFeatureGates") or ()),
+            "seccomp_profile": _part(_part(seccomp, "virtualMachineInstanceProfile"), "customProfile").get(
+                "localhostProfile"
+            ),
+            "selinux_type": conf.get("selinuxLauncherType"),
+            "vms_per_node": conf.get("virtualMachineInstancesPerNode"),
             "log_verbosity": {name: level for name, level in verbosity.items() if isinstance(level, int)},
             "node_verbosity": verbosity.get("nodeVerbosity"),
             "rate_limits": _rate_limits(conf),

@@ -48,6 +48,16 @@ def usable_models(flags: Collection[str]) -> tuple[str, ...]:
     return (*ALWAYS, *_of_chain(_INTEL, held), *_of_chain(_AMD, held))
 
 
+def older_than(least: str) -> frozenset[str]:
+    """Models of the same vendor that came before `least`; none for a model that is not listed."""
+    for chain in (_INTEL, _AMD):
+        names = [models for models, _ in chain]
+        place = next((at for at, models in enumerate(names) if least in models), 0)
+        if place:
+            return frozenset(name for models in names[:place] for name in models)
+    return frozenset()
+
+
 def _of_chain(chain: Iterable[tuple[tuple[str, ...], str]], held: frozenset[str]) -> Iterable[str]:
     for models, flags in chain:
         if not held.issuperset(flags.split()):

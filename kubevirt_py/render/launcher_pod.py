@@ -18,6 +18,7 @@ from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.config_volumes import service_account
 from kubevirt_py.render.network.annotations import network_annotations
 from kubevirt_py.render.overhead import in_guest, overhead_bytes
+from kubevirt_py.render.pod_security import seccomp_profile, selinux_options
 from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
 from kubevirt_py.render.resources import compute_resources
 from kubevirt_py.render.scheduling import affinity, node_selector, tolerations
@@ -77,7 +78,8 @@ def launcher_pod(
             "runAsUser": names.QEMU_ID,
             "runAsGroup": names.QEMU_ID,
             "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
+            "seccompProfile": seccomp_profile(config),
+            **selinux_options(config),
         },
         "containers": [compute],
         "volumes": volumes.volumes,
@@ -176,7 +178,7 @@ def _compute(spec: Document, config: ClusterConfig, image: str, volumes: PodVolu
             "runAsUser": names.QEMU_ID,
             "runAsGroup": names.QEMU_ID,
             "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
+            "seccompProfile": seccomp_profile(config),
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": volumes.mounts,

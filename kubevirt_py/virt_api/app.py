@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
 
 
 async def _run(namespace: str, port: int, agent_port: int, verbosity: int) -> None:
-    async with incluster_client() as api:
+    async with incluster_client() as api, incluster_client() as admission_api:
         config_map = msgspec.json.decode(await api.get(kinds.CONFIG_MAP, CONFIG_MAP_KEY))
         settings = Settings(FrontProxy.from_config_map(config_map.get("data") or {}))
         server_tls = ReloadingServerContext(SERVER_CERTIFICATES, settings.ca_path, False)
@@ -67,11 +67,16 @@ async def _run(namespace: str, port: int, agent_port: int, verbosity: int) -> No
         follow(
             manager,
             settings,
-            (log_as_told("virtAPI", verbosity), throttle_as_told("api", api), serve_as_told(server_tls)),
+            (
+                log_as_told("virtAPI", verbosity),
+                throttle_as_told("api", api),
+                throttle_as_told("webhook", admission_api),
+                serve_as_told(server_tls),
+            ),
         )
         async with Agents(api, namespace, agent_tls, agent_port) as agents, anyio.create_task_group() as tasks:
             tasks.start_soon(keep_fresh, server_tls, agent_tls)
-            app = build(api, manager, settings, agents, namespace)
+            app = build(api, manager, settings, agents, namespace, admission_api)
             async with serving(app, Listen("", port, server_tls.context)):
                 await manager.run()
             tasks.cancel_scope.cancel()
@@ -88,8 +93,16 @@ def follow(manager: Manager, settings: Settings, followers: Iterable[Follower] =
     )
 
 
-def build(api: Api, manager: Manager, settings: Settings, agents: Agents, namespace: str) -> web.Application:
-    """Everything virt-api serves. `namespace` is the one our components run in."""
+def build(
+    api: Api,
+    manager: Manager,
+    settings: Settings,
+    agents: Agents,
+    namespace: str,
+    admission_api: Api | None = None,
+) -> web.Application:
+    """Everything virt-api serves. `namespace` is the one our components run in; admission may ask by a client of
+    its own, which keeps to a limit of its own."""
 
     def ready() -> bool:
         return all(store.synced for store in manager.stores)
@@ -107,7 +120,7 @@ def build(api: Api, manager: Manager, settings: Settings, agents: Agents, namesp
     admission = Admission(
         lambda: settings.config, component_users(namespace), lambda: str(uuid4()), manager.now, settings.presets_of
     )
-    add_webhooks(app, admission.rules, admission.live_rules(api))
+    add_webhooks(app, admission.rules, admission.live_rules(admission_api or api))
     return app
 
 

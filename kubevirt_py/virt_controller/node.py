@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kubevirt_py.api.kinds import LEASE, NODE, POD, VMI
+from kubevirt_py.api.kinds import KUBEVIRT, LEASE, NODE, POD, VMI
 from kubevirt_py.api.names import VIRT_HANDLER
 from kubevirt_py.api.views import Lease, VirtualMachineInstance
 from kubevirt_py.decide.node import NodeSnapshot, decide
@@ -13,6 +13,7 @@ from kubevirt_py.decide.pods import is_terminal
 from kubevirt_py.live_config import LiveConfig
 from kubevirt_py.plan import Failure, Key
 from kubevirt_py.reconcile import Manager, mapped
+from kubevirt_py.render.cpumodels import older_than
 from kubevirt_py.virt_controller.indexes import NODE as NODE_INDEX
 from kubevirt_py.virt_controller.indexes import OWNER, by_node, by_owner
 from kubevirt_py.virt_controller.settling import Settling
@@ -44,7 +45,9 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, namespace: st
             now=manager.now(),
             lease=leases.get(Key(namespace, LEASE_PREFIX + key.name)),
             podless=tuple(vmi for vmi in vmis.by(NODE_INDEX, key.name) if podless(vmi)) if settled else (),
-            obsolete_models=config().obsolete_cpu_models,
+            obsolete_models=(*config().obsolete_cpu_models, *older_than(config().min_cpu_model)),
         )
 
-    manager.add("node", root=nodes, decide=decide, snapshot=snapshot, wake=[mapped(leases, reporter)], workers=4)
+    configured = mapped(manager.store(KUBEVIRT), lambda _: nodes.keys())
+    wake = [mapped(leases, reporter), configured]
+    manager.add("node", root=nodes, decide=decide, snapshot=snapshot, wake=wake, workers=4)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -21,6 +23,7 @@ from kubevirt_py.plan import Key
 from kubevirt_py.reconcile.http import Listen, serving
 from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.source import USER
+from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.virt_handler import deviceplugin
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.guests import UID, Guests, by_uid
@@ -98,7 +101,9 @@ async def _run(settings: Settings, host: HostFacts) -> None:
         stack.callback(sock.close)
         tasks.start_soon(guests.run)
         tasks.start_soon(Launcher(sock, guests).run)
-        tasks.start_soon(deviceplugin.serve, _plugins(devices, host, settings.max_devices), settings.plugin_directory)
+        plugins = _plugins(devices, host, settings.max_devices)
+        config.follow(partial(_resize, plugins, settings.max_devices))
+        tasks.start_soon(deviceplugin.serve, plugins, settings.plugin_directory)
         tasks.start_soon(beat, api, settings.node, settings.namespace, node_facts(host), manager.now)
         await manager.run(http=("", settings.port, tls))
         tasks.cancel_scope.cancel()
@@ -134,6 +139,12 @@ def _plugins(devices: DeviceDirectories, host: HostFacts, count: int) -> list[de
         deviceplugin.vhost_net(host.vhost_net, count),
         deviceplugin.vhost_vsock(host.vhost_vsock, count),
     ]
+
+
+def _resize(plugins: Iterable[deviceplugin.Plugin], most: int, config: ClusterConfig) -> None:
+    """Offer as many devices as the CR allows guests on a node, else as the flag says."""
+    for plugin in plugins:
+        plugin.resize(config.vms_per_node or most)
 
 
 def _connect() -> AbstractAsyncContextManager[Client]:

@@ -40,8 +40,16 @@ class Plugin:
         self.resource = resource
         self.socket = f"kubevirt-{resource.rpartition('/')[2]}.sock"
         self._allocate = allocate
-        short = resource.rpartition("/")[2]
-        self._devices = [pb.Device(id=f"{short}{index}", health=HEALTHY) for index in range(count)]
+        self._works = count > 0
+        self._count = count
+        self._changed = anyio.Event()
+
+    def resize(self, count: int) -> None:
+        """Offer `count` devices from now on, if the host has any; those in use stay with their pods."""
+        if self._works and count != self._count:
+            self._count = count
+            self._changed.set()
+            self._changed = anyio.Event()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The gRPC service of this plugin."""
@@ -64,9 +72,13 @@ class Plugin:
         return pb.DevicePluginOptions()
 
     async def _list(self, _request: pb.Empty, _context: Any) -> AsyncIterator[pb.ListAndWatchResponse]:
-        """The list never changes while this process lives; the open stream says that it does."""
-        yield pb.ListAndWatchResponse(devices=self._devices)
-        await anyio.sleep_forever()
+        """The list, again whenever it changes; the open stream says that it still holds."""
+        short = self.resource.rpartition("/")[2]
+        while True:
+            changed = self._changed
+            devices = [pb.Device(id=f"{short}{index}", health=HEALTHY) for index in range(self._count)]
+            yield pb.ListAndWatchResponse(devices=devices)
+            await changed.wait()
 
     async def _answer(self, request: pb.AllocateRequest, context: Any) -> pb.AllocateResponse:
         try:

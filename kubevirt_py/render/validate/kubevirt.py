@@ -12,11 +12,14 @@ from kubevirt_py.api.v1.kubevirt import KubeVirt
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, REQUIRED, Cause, at_least, between, one_of
 from kubevirt_py.render.config import unusable
+from kubevirt_py.render.cpumodels import KNOWN
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.customize import misfits
 from kubevirt_py.render.install.documents import admission, aggregation
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.settings import refusals
+from kubevirt_py.render.tls import CIPHERS
+from kubevirt_py.render.tls import VERSIONS as TLS_VERSIONS
 from kubevirt_py.render.validate import unsupported
 from kubevirt_py.render.validate.scheduling import EVICTION_STRATEGIES
 from kubevirt_py.render.validate.volumes import PULL_POLICIES
@@ -145,10 +148,35 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
     tls = conf.get("tlsConfiguration") or {}
     if tls.get("ciphers") and tls.get("minTLSVersion") == "VersionTLS13":
         yield Cause(f"{base}.tlsConfiguration.ciphers", INVALID, "TLS 1.3 has no ciphers to choose; remove the list")
+    for index, cipher in enumerate(tls.get("ciphers") or ()):
+        yield from one_of(f"{base}.tlsConfiguration.ciphers[{index}]", cipher, CIPHERS)
+    yield from one_of(f"{base}.tlsConfiguration.minTLSVersion", tls.get("minTLSVersion"), TLS_VERSIONS)
+    yield from one_of(f"{base}.minCPUModel", conf.get("minCPUModel"), KNOWN)
+    for part in ("api", "webhook", "controller", "handler"):
+        yield from _rate_limit(conf.get(f"{part}Configuration") or {}, f"{base}.{part}Configuration")
+    yield from _seccomp(conf.get("seccompConfiguration") or {}, f"{base}.seccompConfiguration")
     yield from _developer(conf.get("developerConfiguration") or {}, f"{base}.developerConfiguration")
 
 
+def _rate_limit(component: Document, base: str) -> Iterator[Cause]:
+    limiter = (component.get("restClient") or {}).get("rateLimiter") or {}
+    place = f"{base}.restClient.rateLimiter.tokenBucketRateLimiter"
+    given = limiter.get("tokenBucketRateLimiter") or {}
+    for key in ("qps", "burst"):
+        if key in given and given[key] <= 0:
+            yield Cause(f"{place}.{key}", INVALID, f"must be above 0, not {given[key]}")
+
+
+def _seccomp(seccomp: Document, base: str) -> Iterator[Cause]:
+    profile = (seccomp.get("virtualMachineInstanceProfile") or {}).get("customProfile") or {}
+    if profile.get("localhostProfile") and profile.get("runtimeDefaultProfile"):
+        place = f"{base}.virtualMachineInstanceProfile.customProfile"
+        yield Cause(place, INVALID, "only one of localhostProfile and runtimeDefaultProfile may be set")
+
+
 def _developer(dev: Document, base: str) -> Iterator[Cause]:
+    for node, level in ((dev.get("logVerbosity") or {}).get("nodeVerbosity") or {}).items():
+        yield from between(f"{base}.logVerbosity.nodeVerbosity[{node}]", level, 0, MAX_VERBOSITY)
     for component, level in (dev.get("logVerbosity") or {}).items():
         if isinstance(level, int):
             yield from between(f"{base}.logVerbosity.{component}", level, 0, MAX_VERBOSITY)

@@ -45,3 +45,10 @@ def test_a_leaf_that_serves_waits_until_a_new_ca_has_spread() -> None:
     assert leaf_renewal_time(old, LEAF, NOW, NOW) == NOW + SPREAD
     assert leaf_renewal_time(None, LEAF, NOW, NOW) == NOW
     assert leaf_renewal_time(Validity(NOW - DAY, NOW + SPREAD / 2), LEAF, NOW, NOW) == NOW
+
+
+def test_the_deprecated_spelling_still_counts() -> None:
+    signed = {"caRotateInterval": "48h", "caOverlapInterval": "6h", "certRotateInterval": "12h"}
+    rotation = Rotation.from_spec({"certificateRotateStrategy": {"selfSigned": signed}})
+    assert rotation.ca == Lifetime(timedelta(hours=48), timedelta(hours=6))
+    assert rotation.leaf.duration == timedelta(hours=12)

@@ -16,7 +16,7 @@ from kubevirt_py.kube import client as client_module
 from kubevirt_py.kube.api import collection_path, object_path
 from kubevirt_py.kube.client import Client, list_all
 from kubevirt_py.kube.errors import Forbidden, PatchTestFailed, Throttled, Unauthorized, Unreachable
-from kubevirt_py.plan import Key
+from kubevirt_py.plan import Key, Kind
 from tests.behaviour.kinds import CONFIG_MAP, NAMESPACE, POD, WIDGET
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -222,3 +222,17 @@ async def test_a_flood_of_writes_is_spread(monkeypatch: pytest.MonkeyPatch) -> N
             await client.merge_patch(WIDGET, A, {})
         await client.get(WIDGET, A)
     assert held[0] == 0 and held[1] > 0 and held[2] > 0 and held[3] == 0
+
+
+async def test_a_limit_from_outside_holds_for_reads_too_but_never_for_leases() -> None:
+    held: list[float] = []
+    lease: Kind[Any] = Kind("coordination.k8s.io", "v1", "Lease", "leases", dict)
+    async with served(Recorder()) as client:
+        client.observe = lambda method, resource, status, seconds, held_s: held.append(held_s)
+        client.limit((20.0, 1))
+        for _ in range(2):
+            await client.get(WIDGET, A)
+        await client.merge_patch(lease, A, {})
+        client.limit(None)
+        await client.get(WIDGET, A)
+    assert held[0] == 0 and held[1] > 0 and held[2] == 0 and held[3] == 0

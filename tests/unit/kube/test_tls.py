@@ -6,9 +6,11 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import anyio
+import anyio.streams.tls
 import pytest
 import trustme
 from aiohttp import web
@@ -135,6 +137,41 @@ def test_half_written_files_do_no_harm(place: Place) -> None:
     assert not server.reload()
     issue(place.authority, place.server, "server", NAME)
     assert server.reload()
+
+
+async def spoken(port: int, ca: Path, **wanted: Any) -> tuple[str, str]:
+    """Version and cipher a new connection agrees on."""
+    context = ssl.create_default_context(cafile=str(ca))
+    if "ciphers" in wanted:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(wanted["ciphers"])
+    stream = await anyio.connect_tcp("127.0.0.1", port, tls=True, ssl_context=context, tls_hostname=NAME)
+    async with stream:
+        return (
+            str(stream.extra(anyio.streams.tls.TLSAttribute.tls_version)),
+            stream.extra(anyio.streams.tls.TLSAttribute.cipher)[0],
+        )
+
+
+async def test_versions_and_ciphers_change_while_serving(place: Place) -> None:
+    server = ReloadingServerContext(place.server, None, require_client_cert=False)
+    any_cipher = "ECDHE+AESGCM"
+    async with listening(server) as port:
+        assert (await spoken(port, place.ca, ciphers=any_cipher))[0] == "TLSv1.2"
+        server.restrict(newest_only=False, ciphers=["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"])
+        assert "AES128-GCM" in (await spoken(port, place.ca, ciphers=any_cipher))[1]
+        with pytest.raises((anyio.BrokenResourceError, ssl.SSLError)):
+            await spoken(port, place.ca, ciphers="ECDHE+AES256")
+        server.restrict(newest_only=True, ciphers=[])
+        assert (await spoken(port, place.ca))[0] == "TLSv1.3"
+        with pytest.raises((anyio.BrokenResourceError, ssl.SSLError)):
+            await spoken(port, place.ca, ciphers=any_cipher)
+        issue(place.authority, place.server, "server", NAME)
+        assert server.reload()
+        with pytest.raises((anyio.BrokenResourceError, ssl.SSLError)):
+            await spoken(port, place.ca, ciphers=any_cipher)
+        server.restrict(newest_only=True, ciphers=["NO-SUCH-CIPHER"])
+        assert (await spoken(port, place.ca))[0] == "TLSv1.3", "what cannot be used changes nothing"
 
 
 def test_files_that_fail_at_the_start_are_an_error(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubevirt_py.render.cpumodels import KNOWN, usable_models
+from kubevirt_py.render.cpumodels import KNOWN, older_than, usable_models
 
 BROADWELL = (
     "lm nx syscall pni ssse3 lahf_lm cx16 sse4_1 sse4_2 popcnt aes avx xsave pclmulqdq rdtscp f16c rdrand fsgsbase smep"
@@ -27,3 +27,9 @@ def test_transactions_bring_the_models_that_have_them() -> None:
 
 def test_no_model_is_listed_twice() -> None:
     assert len(KNOWN) == len(set(KNOWN))
+
+
+def test_what_is_older_than_a_model() -> None:
+    assert older_than("Nehalem") == {"Conroe", "Penryn"}
+    assert older_than("EPYC") == {"Opteron_G1", "Opteron_G2", "Opteron_G3"}
+    assert older_than("Conroe") == older_than("kvm64") == older_than("") == frozenset()

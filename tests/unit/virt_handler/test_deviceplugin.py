@@ -121,6 +121,17 @@ async def test_registers_lists_and_allocates(tmp_path: Path, devices: DeviceDire
     listener.close()
 
 
+async def test_the_kubelet_hears_of_another_number(tmp_path: Path, devices: DeviceDirectories) -> None:
+    plugin, unusable = deviceplugin.tun(devices.make, 3), deviceplugin.kvm(False, 3)
+    answers = plugin._list(pb.Empty(), None)
+    assert len((await anext(answers)).devices) == 3
+    plugin.resize(1)
+    with anyio.fail_after(5):
+        assert [one.id for one in (await anext(answers)).devices] == ["tun0"]
+    unusable.resize(5)
+    assert len((await anext(unusable._list(pb.Empty(), None))).devices) == 0, "a host without KVM has none to offer"
+
+
 async def test_registers_again_with_a_new_kubelet(tmp_path: Path, devices: DeviceDirectories) -> None:
     first, second = Kubelet(tmp_path), Kubelet(tmp_path)
     async with _plugins(devices, tmp_path):

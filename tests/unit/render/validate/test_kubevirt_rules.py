@@ -71,6 +71,32 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
         f"{CONF}.tlsConfiguration.ciphers",
         causes.INVALID,
     ),
+    "an unknown cipher": (
+        {f"{CONF}.tlsConfiguration": {"ciphers": ["TLS_RSA_WITH_RC4_128_SHA"]}},
+        f"{CONF}.tlsConfiguration.ciphers[0]",
+        causes.NOT_SUPPORTED,
+    ),
+    "a TLS version that nobody serves any more": (
+        {f"{CONF}.tlsConfiguration.minTLSVersion": "VersionTLS10"},
+        f"{CONF}.tlsConfiguration.minTLSVersion",
+        causes.NOT_SUPPORTED,
+    ),
+    "a CPU model nobody knows": ({f"{CONF}.minCPUModel": "Z80"}, f"{CONF}.minCPUModel", causes.NOT_SUPPORTED),
+    "no requests at all": (
+        {f"{CONF}.apiConfiguration.restClient.rateLimiter.tokenBucketRateLimiter": {"qps": 0, "burst": 1}},
+        f"{CONF}.apiConfiguration.restClient.rateLimiter.tokenBucketRateLimiter.qps",
+        causes.INVALID,
+    ),
+    "updating guests by migration": (
+        {"spec.workloadUpdateStrategy.workloadUpdateMethods": ["LiveMigrate"]},
+        "spec.workloadUpdateStrategy.workloadUpdateMethods[0]",
+        causes.NOT_SUPPORTED,
+    ),
+    "verbosity of a node beyond 9": (
+        {f"{CONF}.developerConfiguration.logVerbosity.nodeVerbosity": {"node1": 10}},
+        f"{CONF}.developerConfiguration.logVerbosity.nodeVerbosity[node1]",
+        causes.INVALID,
+    ),
     "no such TLS version": (
         {f"{CONF}.tlsConfiguration.minTLSVersion": "SSLv3"},
         f"{CONF}.tlsConfiguration.minTLSVersion",
