@@ -61,7 +61,9 @@ def resources() -> Iterator[tuple[str, str]]:
         yield kind.group, kind.plural
         for subresource in kind.subresources:
             yield kind.group, f"{kind.plural}/{subresource}"
-    for name in sorted({route.rbac_resource for route in subresources.ROUTES}):
+    names = {route.rbac_resource for route in subresources.ROUTES}
+    names |= {name for role in ROLES for verb in ("get", "update") for name in subresources.granted(role, verb)}
+    for name in sorted(names):
         yield subresources.GROUP, name
 
 

@@ -11,6 +11,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.virtctl.main import Failure
 from kubevirt_py.virtctl.options import Command, Group, report
 from kubevirt_py.virtctl.targets import VM_PLURAL
+from kubevirt_py.virtctl.unavailable import download
 
 if TYPE_CHECKING:
     from kubevirt_py.virtctl.session import Session
@@ -24,6 +25,9 @@ FILE_SYSTEM_SHARE = Fraction(55, 1000)
 @click.group(cls=Group, name="memory-dump")
 def memory_dump() -> None:
     """Dump the memory of a running virtual machine to a claim."""
+
+
+memory_dump.add_command(download)
 
 
 @memory_dump.command(cls=Command)

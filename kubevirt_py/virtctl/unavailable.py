@@ -1,4 +1,4 @@
-"""Commands of other projects' APIs, which this release does not speak: they say so, and what to do instead."""
+"""Commands that need what this release does not have: they say so, and what to do instead."""
 
 from __future__ import annotations
 
@@ -29,4 +29,14 @@ def image_upload(words: tuple[str, ...]) -> NoReturn:
     raise Failure(
         "image-upload is not available in this version: it needs CDI's upload proxy; "
         "put the image into a container image and use it as containerDisk, or import it with a DataVolume"
+    )
+
+
+@click.command(cls=Command, context_settings=_ANYTHING)
+@click.argument("words", nargs=-1)
+def download(words: tuple[str, ...]) -> NoReturn:
+    """Not available: download what an export offers."""
+    raise Failure(
+        "download is not available in this version: it needs the server of VirtualMachineExports; "
+        "read the claim from a pod that mounts it"
     )

@@ -10,6 +10,7 @@ import click
 from kubevirt_py.plan import Document, Kind
 from kubevirt_py.virtctl.main import Failure
 from kubevirt_py.virtctl.options import Command, Group, report
+from kubevirt_py.virtctl.unavailable import download
 
 if TYPE_CHECKING:
     from kubevirt_py.virtctl.session import Session
@@ -36,6 +37,9 @@ def _pairs(flag: str, given: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"{flag}: {pair!r} must be formatted as key=value")
         found[key] = value
     return found
+
+
+vmexport.add_command(download)
 
 
 @vmexport.command(cls=Command)

@@ -246,7 +246,15 @@ def test_the_pod_of_the_tools() -> None:
     assert "resources" not in container
 
 
-@pytest.mark.parametrize("line", ["template process x --param a=b", "image-upload dv x --size=1Gi"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "template process x --param a=b",
+        "image-upload dv x --size=1Gi",
+        "vmexport download x --vm=vm1 --output=disk.img.gz",
+        "memory-dump download vm1 --output=memory.gz",
+    ],
+)
 def test_what_is_not_available_says_what_to_do(cluster: Cluster, virtctl: Shell, line: str) -> None:
     code, _, err = virtctl(*line.split())
     assert code == 1
