@@ -115,6 +115,7 @@ class VirtualMachineInstanceStatus(Tree, frozen=True):
     launcher_container_image_version: str = ""
     migration_transport: str = ""
     runtime_user: int = 0
+    vsock_cid: int = field(default=0, name="VSOCKCID")
 
 
 class VirtualMachineInstance(Tree, frozen=True):

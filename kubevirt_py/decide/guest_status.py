@@ -36,6 +36,7 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
             "guestAtBoot": format_bytes(machine.memory.size_kib << 10),
             "guestCurrent": taken,
             "guestRequested": offered,
+            **{key: value for key, value in (old.get("memory") or {}).items() if key == "memoryOverhead"},
         },
         "currentCPUTopology": topology,
         "guestOSInfo": guest.info.os if guest.info and guest.agent_connected else {},

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from kubevirt_py.api import names
-from kubevirt_py.api.quantity import is_quantity, parse_quantity
+from kubevirt_py.api.quantity import format_bytes, is_quantity, parse_quantity
 from kubevirt_py.api.v1.vm import VirtualMachine
 from kubevirt_py.api.v1.vmi import VirtualMachineInstance
 from kubevirt_py.plan import Document
-from kubevirt_py.render import default_devices
+from kubevirt_py.render import default_devices, hyperv
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.live_update import with_room
+from kubevirt_py.render.overhead import overhead_bytes
 from kubevirt_py.render.parse import parse_causes, without_nulls
 
 MACHINE_TYPES = {"amd64": "q35", "arm64": "virt", "s390x": "s390-ccw-virtio"}
@@ -73,7 +74,7 @@ def default_vmi(document: Document, config: ClusterConfig, now: datetime, new_uu
         vmi["spec"] = with_room(vmi["spec"], config)
     vmi["spec"]["domain"]["firmware"].setdefault("uuid", new_uuid())
     _add_finalizer(vmi, names.VMI_FINALIZER)
-    vmi["status"] = _first_status(vmi["spec"]["domain"], now)
+    vmi["status"] = _first_status(vmi["spec"], config, now)
     return vmi
 
 
@@ -97,6 +98,7 @@ def with_vmi_defaults(spec: Document, config: ClusterConfig) -> Document:
     domain["cpu"].setdefault("model", config.cpu_model or "host-model")
     domain.setdefault("firmware", {})
     _features(domain)
+    hyperv.enable_needs(domain)
     default_devices.fill(spec, config)
     spec.setdefault("evictionStrategy", config.eviction_strategy or "None")
     for name in ("livenessProbe", "readinessProbe"):
@@ -172,8 +174,8 @@ def _probe(probe: Document) -> None:
         get.setdefault("path", "/")
 
 
-def _first_status(domain: Document, now: datetime) -> Document:
-    cpu, memory = domain["cpu"], domain["memory"].get("guest")
+def _first_status(spec: Document, config: ClusterConfig, now: datetime) -> Document:
+    cpu, memory = spec["domain"]["cpu"], spec["domain"]["memory"].get("guest")
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     status: Document = {
         "phase": "Pending",
@@ -182,5 +184,10 @@ def _first_status(domain: Document, now: datetime) -> Document:
         "currentCPUTopology": {part: cpu[part] for part in ("cores", "sockets", "threads")},
     }
     if memory is not None:
-        status["memory"] = {"guestAtBoot": memory, "guestCurrent": memory, "guestRequested": memory}
+        status["memory"] = {
+            "guestAtBoot": memory,
+            "guestCurrent": memory,
+            "guestRequested": memory,
+            "memoryOverhead": format_bytes(overhead_bytes(spec, config)),
+        }
     return status

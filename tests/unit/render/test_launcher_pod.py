@@ -22,10 +22,15 @@ BLOCK = {"block-claim"}
 
 def render(case: str) -> tuple[dict[str, Any], dict[str, Any]]:
     vmi = yaml.safe_load((AREA / case / "vmi.yaml").read_text())
+    return vmi, pod(vmi, case)
+
+
+def pod(vmi: dict[str, Any], case: str) -> dict[str, Any]:
+    """The pod of a VMI in the cluster of a case."""
     spec = AREA / case / "config.yaml"
     config = ClusterConfig.from_kubevirt(yaml.safe_load(spec.read_text()) if spec.exists() else {})
     state = "state-claim" if keeps_state(vmi["spec"]) else ""
-    return vmi, launcher_pod(vmi, config, "localhost/launcher:test", block_claims=BLOCK, state_claim=state)
+    return launcher_pod(vmi, config, "localhost/launcher:test", block_claims=BLOCK, state_claim=state)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -64,7 +69,8 @@ def test_every_mount_and_device_has_its_volume(case: str) -> None:
 def test_pod_memory_covers_the_guest(case: str) -> None:
     vmi, pod = render(case)
     (container,) = pod["spec"]["containers"]
-    requested = quantity_bytes(container["resources"]["requests"]["memory"])
+    asked = container["resources"]["requests"]
+    requested = sum(quantity_bytes(size) for name, size in asked.items() if name.startswith(("memory", "hugepages-")))
     assert requested > guest_memory_bytes(vmi["spec"]["domain"])
 
 

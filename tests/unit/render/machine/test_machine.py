@@ -38,6 +38,11 @@ def _machine(case: dict[str, Any]) -> Machine:
     return machine_from_vmi("default_testvm", UID, case["spec"], facts, files)
 
 
+def line(case: dict[str, Any]) -> str:
+    """The command line of a case, a word a line."""
+    return "\n".join(argv(_machine(case))) + "\n"
+
+
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir() if path.is_dir()))
 def test_command_line(case: str, golden: Any) -> None:
     machine = _machine(yaml.safe_load((CASES / case / "vmi.yaml").read_text()))
