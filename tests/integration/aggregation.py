@@ -204,7 +204,7 @@ async def add_machine(
 ) -> None:
     """A VM; unless it is Halted with an instance that runs on our node."""
     meta = {"name": name, "namespace": found.namespace}
-    spec = {"domain": {"devices": {}}}
+    spec = {"domain": {"devices": {"clientPassthrough": {}}}}
     vm: Document = {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",
