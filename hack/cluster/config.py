@@ -14,7 +14,6 @@ from hack.cluster.plan import DNS_ADDRESS, Cluster, Node
 PAUSE_IMAGE = "localhost/kubevirt-py/pause:1"
 COREDNS_IMAGE = "localhost/kubevirt-py/coredns:1"
 OWN_PLUGINS = "/opt/cni/bin"
-POD_NETWORK = "/etc/cni/net.d/10-pods.conflist"
 
 
 def document(content: dict[str, Any]) -> str:
@@ -110,14 +109,17 @@ def cni(node: Node) -> str:
 
 
 def multus(node: Node) -> str:
-    """CNI configuration: the pods' network by default, others as a pod's annotations say."""
+    """CNI configuration: the pods' network by default, others as a pod's annotations say.
+
+    The pods' network stands in it: of one that it reads from a file Multus forgets the addresses until the pod's end.
+    """
     return document(
         {
             "cniVersion": "1.0.0",
             "name": "multus-cni-network",
             "type": "multus",
             "kubeconfig": str(node.cluster.pki / "multus.kubeconfig"),
-            "clusterNetwork": POD_NETWORK,
+            "delegates": [json.loads(cni(node))],
             "binDir": "/usr/lib/cni",
         }
     )
