@@ -23,14 +23,14 @@ from kubevirt_py.plan import Key, Kind
 from kubevirt_py.reconcile.http import Listen, serving
 from kubevirt_py.reconcile.lease import LeaseSpec
 from kubevirt_py.reconcile.manager import Manager
-from kubevirt_py.reconcile.source import mapped
+from kubevirt_py.reconcile.source import EVERYTHING, mapped
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.install import Installation, documents, managed_kinds
 from kubevirt_py.render.install.documents import admission, aggregation
 from kubevirt_py.render.install.installation import MANAGED_SELECTOR
 from kubevirt_py.render.install.operator_webhooks import PORT as WEBHOOK_PORT
 from kubevirt_py.virt_operator.certificates import OPERATOR_LEAF, Certificates, write_temporary
-from kubevirt_py.virt_operator.installer import Images, Installer
+from kubevirt_py.virt_operator.installer import DOORS, Images, Installer
 from kubevirt_py.virt_operator.own_certificate import OwnCertificate
 from kubevirt_py.virt_operator.webhooks import Admission
 
@@ -95,6 +95,10 @@ def wire(manager: Manager, api: Api, images: Images, namespace: str) -> Installe
     held: list[Store[Any]] = [_ours(manager, kind, namespace) for kind in (SECRET, CONFIG_MAP)]
     wake = [mapped(store, everyone) for store in (*workloads.values(), *held)]
     controller = manager.add_reconciler("kubevirt", root=kubevirts, reconcile=installer.reconcile, wake=wake, workers=1)
+    doors = [mapped(store, lambda _: (EVERYTHING,)) for kind, store in applied.items() if kind.kind in DOORS]
+    manager.add_reconciler(
+        "doors", root=None, reconcile=installer.open_doors, wake=[mapped(kubevirts, lambda _: (EVERYTHING,)), *doors]
+    )
     for kind, store in applied.items():
 
         def changed(old: Held | None, new: Held | None, kind: Kind[Held] = kind) -> None:

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 RECHECK_S = 3600.0
 REMOVAL_S = 1.0
+DOORS = ("APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 API_AWAY_S = 15.0
 """How long virt-api may be away before its APIs are unregistered."""
 WORKLOADS: tuple[tuple[Kind[Workload], str], ...] = (
@@ -138,6 +139,15 @@ class Installer:
             if (kind, key) not in wanted and kind.kind != "CustomResourceDefinition":
                 log.info("removing what is no longer installed", extra={"kind": str(kind), "key": str(key)})
                 await self.applier.delete(kind, key)
+
+    async def open_doors(self, _key: Key) -> float | None:
+        """Without a CR nothing may make the API server ask us: a left-over webhook would refuse the next CR."""
+        if not self._kubevirts.all():
+            for kind, key in self._ours():
+                if kind.kind in DOORS:
+                    log.info("removing what an earlier installation left", extra={"kind": str(kind), "key": str(key)})
+                    await self.applier.delete(kind, key)
+        return None
 
     def _ours(self) -> list[tuple[Kind[Held], Key]]:
         """Everything in the cluster that an operator applied and that is not going already."""

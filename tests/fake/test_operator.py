@@ -16,6 +16,7 @@ from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.testing import FakeApi, running, settle, virtual_now
+from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.virt_operator.app import wire
 from kubevirt_py.virt_operator.certificates import LEAVES
 from kubevirt_py.virt_operator.installer import API_AWAY_S, Images
@@ -250,6 +251,20 @@ async def test_removal_ends_machines_first_and_leaves_nothing(tmp_path: Path) ->
             assert not exists(api, kind, Key(NAMESPACE, name))
         assert not exists(api, WEBHOOKS, Key("", "virt-api-validator"))
         assert not exists(api, KUBEVIRT, CR)
+
+
+async def test_what_an_earlier_installation_left_does_not_refuse_the_next(tmp_path: Path) -> None:
+    api = FakeApi()
+    inst = Installation(namespace=NAMESPACE, version="0", image="r/c:a", launcher_image="r/l:a")
+    (stale,) = [one for one in documents(inst) if one["metadata"]["name"] == "virt-operator-validator"]
+    foreign = {"metadata": {"name": "another", "labels": stale["metadata"]["labels"]}}
+    for document in (stale, foreign):
+        await api.create(WEBHOOKS, "", document)
+    manager = build(api, tmp_path)
+    async with running(manager):
+        await settle(manager)
+        assert not exists(api, WEBHOOKS, Key("", "virt-operator-validator"))
+        assert exists(api, WEBHOOKS, Key("", "another"))
 
 
 async def test_removal_waits_where_the_cr_says_so(tmp_path: Path) -> None:
