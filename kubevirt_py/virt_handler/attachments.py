@@ -65,7 +65,8 @@ class Attachment:
             self.close_volume(name)
             self._fds[name] = fds.pop()
             source = claim_of(volume) or ""
-            self.files[name] = DiskFile(direct=facts.direct, size_bytes=facts.size, source=source)
+            block = stat.S_ISBLK(os.fstat(self._fds[name]).st_mode)
+            self.files[name] = DiskFile(direct=facts.direct, size_bytes=facts.size, block=block, source=source)
         except msgspec.ValidationError as error:
             raise ProtocolError(f"the attachment pod's answer makes no sense: {error}") from error
         finally:

@@ -53,8 +53,11 @@ def only_file(root: str) -> str:
 
 
 def facts(fd: int, probe: bool) -> dict[str, object]:
-    """Format, size in bytes, and whether O_DIRECT works. Only images that no guest can write are probed for qcow2."""
-    size, kind = os.lseek(fd, 0, os.SEEK_END), "raw"
+    """Format, size in bytes, whether O_DIRECT works, whether it is a block device.
+
+    Only images that no guest can write are probed for qcow2.
+    """
+    size, kind, block = os.lseek(fd, 0, os.SEEK_END), "raw", stat.S_ISBLK(os.fstat(fd).st_mode)
     head = os.pread(fd, 80, 0) if probe else b""
     if head[:4] == b"QFI\xfb" and len(head) == 80:
         (version,), (size,), (features,) = (
@@ -66,8 +69,8 @@ def facts(fd: int, probe: bool) -> dict[str, object]:
     try:
         os.close(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC))
     except OSError:
-        return {"format": kind, "size": size, "direct": False}
-    return {"format": kind, "size": size, "direct": True}
+        return {"format": kind, "size": size, "direct": False, "block": block}
+    return {"format": kind, "size": size, "direct": True, "block": block}
 
 
 def make(step: dict, known: dict) -> None:  # type: ignore[type-arg]

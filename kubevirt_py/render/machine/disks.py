@@ -246,8 +246,9 @@ def _image(disk: Disk, role: str, driver: str, read_only: bool) -> Image:
     """A file node on a descriptor set and a format node on it. A base named in an image's header is never followed."""
     fdset = 2 * disk.index + (1 if role == "disk" else 2)
     name = f"{role}{disk.index}"
+    block = disk.kind == "lun" or (disk.file.block if role == "disk" else disk.file.base_block)
     file: Document = {
-        "driver": "host_device" if disk.kind == "lun" else "file",
+        "driver": "host_device" if block else "file",
         "node-name": f"{name}-file",
         "filename": f"/dev/fdset/{fdset}",
         "read-only": read_only,

@@ -30,13 +30,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
     """An opened volume. `direct` says that O_DIRECT works; `base` is the format of a read-only image below.
 
-    `source` names the claim of a volume that can be plugged and unplugged.
+    `block` and `base_block` tell of block devices. `source` names the claim of a volume that can be plugged.
     """
 
     format: Literal["raw", "qcow2"] = "raw"
     base: Literal["raw", "qcow2", ""] = ""
     direct: bool = False
     size_bytes: int = 0
+    block: bool = False
+    base_block: bool = False
     source: str = ""
 
 
