@@ -16,6 +16,7 @@ from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.config_volumes import service_account
+from kubevirt_py.render.console_log import log_containers
 from kubevirt_py.render.network.annotations import network_annotations
 from kubevirt_py.render.overhead import in_guest, overhead_bytes
 from kubevirt_py.render.pod_security import seccomp_profile, selinux_options
@@ -90,7 +91,10 @@ def launcher_pod(
         "tolerations": tolerations(spec, config),
         "runtimeClassName": config.default_runtime_class,
         "serviceAccountName": service_account(spec),
-        "initContainers": [server(mount, config, image, compute["resources"]) for mount in volumes.shares],
+        "initContainers": [
+            *log_containers(spec, config, image, compute["resources"]),
+            *(server(mount, config, image, compute["resources"]) for mount in volumes.shares),
+        ],
         "imagePullSecrets": [
             {"name": name} for name in dict.fromkeys((*config.image_pull_secrets, *volumes.pull_secrets))
         ],

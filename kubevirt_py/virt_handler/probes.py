@@ -35,8 +35,11 @@ async def answer(guest: Guest, name: str) -> Document:
         if "guestAgentPing" in probe:
             if guest.run_state == PAUSED:
                 return {"code": 0, "output": "the guest is paused"}
+            # The agent of a frozen guest answers this too.
             await guestcommands.ping(guest.channel, deadline_s)
             return {"code": 0, "output": ""}
+        if guest.freezer.frozen:
+            return unknown(name, "the guest is frozen and runs no programs")
         result = await guestcommands.run(guest.channel, probe["exec"]["command"], deadline_s)
     except AgentError as error:
         return {"code": 1, "output": f"the guest agent: {error}"}

@@ -154,6 +154,11 @@ def probe(name: str) -> int:
 def main() -> int:
     if sys.argv[1:2] == ["probe"]:
         return probe(sys.argv[2])
+    if sys.argv[1:] == ["console-log"]:
+        from kubevirt_py.virt_launcher.consolelog import follow
+
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        follow()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     while True:
         conn = connect()

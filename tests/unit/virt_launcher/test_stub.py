@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevirt_py.virt_launcher import companions, files, stub
+from kubevirt_py.virt_launcher import companions, consolelog, files, stub
 
-SOURCES = [Path(module.__file__ or "") for module in (stub, files, companions)]
+SOURCES = [Path(module.__file__ or "") for module in (stub, files, companions, consolelog)]
 
 
 @pytest.fixture
@@ -184,6 +184,6 @@ def test_it_is_small_and_needs_the_standard_library_only() -> None:
         imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert len(source.read_text().splitlines()) < 200
-    imported -= {"kubevirt_py.virt_launcher.files", "kubevirt_py.virt_launcher.companions"}
+    imported -= {f"kubevirt_py.virt_launcher.{name}" for name in ("files", "companions", "consolelog")}
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
     assert not imported & {"asyncio", "logging", "pathlib", "typing"}
