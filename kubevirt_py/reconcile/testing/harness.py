@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import deepcopy
 from functools import partial
@@ -110,15 +110,18 @@ async def crash_sweep(
     build: Callable[[FakeApi], Manager],
     scenario: Callable[[FakeApi, Settle], Awaitable[None]],
     outcome: Callable[[Server], T],
+    *,
+    moments: Sequence[bool] = (False, True),
 ) -> int:
     """Kill the process before and after each of its writes; the end must always be that of the undisturbed run.
 
-    `scenario(user, settle)` acts as the user, with an API of its own. Returns the number of writes.
+    `scenario(user, settle)` acts as the user, with an API of its own. `moments`: before (False) or after
+    each write; for a process that starts anew from what is there, one of them does. Returns the number of writes.
     """
     server, process = await _play(make_server, build, scenario, 0, False)
     expected, writes = outcome(server), len(process.apis[0].writes)
     for number in range(1, writes + 1):
-        for after in (False, True):
+        for after in moments:
             server, process = await _play(make_server, build, scenario, number, after)
             where = f"crash {'after' if after else 'before'} write {number} of {writes}"
             assert len(process.apis) == 2, f"{where}: the process started {len(process.apis)} times"
