@@ -1,14 +1,20 @@
-"""Measure everything: `python -m bench [writes start memory agent]`."""
+"""Measure everything: `python -m bench [writes start memory agent hotplug]`."""
 
 from __future__ import annotations
 
 import secrets
 import sys
 
-from bench import agent, memory, start, writes
+from bench import agent, hotplug, memory, start, writes
 from e2e.kubectl import Namespace, run
 
-BENCHES = {"writes": writes.measure, "start": start.measure, "memory": memory.measure, "agent": agent.measure}
+BENCHES = {
+    "writes": writes.measure,
+    "start": start.measure,
+    "memory": memory.measure,
+    "agent": agent.measure,
+    "hotplug": hotplug.measure,
+}
 
 
 def main() -> int:

@@ -1,0 +1,177 @@
+"""Disks, discs, CPUs and memory that come to one running guest and leave it, seen from inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from bench import hotplug
+from e2e import machines
+from e2e.console import Console, console
+from e2e.kubectl import Document, Failed, Namespace, condition, eventually, run, status
+from e2e.test_resilience import kill_agent
+
+NAME = "plugged"
+BY_SERIAL = "d=/dev/$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
+
+
+def claim(name: str, size: str, **spec: object) -> Document:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}, **spec},
+    }
+
+
+BLOCK = {"storageClassName": "block", "volumeMode": "Block"}
+CLAIMS = (claim("files", "32Mi"), claim("raw", "16Mi", **BLOCK), claim("disc", "8Mi", **BLOCK))
+
+
+@pytest.fixture(scope="module")
+def machine(shared: Namespace) -> Namespace:
+    """One guest for all tests of this module; it has an empty drive, and room to grow."""
+    vm = machines.vm(NAME, memory="1Gi")
+    devices = vm["spec"]["template"]["spec"]["domain"]["devices"]
+    devices["disks"].append({"name": "drive", "cdrom": {"bus": "sata"}})
+    shared.apply(*CLAIMS, vm)
+    shared.until_phase(NAME, "Running")
+    return shared
+
+
+@pytest.fixture
+def guest(machine: Namespace) -> Iterator[Console]:
+    with console(machine.name, NAME) as opened:
+        opened.login(180)
+        yield opened
+
+
+def volume(machine: Namespace, name: str) -> Document:
+    found = status(machine.get("vmi", NAME), "volumeStatus") or []
+    return next((one for one in found if one["name"] == name), {})
+
+
+def until_ready(machine: Namespace, name: str) -> Document:
+    def ready(_: Document) -> bool:
+        return volume(machine, name).get("phase") == "Ready"
+
+    machine.until("vmi", NAME, ready, f"showing volume {name} Ready", 60)
+    return volume(machine, name)
+
+
+def until_left(machine: Namespace, name: str) -> None:
+    machine.until("vmi", NAME, lambda _: not volume(machine, name), f"without volume {name}", 60)
+
+
+def attachment_pods(machine: Namespace) -> list[Document]:
+    return machine.items("pods", "kubevirt.io=hotplug-disk")
+
+
+def test_a_disk_on_scsi_comes_and_goes_and_keeps_its_data_on_virtio(machine: Namespace, guest: Console) -> None:
+    for bus in ("scsi", "virtio"):
+        machine.virtctl("addvolume", NAME, "--volume-name", "files", "--bus", bus)
+        shown = until_ready(machine, "files")
+        (pod,) = attachment_pods(machine)
+        assert shown["hotplugVolume"] == {
+            "attachPodName": pod["metadata"]["name"],
+            "attachPodUID": pod["metadata"]["uid"],
+        }
+        assert pod["metadata"]["ownerReferences"][0]["uid"] == machine.launcher_pods(NAME)[0]["metadata"]["uid"]
+        disk = "d=/dev/sda" if bus == "scsi" else BY_SERIAL.format("files")
+        guest.until(f"{disk}; test -b $d && echo there", "there")
+        if bus == "scsi":
+            guest.run(f"{disk}; echo kept | dd of=$d bs=512 count=1 conv=sync,fsync")
+        assert guest.run(f"{disk}; head -c 4 $d") == "kept"
+        machine.virtctl("removevolume", NAME, "--volume-name", "files")
+        until_left(machine, "files")
+        guest.until(f"{disk}; test -b $d || echo gone", "gone")
+    assert eventually(lambda: not attachment_pods(machine), 30)
+    assert "files" not in json.dumps(machine.get("vm", NAME)["spec"])
+
+
+def test_a_block_device_comes_and_an_agent_killed_meanwhile_goes_on(machine: Namespace, guest: Console) -> None:
+    node = machine.get("vmi", NAME)["status"]["nodeName"]
+    machine.virtctl("addvolume", NAME, "--volume-name", "raw", "--bus", "virtio")
+    kill_agent(node)
+    until_ready(machine, "raw")
+    guest.until(f"{BY_SERIAL.format('raw')}; test -b $d && echo there", "there")
+    guest.run(f"{BY_SERIAL.format('raw')}; echo marked | dd of=$d bs=512 count=1 conv=sync,fsync")
+    machine.virtctl("removevolume", NAME, "--volume-name", "raw")
+    kill_agent(node)
+    until_left(machine, "raw")
+    guest.until("cat /sys/block/*/serial | grep -c '^raw$'", "0")
+
+
+def test_a_disc_is_put_in_and_taken_out(machine: Namespace, guest: Console) -> None:
+    """It is the block device of the test before: what the guest wrote there it now reads from its drive."""
+    source = {"persistentVolumeClaim": {"claimName": "raw", "hotpluggable": True}}
+    root = machine.get("vm", NAME)["spec"]["template"]["spec"]["volumes"][0]
+    set_volumes(machine, [root, {"name": "drive", **source}])
+    until_ready(machine, "drive")
+    guest.until("head -c 6 /dev/sr0", "marked")
+    set_volumes(machine, [root])
+    until_left(machine, "drive")
+    guest.until("head -c 6 /dev/sr0 2>/dev/null || echo empty", "empty")
+    assert not condition(machine.get("vm", NAME), "RestartRequired")
+
+
+def set_volumes(machine: Namespace, volumes: list[Document]) -> None:
+    patch = {"spec": {"template": {"spec": {"volumes": volumes}}}}
+    machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))
+
+
+def test_sockets_and_memory_are_added_in_place(machine: Namespace, guest: Console) -> None:
+    (pod,) = machine.launcher_pods(NAME)
+    before = int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9"))
+    guest.run("echo online > /sys/devices/system/memory/auto_online_blocks")
+    domain = {"cpu": {"sockets": 2}, "memory": {"guest": "1280Mi"}}
+    patch = {"spec": {"template": {"spec": {"domain": domain}}}}
+    machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))
+
+    def grown(vmi: Document) -> bool:
+        quiet = not condition(vmi, "HotVCPUChange") and not condition(vmi, "HotMemoryChange")
+        has = status(vmi, "currentCPUTopology", "sockets") == 2 and status(vmi, "memory", "guestCurrent") == "1280Mi"
+        return has and quiet
+
+    machine.until("vmi", NAME, grown, "grown", 90)
+    guest.until("cat /sys/devices/system/cpu/present", "0-1")
+    guest.run("echo 1 > /sys/devices/system/cpu/cpu1/online")
+    assert guest.run("nproc") == "2"
+    assert int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9")) >= before + 200 * 1024
+    (same,) = machine.launcher_pods(NAME)
+    assert same["metadata"]["uid"] == pod["metadata"]["uid"]
+    assert not condition(machine.get("vm", NAME), "RestartRequired")
+    patch = {"spec": {"template": {"spec": {"domain": {"cpu": {"sockets": 1}}}}}}
+    machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))
+    machine.until("vm", NAME, lambda vm: condition(vm, "RestartRequired").get("status") == "True", "to be restarted")
+    patch["spec"]["template"]["spec"]["domain"]["cpu"]["sockets"] = 2
+    machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))
+    machine.until("vm", NAME, lambda vm: not condition(vm, "RestartRequired"), "as its template says")
+
+
+def test_what_cannot_be_plugged_is_refused_in_words(machine: Namespace) -> None:
+    with pytest.raises(Failed, match="Unable to remove volume \\[root\\] because it is not hotpluggable"):
+        machine.virtctl("removevolume", NAME, "--volume-name", "root")
+    with pytest.raises(Failed, match="nothing"):
+        machine.virtctl("addvolume", NAME, "--volume-name", "nothing")
+
+
+def test_cycles_leave_nothing_behind(machine: Namespace) -> None:
+    """The short form of `python -m bench hotplug`."""
+    for cycle in hotplug.KINDS:
+        growth = hotplug.cycles(machine, NAME, cycle, count=3)
+        assert growth.descriptors == (0, 0), f"{cycle}: {growth}"
+        assert growth.block_devices == 0, f"{cycle}: {growth}"
+        assert growth.directories == 0, f"{cycle}: {growth}"
+
+
+def test_a_guest_waits_for_the_volume_it_boots_with(shared: Namespace) -> None:
+    """Also at the start a hotpluggable volume comes by its own pod, before the first instruction."""
+    vmi = machines.vmi("early", memory="64Mi")
+    source = {"persistentVolumeClaim": {"claimName": "disc", "hotpluggable": True}}
+    shared.apply(machines.with_disk(vmi, "early", source, disk={"bus": "virtio"}, serial="early"))
+    found = shared.until_phase("early", "Running")
+    assert [one["phase"] for one in found["status"]["volumeStatus"] if one["name"] == "early"] == ["Ready"]
+    run("kubectl", "-n", shared.name, "delete", "vmi", "early", "--wait=false")

@@ -1,0 +1,186 @@
+"""Attachment pods and what status.volumeStatus says, from the first wish to the last pod."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kubevirt_py.api import views
+from kubevirt_py.decide.vmi import decide
+from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
+from kubevirt_py.plan import Plan
+
+from .scene import after, ago, created, deleted, pod, view, vmi, vmi_snapshot
+
+Document = dict[str, Any]
+
+
+def plugged(*names: str) -> Document:
+    return {
+        "volumes": [
+            {"name": name, "persistentVolumeClaim": {"claimName": f"claim-{name}", "hotpluggable": True}}
+            for name in names
+        ],
+        "domain": {
+            "memory": {"guest": "64M"},
+            "devices": {"disks": [{"name": name, "disk": {"bus": "scsi"}} for name in names]},
+        },
+    }
+
+
+def running(*names: str, **status: Any) -> Document:
+    conditions = [{"type": "Ready", "status": "True"}]
+    return vmi("Running", spec=plugged(*names), conditions=conditions, nodeName="node1", **status)
+
+
+def claim(name: str, phase: str = "Bound", storage_class: str = "") -> Document:
+    return {
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Block", "storageClassName": storage_class},
+        "status": {"phase": phase, "capacity": {"storage": "1Gi"}},
+    }
+
+
+def attachment(body: Document, *, ready: bool = True, uid: str = "hp-uid", phase: str = "Running") -> Document:
+    """A pod as created, as the kubelet shows it."""
+    shown = copy.deepcopy(body)
+    shown["metadata"] |= {"uid": uid, "creationTimestamp": ago(10), "resourceVersion": "40"}
+    shown["status"] = {"phase": phase, "containerStatuses": [{"name": "hotplug-disk", "ready": ready}]}
+    return shown
+
+
+def scene(machine: Document, *attachments: Document, claims: dict[str, Document] | None = None) -> VmiSnapshot:
+    launcher = pod("Running", container={"running": {"startedAt": ago(60)}})
+    found = {
+        volume["persistentVolumeClaim"]["claimName"]: claim(volume["persistentVolumeClaim"]["claimName"])
+        for volume in machine["spec"].get("volumes", ())
+    } | (claims or {})
+    return replace(
+        vmi_snapshot(machine, launcher),
+        claims={name: view(one, views.PersistentVolumeClaim) for name, one in found.items()},
+        attachments=tuple(view(one, views.Pod) for one in attachments),
+    )
+
+
+def settle(machine: Document, *attachments: Document, **options: Any) -> tuple[Document, list[Plan]]:
+    """Decide until nothing is to be written to the VMI any more; the plans on the way."""
+    plans = []
+    for _ in range(5):
+        plan = decide(scene(machine, *attachments, **options))
+        plans.append(plan)
+        result = after(machine, plan)
+        if result == machine:
+            return machine, plans
+        machine = result
+        machine["metadata"]["resourceVersion"] = str(int(machine["metadata"]["resourceVersion"]) + 1)
+    raise AssertionError("no fixed point")
+
+
+def entry(machine: Document, name: str) -> Document:
+    return next((one for one in machine["status"].get("volumeStatus", ()) if one["name"] == name), {})
+
+
+def test_one_pod_brings_all_volumes_and_is_named_before_it_is_made() -> None:
+    machine, plans = settle(running("a", "b"))
+    (body,) = created(plans[-1])
+    assert body["metadata"]["annotations"]["kubevirt.io/hotplug-volumes"] == "a,b"
+    assert body["metadata"]["ownerReferences"][0]["uid"] == "pod-uid-0"
+    assert [created(plan) for plan in settle(machine)[1]][-1] == [body]
+    assert (entry(machine, "a")["phase"], entry(machine, "a")["reason"]) == ("Bound", "PVCNotReady")
+    info = entry(machine, "a")["persistentVolumeClaimInfo"]
+    assert (info["claimName"], info["volumeMode"], info["capacity"]) == ("claim-a", "Block", {"storage": "1Gi"})
+
+
+def test_a_pod_that_serves_is_named_to_the_agent_by_its_uid() -> None:
+    machine, plans = settle(running("a"))
+    (body,) = created(plans[-1])
+    waiting, _ = settle(machine, attachment(body, ready=False))
+    assert entry(waiting, "a")["hotplugVolume"] == {"attachPodName": body["metadata"]["name"]}
+    machine, plans = settle(waiting, attachment(body))
+    assert entry(machine, "a")["phase"] == "AttachedToNode"
+    assert entry(machine, "a")["hotplugVolume"]["attachPodUID"] == "hp-uid"
+    assert [event.reason for plan in plans for event in plan.events] == ["SuccessfulCreate"]
+    assert not any(plan.do for plan in settle(machine, attachment(body))[1])
+
+
+def test_another_volume_means_another_pod_and_the_old_one_stays_until_it_serves() -> None:
+    machine, plans = settle(running("a"))
+    (old,) = created(plans[-1])
+    machine, _ = settle(machine, attachment(old))
+    entry(machine, "a")["phase"] = "Ready"
+    machine["spec"] |= plugged("a", "b")
+    machine, plans = settle(machine, attachment(old))
+    (new,) = created(plans[-1])
+    assert deleted(plans[-1]) == []
+    assert entry(machine, "a")["phase"] == "Ready"
+    _, plans = settle(machine, attachment(old), attachment(new, ready=False, uid="new"))
+    assert not plans[-1].do
+    machine, plans = settle(machine, attachment(old), attachment(new, uid="new"))
+    assert deleted(plans[-1]) == [f"pods/{old['metadata']['name']}"]
+    assert {entry(machine, name)["hotplugVolume"]["attachPodUID"] for name in "ab"} == {"new"}
+
+
+def test_a_pod_stays_until_the_guest_has_let_go_of_its_volume() -> None:
+    machine, plans = settle(running("a"))
+    (body,) = created(plans[-1])
+    machine, _ = settle(machine, attachment(body))
+    entry(machine, "a")["phase"] = "Ready"
+    machine["spec"] |= plugged()
+    machine, plans = settle(machine, attachment(body))
+    assert entry(machine, "a")["phase"] == "Detaching"
+    assert not plans[-1].do
+    entry(machine, "a")["phase"] = "UnMountedFromPod"  # as virt-handler says
+    machine, plans = settle(machine, attachment(body))
+    assert deleted(plans[-1]) == [f"pods/{body['metadata']['name']}"]
+    leaving = attachment(body)
+    leaving["metadata"]["deletionTimestamp"] = ago(0)
+    machine, _ = settle(machine, leaving)
+    assert entry(machine, "a")["reason"] == "SuccessfulDelete"
+    machine, plans = settle(machine)
+    assert "volumeStatus" not in machine["status"]
+    assert not plans[-1].do
+
+
+@pytest.mark.parametrize(
+    ("found", "first_consumer", "made", "phase", "words"),
+    [
+        (None, False, False, "Pending", "PVC claim-a not found"),
+        ("Pending", False, False, "Pending", "PVC is in phase Pending"),
+        ("Pending", True, True, "Pending", "PVC is in phase Pending"),
+        ("Bound", False, True, "Bound", "PVC is in phase Bound"),
+    ],
+)
+def test_a_claim_that_is_not_ready_keeps_its_pod_from_being_made(
+    found: str | None, first_consumer: bool, made: bool, phase: str, words: str
+) -> None:
+    machine = running("a")
+    one = scene(machine, claims={"claim-a": claim("claim-a", found)} if found else None)
+    if found is None:
+        one = replace(one, claims={})
+    if first_consumer:
+        one = replace(one, first_consumer_claims=frozenset({"claim-a"}))
+    machine = after(machine, decide(one))
+    assert (entry(machine, "a")["phase"], entry(machine, "a")["message"]) == (phase, words)
+    again = replace(one, vmi=view(machine, views.VirtualMachineInstance))
+    assert bool(created(decide(again))) is made
+
+
+def test_a_pod_that_failed_makes_room_for_another_of_its_name() -> None:
+    machine, plans = settle(running("a"))
+    (body,) = created(plans[-1])
+    failed = attachment(body, ready=False, phase="Failed")
+    assert deleted(settle(machine, failed)[1][-1]) == [f"pods/{body['metadata']['name']}"]
+    failed["metadata"]["creationTimestamp"] = ago(1)
+    plan = settle(machine, failed)[1][-1]
+    assert not plan.do
+    assert plan.again_s == 4
+
+
+def test_without_a_pod_for_the_guest_no_volume_is_brought() -> None:
+    machine = vmi("Pending", spec=plugged("a"))
+    (body,) = created(decide(replace(vmi_snapshot(machine), claims={})))
+    assert body["metadata"]["name"].startswith("virt-launcher-")
+    assert "claim-a" not in str(body)

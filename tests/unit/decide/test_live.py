@@ -1,0 +1,198 @@
+"""Changes of a template that a running guest follows, and the resize of its pod."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kubevirt_py.decide.vm import decide as decide_vm
+from kubevirt_py.decide.vmi import decide as decide_vmi
+from kubevirt_py.plan import Failure, JsonPatch, Plan
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.defaults import with_vmi_defaults
+from kubevirt_py.render.live_update import with_room
+
+from .scene import after, ago, condition, created, pod, vm, vm_snapshot, vmi, vmi_snapshot
+
+Document = dict[str, Any]
+CONFIG = ClusterConfig()
+TEMPLATE: Document = {
+    "domain": {
+        "cpu": {"sockets": 1, "cores": 2, "threads": 1},
+        "memory": {"guest": "1Gi"},
+        "devices": {"disks": [{"name": "root", "disk": {"bus": "virtio"}}]},
+    },
+    "volumes": [{"name": "root", "containerDisk": {"image": "root:1"}}],
+}
+
+
+def pair(changes: Document) -> tuple[Document, Document]:
+    """A VM whose template has changed, and its VMI as made from the first one."""
+    machine = vm()
+    machine["spec"]["template"]["spec"] = copy.deepcopy(TEMPLATE)
+    (body,) = created(decide_vm(vm_snapshot(machine)))
+    spec = with_room(with_vmi_defaults(body["spec"], CONFIG), CONFIG)
+    running = vmi("Running", meta={"annotations": body["metadata"]["annotations"]})
+    running["spec"] = spec
+    running["status"] |= {
+        "memory": {"guestAtBoot": "1Gi", "guestCurrent": "1Gi", "guestRequested": "1Gi"},
+        "currentCPUTopology": {"cores": 2, "sockets": 1, "threads": 1},
+    }
+    machine["metadata"]["generation"] = 2
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        place = machine["spec"]["template"]["spec"]
+        for part in parents:
+            place = place.setdefault(part, {})
+        place[last] = value
+    return machine, running
+
+
+def test_a_new_vmi_has_room_for_four_times_its_sockets_and_memory() -> None:
+    _, running = pair({})
+    assert running["spec"]["domain"]["cpu"]["maxSockets"] == 4
+    assert running["spec"]["domain"]["memory"]["maxGuest"] == "4Gi"
+    small = with_room(with_vmi_defaults({"domain": {"memory": {"guest": "96Mi"}}}, CONFIG), CONFIG)
+    assert "maxGuest" not in small["domain"]["memory"]
+    staged = ClusterConfig(rollout_strategy="Stage")
+    assert with_room(with_vmi_defaults(TEMPLATE, staged), staged)["domain"]["cpu"].get("maxSockets") is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "value"),
+    [
+        ({"domain.cpu.sockets": 3}, ("domain", "cpu", "sockets"), 3),
+        ({"domain.memory.guest": "2Gi"}, ("domain", "memory", "guest"), "2Gi"),
+        ({"nodeSelector": {"disk": "fast"}}, ("nodeSelector",), {"disk": "fast"}),
+        ({"tolerations": [{"operator": "Exists"}]}, ("tolerations",), [{"operator": "Exists"}]),
+    ],
+)
+def test_the_vmi_follows_and_no_restart_is_asked_for(changes: Document, path: tuple[str, ...], value: Any) -> None:
+    machine, running = pair(changes)
+    followed = after(running, decide_vm(vm_snapshot(machine, running)))
+    found: Any = followed["spec"]
+    for part in path:
+        found = found[part]
+    assert found == value
+    followed["metadata"]["resourceVersion"] = "21"
+    settled = after(machine, decide_vm(vm_snapshot(machine, followed)))
+    assert condition(settled, "RestartRequired") is None
+    assert settled["status"]["observedGeneration"] == 2
+
+
+def test_volumes_come_and_go_with_their_disks() -> None:
+    added = {"name": "data", "persistentVolumeClaim": {"claimName": "data", "hotpluggable": True}}
+    disk = {"name": "data", "disk": {"bus": "scsi"}}
+    root = TEMPLATE["volumes"][0], TEMPLATE["domain"]["devices"]["disks"][0]
+    machine, running = pair({"volumes": [root[0], added], "domain.devices.disks": [root[1], disk]})
+    followed = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert followed["spec"]["volumes"][1] == added
+    assert followed["spec"]["domain"]["devices"]["disks"][1] == disk
+    machine["spec"]["template"]["spec"] = copy.deepcopy(TEMPLATE)
+    machine["metadata"]["generation"] = 3
+    assert after(followed, decide_vm(vm_snapshot(machine, followed)))["spec"] == running["spec"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"domain.cpu.sockets": 9}, "room for 4 CPU sockets, not 9"),
+        ({"domain.memory.guest": "8Gi"}, "room for 4Gi of memory, not 8Gi"),
+        ({"domain.memory.guest": "512Mi"}, "cannot have less"),
+        ({"domain.cpu.cores": 4}, "the template differs"),
+        ({"volumes": [{"name": "root", "containerDisk": {"image": "root:2"}}]}, "the template differs"),
+    ],
+)
+def test_what_a_running_guest_cannot_follow_asks_for_a_restart_in_words(changes: Document, words: str) -> None:
+    machine, running = pair(changes)
+    plan = decide_vm(vm_snapshot(machine, running))
+    assert after(running, plan) == running
+    found = condition(after(machine, plan), "RestartRequired")
+    assert found is not None
+    assert words in found["message"]
+
+
+def test_staged_changes_wait_for_a_restart() -> None:
+    machine, running = pair({"domain.cpu.sockets": 2})
+    staged = replace(vm_snapshot(machine, running), config=ClusterConfig(rollout_strategy="Stage"))
+    plan = decide_vm(staged)
+    assert after(running, plan) == running
+    assert condition(after(machine, plan), "RestartRequired") is not None
+
+
+def test_requests_reach_template_and_guest_and_then_leave_the_list() -> None:
+    machine, running = pair({})
+    source = {"persistentVolumeClaim": {"claimName": "data", "hotpluggable": True}}
+    request = {"name": "data", "disk": {"name": "data", "disk": {"bus": "scsi"}}, "volumeSource": source}
+    machine["status"] = {"volumeRequests": [{"addVolumeOptions": request}]}
+    config = ClusterConfig(feature_gates=frozenset({"HotplugVolumes"}))
+    for _ in range(3):
+        plan = decide_vm(replace(vm_snapshot(machine, running), config=config))
+        machine, running = after(machine, plan), after(running, plan)
+        machine["metadata"]["resourceVersion"] += "0"
+        running["metadata"]["resourceVersion"] += "0"
+    assert "volumeRequests" not in machine["status"]
+    for spec in (machine["spec"]["template"]["spec"], running["spec"]):
+        assert [volume["name"] for volume in spec["volumes"]] == ["root", "data"]
+
+
+def launcher(cpu: str, memory: str, given: tuple[str, str] | None = None, **status: Any) -> Document:
+    shown = pod("Running", **status)
+    shown["spec"]["containers"] = [{"name": "compute", "resources": {"requests": {"cpu": cpu, "memory": memory}}}]
+    has = {"requests": dict(zip(("cpu", "memory"), given or (cpu, memory), strict=True))}
+    running = {"running": {"startedAt": ago(60)}}
+    shown["status"]["containerStatuses"] = [{"name": "compute", "state": running, "ready": True, "resources": has}]
+    return shown
+
+
+def grown(sockets: int = 3) -> Document:
+    _, running = pair({})
+    running["spec"]["domain"]["cpu"]["sockets"] = sockets
+    running["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    running["status"]["volumeStatus"] = [{"name": "root", "target": "vda"}]
+    return running
+
+
+def resizes(plan: Plan) -> list[JsonPatch]:
+    return [one for one in plan.do if isinstance(one, JsonPatch) and one.subresource == "resize"]
+
+
+def test_the_pod_is_resized_first_then_the_agent_may_plug_then_the_condition_goes() -> None:
+    machine = grown()
+    (resize,) = resizes(decide_vmi(vmi_snapshot(machine, launcher("200m", "1300Mi"))))
+    assert resize.ops[0] == {"op": "test", "path": "/spec/containers/0/name", "value": "compute"}
+    assert {"op": "replace", "path": "/spec/containers/0/resources/requests/cpu", "value": "600m"} in resize.ops
+    asked = launcher("600m", "1300Mi", given=("200m", "1300Mi"))
+    assert not decide_vmi(vmi_snapshot(machine, asked)).do
+    machine = after(machine, decide_vmi(vmi_snapshot(machine, launcher("600m", "1300Mi"))))
+    assert condition(machine, "HotVCPUChange")["status"] == "True"  # type: ignore[index]
+    machine["status"]["currentCPUTopology"]["sockets"] = 3
+    machine["metadata"]["resourceVersion"] = "20"
+    machine = after(machine, decide_vmi(vmi_snapshot(machine, launcher("600m", "1300Mi"))))
+    assert condition(machine, "HotVCPUChange") is None
+
+
+@pytest.mark.parametrize("how", ["pending", "refused"])
+def test_a_node_that_cannot_give_more_is_told_by_the_condition(how: str) -> None:
+    machine = grown()
+    pending = {"type": "PodResizePending", "status": "True", "reason": "Infeasible", "message": "node has 2 CPUs"}
+    shown = launcher("600m", "1300Mi", given=("200m", "1300Mi"))
+    failure = None
+    if how == "pending":
+        shown["status"]["conditions"] = [pending]
+    else:
+        (resize,) = resizes(decide_vmi(vmi_snapshot(machine, launcher("200m", "1300Mi"))))
+        failure = Failure(resize, "Invalid", "pod resize is not supported", 422)
+    machine = after(machine, decide_vmi(vmi_snapshot(machine, shown, failure=failure)))
+    found = condition(machine, "HotVCPUChange")
+    assert found is not None
+    assert (found["status"], found["reason"]) == ("False", "Infeasible" if how == "pending" else "Invalid")
+    owner, running = pair({"domain.cpu.sockets": 3})
+    running["status"]["conditions"] = [found]
+    running["spec"] = machine["spec"]
+    required = condition(after(owner, decide_vm(vm_snapshot(owner, running))), "RestartRequired")
+    assert required is not None
+    assert found["message"] in required["message"]
