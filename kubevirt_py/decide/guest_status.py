@@ -59,7 +59,9 @@ def interfaces(guest: GuestState) -> list[Document]:
 def _interface(plan: InterfacePlan, card: Nic | None, told: Document | None) -> Document:
     """`card` is None while the guest gets the interface, or has let go of it; Multus then alone knows of it."""
     sources = {"domain": card is not None, "guest-agent": told is not None, "multus-status": plan.pod_link != POD_LINK}
-    addresses = list(plan.pod_addresses) or list((told or {}).get("addresses") or ())[:MAX_ADDRESSES]
+    addresses = list(plan.pod_addresses)
+    if told and not addresses and plan.pod_link != POD_LINK:
+        addresses = list(told["addresses"])[:MAX_ADDRESSES]
     entry: Document = {
         "name": plan.name,
         "mac": plan.mac,

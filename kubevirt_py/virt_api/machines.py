@@ -19,6 +19,8 @@ from kubevirt_py.plan import Key
 from kubevirt_py.virt_api.answers import VMI_RESOURCE, Refused, conflict
 
 NOT_RUNNING = "VMI is not running"
+POD_LINK = "eth0"
+"""The link of the pod network in every pod."""
 
 
 class _Switch(Struct, frozen=True):
@@ -50,13 +52,19 @@ class Interface(Struct, frozen=True, rename="camel"):
 
     name: str = ""
     ip_address: str = ""
+    pod_interface_name: str = ""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether its address is the pod's: those of other interfaces are what the guest says."""
+        return bool(self.name) and self.pod_interface_name in ("", POD_LINK)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
     """The parts of a VMI that the verbs look at.
 
-    `interfaces` are those of the spec: addresses that only the guest names could be anybody's, and virt-api
+    `interfaces` are those of the pod network: addresses that only the guest names could be anybody's, and virt-api
     would connect to them.
     """
 
@@ -84,7 +92,7 @@ def decode(stored: bytes) -> Machine:
     return Machine(
         vmi=vmi,
         spec=msgspec.json.decode(vmi.spec, type=_Spec),
-        interfaces=tuple(one for one in reported if one.name),
+        interfaces=tuple(one for one in reported if one.trusted),
     )
 
 

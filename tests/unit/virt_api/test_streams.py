@@ -261,7 +261,9 @@ async def test_a_vm_without_its_own_instance_forwards_nothing(cloud: Cloud, tcp_
 
 @pytest.mark.usefixtures("local_guests")
 async def test_an_address_that_only_the_guest_names_is_not_dialled(cloud: Cloud, tcp_guest: int) -> None:
-    cloud.add_vmi(interfaces=[{"interfaceName": "dummy0", "infoSource": "guest-agent", "ipAddress": "127.0.0.1"}])
+    only_guest = {"interfaceName": "dummy0", "infoSource": "guest-agent", "ipAddress": "127.0.0.1"}
+    secondary = {"name": "lan", "podInterfaceName": "pod1234", "ipAddress": "127.0.0.1"}
+    cloud.add_vmi(interfaces=[secondary, only_guest])
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await cloud.session.ws_connect(f"{VMI_URL}/portforward/{tcp_guest}", protocols=(PROTOCOL,))
     assert refused.value.status == 400
