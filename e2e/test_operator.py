@@ -8,6 +8,7 @@ import os
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from cryptography import x509
@@ -130,13 +131,13 @@ def test_certificates_change_under_open_consoles(own: Namespace) -> None:
         for secret in ("kubevirt-ca", "kubevirt-virt-handler-certs", *before):
             SYSTEM.kubectl("delete", "secret", secret)
         for name, old in before.items():
-            assert eventually(lambda name=name, old=old: leaf_or_none(name) not in (None, old), LIVE_S), name
+            assert eventually(partial(renewed, name, old), LIVE_S), name
         for component, secret in (
             ("virt-api", "kubevirt-virt-api-certs"),
             ("virt-handler", "kubevirt-virt-handler-server-certs"),
         ):
             for pod in pods(component):
-                assert eventually(lambda pod=pod, secret=secret: serves(pod, secret), MOUNTED_S, 3.0), pod
+                assert eventually(partial(serves, pod, secret), MOUNTED_S, 3.0), pod
         assert guest.run("echo still here") == "still here"
         dropped = [name for name, one in zip(silent, held, strict=True) if not one.open]
         assert not dropped
@@ -144,12 +145,17 @@ def test_certificates_change_under_open_consoles(own: Namespace) -> None:
         again.login()
 
 
-def leaf_or_none(secret: str) -> x509.Certificate | None:
-    return leaf(secret) if SYSTEM.get("secret", secret) else None
+def renewed(secret: str, old: x509.Certificate) -> bool:
+    return bool(SYSTEM.get("secret", secret)) and leaf(secret) != old
 
 
 def serves(pod: str, secret: str) -> bool:
     return x509.load_pem_x509_certificate(installation.served_certificate(pod).encode()) == leaf(secret)
+
+
+def tells_of_outdated(expected: bool, cr: Document) -> bool:
+    count = status(cr, "outdatedVirtualMachineInstanceWorkloads")
+    return count is not None and bool(count) is expected
 
 
 @pytest.mark.skipif(not EMBEDDED, reason="loads images, which only the embedded cluster lets us do")
@@ -164,14 +170,8 @@ def test_versions_come_and_go_under_a_live_guest(own: Namespace) -> None:
     newer = [installation.load_as(name, "e2e-next") for name in (image, launcher)]
     for wanted in (newer, [image, launcher]):
         installation.run_operator(*wanted)
-        outdated = 1 if wanted is newer else 0
-        SYSTEM.until(
-            "kubevirt",
-            "kubevirt",
-            lambda cr, count=outdated: status(cr, "outdatedVirtualMachineInstanceWorkloads") == count,
-            f"telling of {outdated} outdated guests",
-            60,
-        )
+        told = partial(tells_of_outdated, wanted is newer)
+        SYSTEM.until("kubevirt", "kubevirt", told, "telling of outdated guests as it should", 60)
         with console(own.name, "lasting") as guest:
             guest.login()
             assert guest.run(BOOT_ID) == boot
