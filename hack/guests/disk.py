@@ -1,7 +1,7 @@
 """Lay out disk images that boot by BIOS and by UEFI, without mounting anything and without root.
 
  1 MiB   BIOS boot partition: GRUB's core image; GRUB's first sector stands in the protective MBR
- 2 MiB   EFI system partition: GRUB as EFI/BOOT/BOOTX64.EFI
+ 2 MiB   EFI system partition: GRUB as EFI/BOOT/BOOTX64.EFI, or Debian's signed shim there with its signed GRUB
 10 MiB   ext4 root file system with /boot
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from hack.guests.packages import run
 
@@ -33,10 +34,18 @@ EPOCH = {"SOURCE_DATE_EPOCH": "0", "E2FSPROGS_FAKE_TIME": "1"}
 UUID = "00000000-0000-4000-8000-0000000000{:02x}"
 
 
-def write_disk(disk: Path, root: Path, label: str, grub: Path, root_mib: int) -> None:
+class Signed(NamedTuple):
+    """Programs that the firmware's keys vouch for: the shim, and the GRUB that the shim vouches for."""
+
+    shim: Path
+    grub: Path
+
+
+def write_disk(disk: Path, root: Path, label: str, grub: Path, root_mib: int, signed: Signed | None = None) -> None:
     """Write a compressed qcow2 image with the files of `root`, whose /boot/grub/grub.cfg boots it.
 
     `grub` is a folder with GRUB's platforms (i386-pc, x86_64-efi); `root_mib` the size of the root file system.
+    With `signed` programs, and a kernel that Debian signed, it boots where Secure Boot is in force.
     """
     with tempfile.TemporaryDirectory(dir=disk.parent) as scratch:
         work = Path(scratch)
@@ -48,7 +57,7 @@ def write_disk(disk: Path, root: Path, label: str, grub: Path, root_mib: int) ->
             f"search --no-floppy --label {label} --set root\nset prefix=($root)/boot/grub\n"
         )
         put(raw, root_file_system(work, root, label, root_mib), ROOT_START)
-        put(raw, efi_partition(work, grub), ESP_START)
+        put(raw, efi_partition(work, grub, label, signed), ESP_START)
         install_bios_grub(raw, bios_core(work, grub), grub / "i386-pc/boot.img")
         run("qemu-img", "convert", "-c", "-O", "qcow2", "-o", "compression_type=zstd", raw, disk)
 
@@ -80,12 +89,26 @@ def root_file_system(work: Path, root: Path, label: str, mib: int) -> Path:
     return image
 
 
-def efi_partition(work: Path, grub: Path) -> Path:
-    image, program = work / "esp.fat", work / "BOOTX64.EFI"
-    mkimage(work, grub, "x86_64-efi", program, ("efi_gop", "all_video"))
+def efi_partition(work: Path, grub: Path, label: str, signed: Signed | None) -> Path:
+    image = work / "esp.fat"
     run("mkfs.vfat", "--invariant", "-n", "EFI", "-C", image, str(8 * 1024))
-    run("mmd", "-i", image, "::EFI", "::EFI/BOOT", **EPOCH)
-    run("mcopy", "-i", image, program, "::EFI/BOOT/BOOTX64.EFI", **EPOCH)
+    run("mmd", "-i", image, "::EFI", "::EFI/BOOT", "::EFI/debian", **EPOCH)
+    if signed is None:
+        program = work / "BOOTX64.EFI"
+        mkimage(work, grub, "x86_64-efi", program, ("efi_gop", "all_video"))
+        files = {"EFI/BOOT/BOOTX64.EFI": program}
+    else:
+        # The signed GRUB looks for its configuration at a place of its own, and may not load modules.
+        early = work / "signed.cfg"
+        early.write_text(f"search --no-floppy --label {label} --set=root\nconfigfile /boot/grub/grub.cfg\n")
+        files = {
+            "EFI/BOOT/BOOTX64.EFI": signed.shim,
+            "EFI/BOOT/grubx64.efi": signed.grub,
+            "EFI/BOOT/grub.cfg": early,
+            "EFI/debian/grub.cfg": early,
+        }
+    for target, source in files.items():
+        run("mcopy", "-i", image, source, f"::{target}", **EPOCH)
     return image
 
 
