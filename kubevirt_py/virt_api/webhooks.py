@@ -18,9 +18,9 @@ from kubevirt_py.kube.api import Api
 from kubevirt_py.plan import Document
 from kubevirt_py.render import defaults, presets, requests, validate
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.fixed import fixed_spec
 from kubevirt_py.render.parse import parse_causes
 from kubevirt_py.render.review import ALLOWED, Request, Review, Verdict, response
-from kubevirt_py.render.validate.fixed import fixed_spec
 from kubevirt_py.virt_api.answers import Refused, json_response, read_body
 from kubevirt_py.virt_api.eviction import Eviction
 from kubevirt_py.virt_api.migrations import Migrations

@@ -51,6 +51,19 @@ def fuzzed(schema: Document, chance: random.Random, density: float = 0.2) -> Any
             return filled(schema)
 
 
+def altered(document: Document, schema: Document, chance: random.Random) -> Document:
+    """A copy of an object that fits `schema`, in which one field somewhere has another value that fits, or is new."""
+    name = chance.choice(sorted(schema["properties"]))
+    field = schema["properties"][name]
+    given = document.get(name)
+    if isinstance(given, dict) and "properties" in field and chance.random() < 0.9:
+        return document | {name: altered(given, field, chance)}
+    if isinstance(given, list) and given and "properties" in field.get("items", {}) and chance.random() < 0.9:
+        index = chance.randrange(len(given))
+        return document | {name: [*given[:index], altered(given[index], field["items"], chance), *given[index + 1 :]]}
+    return document | {name: fuzzed(field, chance, 0.1)}
+
+
 def spoiled(document: Any, chance: random.Random) -> Any:
     """A copy in which one part, somewhere, has another type or is null."""
     if isinstance(document, dict) and document and chance.random() < 0.85:

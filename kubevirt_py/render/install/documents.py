@@ -8,7 +8,7 @@ from functools import cache
 from kubevirt_py.api import crd, names
 from kubevirt_py.plan import Document, Kind
 from kubevirt_py.render import roles, webhooks
-from kubevirt_py.render.install import operator_webhooks, policies, rbac, services, unserved, workloads
+from kubevirt_py.render.install import fixed_specs, operator_webhooks, policies, rbac, services, unserved, workloads
 from kubevirt_py.render.install.customize import customized
 from kubevirt_py.render.install.installation import Installation
 
@@ -48,6 +48,7 @@ def documents(inst: Installation) -> tuple[Document, ...]:
     found += rbac.component_rbac(inst.namespace)
     found += [*roles.cluster_roles(aggregate=_aggregate(inst.spec)), *roles.cluster_role_bindings()]
     found += [*policies.handler_policy(inst.namespace), *unserved.unserved_policy()]
+    found += fixed_specs.fixed_specs_policy()
     found += [services.priority_class(), *services.services(inst.namespace)]
     found += [workloads.virt_api(inst), workloads.virt_controller(inst), workloads.virt_handler(inst)]
     if inst.replicas > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubevirt_py.plan import Document
+from kubevirt_py.render import hyperv
 from kubevirt_py.render.causes import INVALID, Cause, at_least, exactly_one, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
 
@@ -28,6 +29,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         yield Cause(f"{base}.video", INVALID, "a video device needs autoattachGraphicsDevice to be true or unset")
     for index, panic in enumerate(devices.get("panicDevices") or ()):
         yield from one_of(f"{base}.panicDevices[{index}].model", panic.get("model"), PANICS)
+    yield from hyperv.check_needs(spec["domain"], f"{path}.domain")
     yield from _hyperv((spec["domain"].get("features") or {}).get("hyperv") or {}, f"{path}.domain.features.hyperv")
 
 
@@ -46,10 +48,10 @@ def _inputs(inputs: list[Document], field: str) -> Iterator[Cause]:
     yield from unique(((f"{field}[{index}].name", item["name"]) for index, item in enumerate(inputs)), "input name")
 
 
-def _hyperv(hyperv: Document, field: str) -> Iterator[Cause]:
+def _hyperv(features: Document, field: str) -> Iterator[Cause]:
     yield from at_least(
-        f"{field}.spinlocks.spinlocks", (hyperv.get("spinlocks") or {}).get("spinlocks"), LEAST_SPINLOCKS
+        f"{field}.spinlocks.spinlocks", (features.get("spinlocks") or {}).get("spinlocks"), LEAST_SPINLOCKS
     )
-    vendor = (hyperv.get("vendorid") or {}).get("vendorid") or ""
+    vendor = (features.get("vendorid") or {}).get("vendorid") or ""
     if len(vendor) > MAX_VENDOR_ID:
         yield Cause(f"{field}.vendorid.vendorid", INVALID, f"must be at most {MAX_VENDOR_ID} characters")

@@ -12,8 +12,17 @@ from kubevirt_py.render.validate.unsupported import places
 GATES = {
     "domain.devices.autoattachVSOCK": "VSOCK",
     "domain.devices.downwardMetrics": "DownwardMetrics",
+    "domain.devices.hostDevices[].deviceName": "HostDevices",
+    "domain.devices.interfaces[].passtBinding": "PasstBinding",
+    "domain.launchSecurity.sev": "WorkloadEncryptionSEV",
+    "domain.launchSecurity.snp": "WorkloadEncryptionSEV",
+    "domain.launchSecurity.tdx": "WorkloadEncryptionTDX",
     "domain.memory.reservedOverhead": "ReservedOverheadMemlock",
     "domain.rebootPolicy": "RebootPolicy",
+    "networks[].resourceClaim": "NetworkDevicesWithDRA",
+    "utilityVolumes": "UtilityVolumes",
+    "volumes[].containerPath": "ContainerPathVolumes",
+    "volumes[].downwardMetrics": "DownwardMetrics",
 }
 
 
@@ -21,5 +30,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     for field, gate in GATES.items():
         if not config.gate(gate):
             yield from (
-                needs_gate(place, gate) for place, value in places(spec, field.split("."), path) if value is not False
+                needs_gate(place, gate)
+                for place, value in places(spec, field.split("."), path)
+                if value not in (False, [], "")
             )

@@ -11,17 +11,15 @@ from kubevirt_py.api.v1.migration import VirtualMachineInstanceMigration
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import FORBIDDEN, INVALID, NOT_FOUND, REQUIRED, Cause, needs_gate, one_of
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.fixed import MIGRATION, fixed_spec
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.selectors import labels_causes
-from kubevirt_py.render.validate.fixed import fixed_spec
 from kubevirt_py.render.validate.text import dns_subdomain
 
 DECENTRALIZED_GATE = "DecentralizedLiveMigration"
 PRIORITIES = ("system-critical", "user-triggered", "system-maintenance")
 FINAL = ("Succeeded", "Failed")
 """Phases after which a VMI does not run, and a migration does nothing, ever again."""
-FIXED = "update of Migration object's spec is restricted"
-"""As KubeVirt words it, which clients look for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def validate_migration_create(
 
 def validate_migration_update(new: Document, old: Document, *, by_kubevirt: bool = False) -> list[Cause]:
     """Causes against changing a migration: what it asks for, and the label it is found by, stay."""
-    causes = list(fixed_spec(new, old, FIXED))
+    causes = list(fixed_spec(new, old, MIGRATION))
     label = names.MIGRATED_VMI_LABEL
     before, after = ((obj.get("metadata", {}).get("labels") or {}).get(label) for obj in (old, new))
     if not by_kubevirt and before is not None and before != after:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, one_of
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.selectors import label_value
-from kubevirt_py.render.validate.text import dns_label, dns_subdomain
+from kubevirt_py.render.selectors import label_key, labels_causes, selector_causes
+from kubevirt_py.render.validate.affinity import topology_key
+from kubevirt_py.render.validate.text import dns_label, dns_subdomain, search_domain
 
 DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 EVICTION_STRATEGIES = ("None", "LiveMigrate", "LiveMigrateIfPossible", "External")
@@ -27,14 +28,16 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     yield from one_of(f"{path}.startStrategy", spec.get("startStrategy"), ("Paused",))
     yield from at_least(f"{path}.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds"), 0)
     yield from _dns(spec, path)
-    for key, value in (spec.get("nodeSelector") or {}).items():
-        yield from label_value(f"{path}.nodeSelector[{key}]", value)
+    yield from dns_subdomain(f"{path}.schedulerName", spec.get("schedulerName") or None)
+    yield from labels_causes(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
     for index, toleration in enumerate(spec.get("tolerations") or ()):
         yield from _toleration(toleration, f"{path}.tolerations[{index}]")
     for index, spread in enumerate(spec.get("topologySpreadConstraints") or ()):
         field = f"{path}.topologySpreadConstraints[{index}]"
         yield from at_least(f"{field}.maxSkew", spread["maxSkew"], 1)
         yield from one_of(f"{field}.whenUnsatisfiable", spread["whenUnsatisfiable"], UNSATISFIABLE)
+        yield from topology_key(f"{field}.topologyKey", spread["topologyKey"])
+        yield from selector_causes(spread.get("labelSelector") or {}, f"{field}.labelSelector")
 
 
 def _dns(spec: Document, path: str) -> Iterator[Cause]:
@@ -49,6 +52,8 @@ def _dns(spec: Document, path: str) -> Iterator[Cause]:
             ipaddress.ip_address(server)
         except ValueError:
             yield Cause(f"{path}.dnsConfig.nameservers[{index}]", INVALID, f"{server!r} is not an IP address")
+    for index, domain in enumerate((spec.get("dnsConfig") or {}).get("searches") or ()):
+        yield from search_domain(f"{path}.dnsConfig.searches[{index}]", domain)
 
 
 def _toleration(toleration: Document, field: str) -> Iterator[Cause]:
@@ -57,5 +62,9 @@ def _toleration(toleration: Document, field: str) -> Iterator[Cause]:
     yield from one_of(f"{field}.effect", toleration.get("effect"), EFFECTS)
     if not toleration.get("key") and operator != "Exists":
         yield Cause(f"{field}.operator", INVALID, "a toleration without key needs operator Exists")
+    if toleration.get("key"):
+        yield from label_key(f"{field}.key", toleration["key"])
+    if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
+        yield Cause(f"{field}.effect", INVALID, "must be NoExecute when tolerationSeconds is set")
     if operator == "Exists" and toleration.get("value"):
         yield Cause(f"{field}.value", INVALID, "operator Exists takes no value")

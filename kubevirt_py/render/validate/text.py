@@ -33,6 +33,13 @@ def dns_subdomain(field: str, value: str | None) -> Iterator[Cause]:
         )
 
 
+def search_domain(field: str, value: str) -> Iterator[Cause]:
+    """A domain the resolver tries; a dot at its end, and labels that begin with an underscore, are fine."""
+    text = value.removesuffix(".").replace("_", "a").lower()
+    if value != "." and (len(value) > 253 or not _SUBDOMAIN.fullmatch(text)):
+        yield Cause(field, INVALID, f"{value!r} is not a search domain, such as svc.cluster.local")
+
+
 def pci_address(field: str, value: str | None) -> Iterator[Cause]:
     if value and not _PCI.fullmatch(value):
         yield Cause(field, INVALID, f"{value!r} is not a PCI address; write it as 0000:81:01.0")

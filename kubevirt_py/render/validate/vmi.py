@@ -11,6 +11,8 @@ from kubevirt_py.render.causes import FORBIDDEN, NOT_SUPPORTED, Cause, needs_gat
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import (
+    affinity,
+    clock,
     cpu,
     credentials,
     devices,
@@ -31,6 +33,7 @@ from kubevirt_py.render.validate import (
 
 AREAS = (
     cpu,
+    clock,
     memory,
     disks,
     volumes,
@@ -42,6 +45,7 @@ AREAS = (
     credentials,
     probes,
     scheduling,
+    affinity,
     threads,
     gates,
     unsupported,

@@ -23,8 +23,7 @@ def test_nothing_of_ours_stands_in_the_way_of_deletion() -> None:
         for webhook in document["webhooks"]:
             assert all("DELETE" not in rule["operations"] for rule in webhook["rules"])
             updates_objects = any(
-                "UPDATE" in rule["operations"] and "/status" not in rule["resources"][0]
-                for rule in webhook["rules"]
+                "UPDATE" in rule["operations"] and "/status" not in rule["resources"][0] for rule in webhook["rules"]
             )
             if updates_objects:
                 assert any("deletionTimestamp" in each["expression"] for each in webhook["matchConditions"])

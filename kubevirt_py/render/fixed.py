@@ -9,7 +9,8 @@ from kubevirt_py.render.causes import INVALID, Cause
 from kubevirt_py.render.parse import without_nulls
 
 MESSAGE = "spec in immutable after creation; create a new object"
-"""As KubeVirt words it, which clients look for."""
+MIGRATION = "update of Migration object's spec is restricted"
+"""As KubeVirt words them, which clients look for."""
 
 
 def fixed_spec(new: Document, old: Document, message: str = MESSAGE) -> Iterator[Cause]:
