@@ -18,7 +18,7 @@ import pytest
 
 from kubevirt_py.render.cpumodels import KNOWN
 from kubevirt_py.render.machine.devices import SERIAL_LOG
-from kubevirt_py.virt_handler.hostfacts import EMULATED_MODELS
+from kubevirt_py.virt_handler.hostfacts import EMULATED_MODELS, cpu_of, kvm_works
 from tests.host.agentlab import needs_qemu
 
 pytestmark = needs_qemu
@@ -140,6 +140,8 @@ def test_qemu_accepts(case: str, descriptors: Descriptors, tmp_path: Path) -> No
     if case in NEEDS_MORE:
         pytest.skip(NEEDS_MORE[case])
     args = (CASES / case / "machine.args").read_text().splitlines()
+    if "kvm" in args and not kvm_works(cpu_of(Path("/proc/cpuinfo").read_text())[1]):
+        pytest.skip("needs KVM")
     descriptors.learn(args)
     args = [re.sub(r"@(fd|direct):([\w.-]+)@", descriptors.number, arg) for arg in args]
     args = [arg.replace(SERIAL_LOG, str(tmp_path / "serial.log")) for arg in args]

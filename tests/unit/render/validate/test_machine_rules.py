@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kubevirt_py.plan import Document
@@ -101,8 +103,15 @@ def test_refuses(edits: Document, field: str, words: str) -> None:
     assert words in found[field]
 
 
-@pytest.mark.parametrize("field", GATES)
-def test_a_gate_that_is_shut_is_named(field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("domain.devices.autoattachVSOCK", True),
+        ("domain.devices.downwardMetrics", {}),
+        ("domain.memory.reservedOverhead", {}),
+        ("domain.rebootPolicy", "Terminate"),
+    ],
+)
+def test_a_gate_that_is_shut_is_named(field: str, value: Any) -> None:
     shut = ClusterConfig(disabled_feature_gates=frozenset(GATES.values()))
-    edits = {field: {"rebootPolicy": "Terminate", "autoattachVSOCK": True}.get(field.split(".")[-1], {})}
-    assert GATES[field] in causes(edits, shut)[field]
+    assert GATES[field] in causes({field: value}, shut)[field]

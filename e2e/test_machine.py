@@ -1,0 +1,126 @@
+"""What a guest finds in its machine: devices, addresses, firmware, and what follows when its watchdog barks."""
+
+from __future__ import annotations
+
+import time
+
+from e2e import machines
+from e2e.console import Console, console
+from e2e.kubectl import Namespace, condition, status
+
+DAY_S = 86400
+FIXED_DISK, FIXED_CARD = "0000:81:01.0", "0000:00:1d.0"
+DEVICES = {
+    "clientPassthrough": {},
+    "inputs": [
+        {"name": "tablet", "type": "tablet", "bus": "usb"},
+        {"name": "keys", "type": "keyboard", "bus": "virtio"},
+    ],
+    "panicDevices": [{"model": "isa"}],
+    "sound": {"name": "sound", "model": "ich9"},
+    "video": {"type": "bochs"},
+    "watchdog": {"name": "dog", "i6300esb": {"action": "poweroff"}},
+}
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+
+def full() -> machines.Document:
+    """A guest with one of each small device, a disk and a card at places of the user's choice."""
+    machine = machines.with_disk(
+        machines.vmi("full", memory="192Mi"),
+        "extra",
+        {"emptyDisk": {"capacity": "8Mi"}},
+        disk={"bus": "virtio", "pciAddress": FIXED_DISK},
+        serial="fixed",
+    )
+    domain = machine["spec"]["domain"]
+    domain |= {
+        "cpu": {"sockets": 1, "cores": 2, "threads": 1},
+        "chassis": {"manufacturer": "Chassis Maker", "asset": "17, upper shelf", "sku": "box"},
+        "clock": {"utc": {"offsetSeconds": DAY_S}},
+        "firmware": {"serial": "serial-0042", "uuid": "5d307ca9-b3ef-428c-8861-06e72d69f223"},
+        "ioThreadsPolicy": "auto",
+        "rebootPolicy": "Reboot",
+    }
+    domain["devices"] |= DEVICES
+    domain["devices"]["interfaces"][0]["pciAddress"] = FIXED_CARD
+    return machine
+
+
+def drivers(guest: Console, pattern: str) -> str:
+    """Names of input devices that the kernel found."""
+    return guest.run(f"grep -i '^N: Name=.*{pattern}' /proc/bus/input/devices")
+
+
+def test_a_guest_finds_all_its_devices_and_ends_by_its_watchdog(own: Namespace) -> None:
+    own.apply(full())
+    vmi = own.until_phase("full", "Running")
+    assert status(vmi, "currentCPUTopology") == {"sockets": 1, "cores": 2, "threads": 1}
+    assert str(status(vmi, "machine", "type")).startswith("pc-q35-")
+    with console(own.name, "full") as guest:
+        guest.login()
+        assert guest.run("grep -c ^processor /proc/cpuinfo") == "2"
+        assert guest.run("cat /sys/devices/system/cpu/cpu1/topology/core_siblings_list") == "0-1"
+        assert guest.run("cat /sys/class/dmi/id/product_uuid") == "5d307ca9-b3ef-428c-8861-06e72d69f223"
+        assert guest.run("cat /sys/class/dmi/id/product_serial") == "serial-0042"
+        assert guest.run("cat /sys/class/dmi/id/sys_vendor") == "KubeVirt"
+        assert guest.run("cat /sys/class/dmi/id/chassis_vendor") == "Chassis Maker"
+        assert guest.run("cat /sys/class/dmi/id/chassis_asset_tag") == "17, upper shelf"
+        assert guest.run(f"cat /sys/bus/pci/devices/{FIXED_DISK}/virtio*/block/*/serial") == "fixed"
+        assert guest.run(f"ls /sys/bus/pci/devices/{FIXED_CARD}/virtio*/net") == "eth0"
+        assert guest.run("cat /sys/class/misc/hw_random/rng_current").startswith("virtio_rng")
+        assert guest.run("head -c 16 /dev/hwrng | wc -c") == "16"
+        assert "QEMU USB Tablet" in drivers(guest, "tablet")
+        assert "QEMU Virtio Keyboard" in drivers(guest, "virtio")
+        assert guest.run("cat /sys/bus/pci/devices/*/class | grep -c 0x0403") == "1"
+        assert guest.run("cat /sys/bus/pci/devices/0000:00:01.0/device") == "0x1111"
+        assert guest.run("ls -d /sys/bus/acpi/devices/QEMU0001*")
+        assert abs(int(guest.run("date +%s")) - time.time() - DAY_S) < 60
+        guest.send("watchdog -F -T 2 -t 60 /dev/watchdog\n")
+        vmi = own.until_phase("full", "Failed", 60)
+    assert "WatchdogExpired" in {event["reason"] for event in own.events("full")}
+
+
+def test_a_reboot_ends_a_guest_that_is_to_end_then(own: Namespace) -> None:
+    machine = machines.vmi("ending")
+    machine["spec"]["domain"]["rebootPolicy"] = "Terminate"
+    own.apply(machine)
+    own.until_phase("ending", "Running")
+    with console(own.name, "ending") as guest:
+        guest.login()
+        guest.send("reboot\n")
+        own.until_phase("ending", "Succeeded")
+
+
+def test_secure_boot_is_enrolled_and_in_force(own: Namespace) -> None:
+    machine = machines.vmi("secure", memory="512Mi")
+    machine["spec"]["domain"] |= {"firmware": {"bootloader": {"efi": {}}}, "features": {"smm": {}}}
+    own.apply(machine)
+    own.until_phase("secure", "Running")
+    with console(own.name, "secure") as guest:
+        guest.login(240)
+        assert guest.run(f"tail -c 1 {SECURE_BOOT} | hexdump -e '1/1 \"%d\"'") == "1"
+        assert guest.run(f"tail -c 1 {SECURE_BOOT.replace('SecureBoot', 'SetupMode')} | hexdump -e '1/1 \"%d\"'") == "0"
+        assert "Secure boot enabled" in guest.run("dmesg | grep -i 'secure boot'")
+
+
+def test_boot_order_is_followed_to_its_end_and_no_further(own: Namespace) -> None:
+    """An empty disk comes first: after it the next in order is tried, and what has no order never."""
+    for name, order in (("next", 2), ("never", 0)):
+        machine = machines.with_disk(
+            machines.vmi(name, startStrategy="Paused"),
+            "empty",
+            {"emptyDisk": {"capacity": "1Mi"}},
+            disk={"bus": "virtio"},
+            bootOrder=1,
+        )
+        machine["spec"]["domain"]["firmware"] = {"bootloader": {"bios": {"useSerial": True}}}
+        if order:
+            machine["spec"]["domain"]["devices"]["disks"][0]["bootOrder"] = order
+        own.apply(machine)
+    for name, end in (("next", "login: "), ("never", "No bootable device")):
+        own.until("vmi", name, lambda vmi: condition(vmi, "Paused").get("status") == "True", "waiting")
+        with console(own.name, name) as guest:
+            own.virtctl("unpause", "vmi", name)
+            guest.expect("not a bootable disk", 60)
+            guest.expect(end, 90)
