@@ -86,7 +86,8 @@ def test_a_disk_on_scsi_comes_and_goes_and_keeps_its_data_on_virtio(machine: Nam
         assert guest.run(f"{disk}; head -c 4 $d") == "kept"
         machine.virtctl("removevolume", NAME, "--volume-name", "files")
         until_left(machine, "files")
-        guest.until(f"{disk}; test -b $d || echo gone", "gone")
+        seen = "test -b /dev/sda" if bus == "scsi" else "grep -qs '^files$' /sys/block/*/serial"
+        guest.until(f"{seen} || echo gone", "gone")
     assert eventually(lambda: not attachment_pods(machine), 30)
     assert "files" not in json.dumps(machine.get("vm", NAME)["spec"])
 

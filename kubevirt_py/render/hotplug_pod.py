@@ -19,7 +19,8 @@ from kubevirt_py.render.scheduling import tolerations
 
 CONTAINER = "hotplug-disk"
 REQUESTS = {"cpu": "10m", "memory": "16M"}
-LIMITS = {"cpu": "100m", "memory": "80M"}
+LIMITS = {"cpu": "1", "memory": "80M"}
+"""Of CPU enough for an interpreter to start in a moment; after that the process only waits."""
 BORNE = ("not-ready", "unreachable", "network-unavailable", "disk-pressure", "memory-pressure", "pid-pressure")
 """A guest that runs on a node in trouble gets its volumes nevertheless."""
 
