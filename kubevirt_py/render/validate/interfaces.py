@@ -26,7 +26,9 @@ from kubevirt_py.render.validate.text import dns_label, mac_address, pci_address
 BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "macvtap", "binding")
 GONE = {
     "macvtap": "this binding is now a plugin: register it in network.binding of the KubeVirt resource, or use bridge",
-    "passt": "this spelling no longer exists; use passtBinding",
+    "passt": "this binding no longer exists; use masquerade",
+    "passtBinding": "passt insists on namespaces of its own, which pods under restricted Pod Security may not make; "
+    "use masquerade",
     "slirp": "the slirp binding no longer exists; use masquerade",
     "sriov": "no node of this cluster has network cards with virtual functions to pass through; use bridge",
 }

@@ -23,7 +23,6 @@ VMI_FIELDS = {
     "domain.devices.downwardMetrics": "downward metrics",
     "domain.devices.gpus": "GPUs",
     "domain.devices.hostDevices": "host devices",
-    "domain.devices.interfaces[].passtBinding": "passt",
     "domain.devices.interfaces[].tag": "device tags",
     "domain.devices.watchdog.diag288": "the s390x watchdog",
     "domain.launchSecurity": "confidential guests",
