@@ -262,7 +262,7 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     "two bindings": ({f"{NIC}.bridge": {}}, NIC, causes.INVALID, "only one"),
     "slirp": ({NIC: {"name": "default", "slirp": {}}}, f"{NIC}.slirp", causes.NOT_SUPPORTED, "masquerade"),
     "SR-IOV": ({NIC: {"name": "default", "sriov": {}}}, f"{NIC}.sriov", causes.NOT_SUPPORTED, "virtual functions"),
-    "passt": ({NIC: {"name": "default", "passtBinding": {}}}, f"{NIC}.passtBinding", causes.NOT_SUPPORTED, "restricted"),
+    "passt": ({NIC: {"name": "default", "passtBinding": {}}}, f"{NIC}.passtBinding", causes.NOT_SUPPORTED, "Pod Sec"),
     "macvtap": ({NIC: {"name": "default", "macvtap": {}}}, f"{NIC}.macvtap", causes.NOT_SUPPORTED, "plugin"),
     "an unknown plugin": (
         {NIC: {"name": "default", "binding": {"name": "fast"}}},
