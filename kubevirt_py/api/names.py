@@ -63,7 +63,6 @@ DRAIN_TAINT = "kubevirt.io/drain"
 
 # Annotations
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
-EMULATOR_PARITY_ANNOTATION = "alpha.kubevirt.io/EmulatorThreadCompleteToEvenParity"
 EVICTION_SOURCE_ANNOTATION = "kubevirt.io/eviction-source"
 HOOK_SIDECARS_ANNOTATION = "hooks.kubevirt.io/hookSidecars"
 PRESET_ANNOTATION_PREFIX = "virtualmachinepreset.kubevirt.io/"

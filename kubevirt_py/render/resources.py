@@ -12,6 +12,7 @@ from kubevirt_py.render.machine.iothreads import supplemental_threads
 from kubevirt_py.render.machine.memory import guest_memory_bytes, hugepage_bytes
 
 VIRTIO = "virtio"
+ALIGN_GATE = "AlignCPUs"
 
 
 def vcpus(spec: Document) -> int:
@@ -32,7 +33,7 @@ def is_pinned(spec: Document) -> bool:
 def dedicated_cpus(spec: Document, *, even: bool = False) -> int:
     """CPUs of a pinned VMI: one for each vCPU, for QEMU's own threads if isolated, for each thread of a pool.
 
-    `even` makes the number even, so that no other pod shares a core with this one.
+    `even` (gate AlignCPUs) makes the number even, so that no other pod shares a core with this one.
     """
     domain = spec.get("domain") or {}
     count = vcpus(spec) + supplemental_threads(domain)
@@ -41,9 +42,7 @@ def dedicated_cpus(spec: Document, *, even: bool = False) -> int:
     return count
 
 
-def compute_resources(
-    spec: Document, config: ClusterConfig, overhead_bytes: int, *, even_emulator: bool = False
-) -> Document:
+def compute_resources(spec: Document, config: ClusterConfig, overhead_bytes: int) -> Document:
     """Requests and limits of the compute container.
 
     Explicit requests win; else a vCPU asks for 1/cpuAllocationRatio of a CPU and the guest for its memory
@@ -53,7 +52,7 @@ def compute_resources(
     """
     domain = spec.get("domain") or {}
     if is_pinned(spec):
-        pinned = _pinned_resources(spec, domain, overhead_bytes, even=even_emulator)
+        pinned = _pinned_resources(spec, domain, overhead_bytes, even=config.gate(ALIGN_GATE))
         return {"requests": pinned | {"ephemeral-storage": "50M"}, "limits": _device_limits(spec, config) | pinned}
     on_top = 0 if (domain.get("resources") or {}).get("overcommitGuestOverhead") else overhead_bytes
     requests: Document = {

@@ -1,8 +1,9 @@
-"""Dedicated CPUs on the host: which a pod has for itself, and QEMU's threads put on them."""
+"""Dedicated CPUs and locked memory on the host: what a pod has for itself, and QEMU's threads put on it."""
 
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def host_threads(pid: int, proc: Path = Path("/proc")) -> dict[int, int]:
             if line.startswith("NSpid:"):
                 found[int(line.split()[-1])] = int(task.name)
     return found
+
+
+def allow_locking(pid: int) -> None:
+    """Let a process lock all of its memory, which its pod may not grant itself. Raises OSError when it is gone."""
+    resource.prlimit(pid, resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
 async def pin(session: Session, pid: int, pins: Pins) -> None:

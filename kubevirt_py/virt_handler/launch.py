@@ -35,7 +35,7 @@ from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.resources import is_pinned
 from kubevirt_py.render.shares import socket_path
 from kubevirt_py.virt_handler import secretfolder
-from kubevirt_py.virt_handler.hostcpus import own_cells
+from kubevirt_py.virt_handler.hostcpus import allow_locking, own_cells
 from kubevirt_py.virt_handler.iso import make_iso
 from kubevirt_py.virt_handler.links import plumb, read_links
 from kubevirt_py.virt_handler.peers import Peer
@@ -142,6 +142,8 @@ async def launch(
             facts = await _facts(spec, peer, hello, config, now)
             machine = _machine(vmi, spec, facts, files, wires, ignition=_add_ignition(vmi, held), vsock_cid=cid)
             _add_sockets(folder, machine, held)
+            if machine.memory.locked:
+                allow_locking(peer.pid)
             record.machine = machine
             folder.save(record)
             await _hand_over(connection, machine, copies, held)

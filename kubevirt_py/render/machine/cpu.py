@@ -6,6 +6,7 @@ import msgspec
 
 from kubevirt_py.api.quantity import parse_quantity
 from kubevirt_py.plan import Document
+from kubevirt_py.render.hyperv import NEEDS
 from kubevirt_py.render.machine.wiring import Facts, options
 
 HOST_MODELS = ("host-model", "host-passthrough")
@@ -24,14 +25,6 @@ _HYPERV = {
     "ipi": "hv-ipi",
     "evmcs": "hv-evmcs",
 }
-_NEEDS = {
-    "synic": ("vpindex",),
-    "synictimer": ("synic", "vpindex"),
-    "ipi": ("vpindex",),
-    "tlbflush": ("vpindex",),
-    "evmcs": ("vapic",),
-}
-"""QEMU refuses an enlightenment without those it builds on; upstream adds them as well."""
 _TLBFLUSH = {"direct": "direct", "extended": "ext"}
 _DEFAULT_SPINLOCKS = 4096
 _DEFAULT_VENDOR = "KVMKVMKVM"
@@ -113,7 +106,7 @@ def _platform_flags(domain: Document, facts: Facts) -> tuple[str, ...]:
 
 def _hyperv_flags(hyperv: Document) -> list[str]:
     wanted = {name for name in _HYPERV if _enabled(hyperv.get(name))}
-    needed = {other for name in wanted for other in _NEEDS.get(name, ())}
+    needed = {other for name in wanted for other in NEEDS.get(name, ())}
     flags = [f"{flag}=on" for name, flag in _HYPERV.items() if name in wanted | needed]
     if _enabled((hyperv.get("synictimer") or {}).get("direct")):
         flags.append("hv-stimer-direct=on")

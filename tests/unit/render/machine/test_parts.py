@@ -1,0 +1,122 @@
+"""Rules of the machine's parts that no single command line shows: places, pins, threads, room to grow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
+from kubevirt_py.render.machine.pci import Layout
+from kubevirt_py.render.machine.pinning import cpu_list
+
+
+def machine(
+    *disks: str, nics: int = 0, running: Machine | None = None, facts: Facts | None = None, **domain: Any
+) -> Machine:
+    """A machine with virtio disks and cards."""
+    devices = {
+        "disks": [{"name": name, "disk": {"bus": "virtio"}} for name in disks],
+        "interfaces": [{"name": f"n{index}", "masquerade": {}} for index in range(nics)],
+    }
+    spec = {"domain": {"memory": {"guest": "1Gi"}, "devices": devices | domain.pop("devices", {}), **domain}}
+    files = Attachments(
+        disks={name: DiskFile() for name in disks},
+        nics=tuple(NicWire(name=f"n{index}", mac=f"02:00:00:00:00:0{index}") for index in range(nics)),
+    )
+    return machine_from_vmi("default_vm", "uid", spec, facts or Facts(kvm=False), files, running)
+
+
+def test_a_running_machine_keeps_all_places_and_newcomers_stand_where_they_will_after_a_restart() -> None:
+    before = machine("a", nics=1)
+    after = machine("a", "b", nics=2, running=before)
+    assert before.places.items() <= after.places.items()
+    assert after.ports == before.ports
+    assert after.places == machine("a", "b", nics=2).places
+
+
+def test_what_leaves_frees_its_place_and_moves_nothing() -> None:
+    before = machine("a", "b", "c")
+    without = machine("a", "c", running=before)
+    assert without.places["disk-c"] == before.places["disk-c"]
+    again = machine("a", "c", "d", running=without)
+    assert again.places["disk-d"] == before.places["disk-b"]
+
+
+def test_a_running_machine_without_free_ports_says_so() -> None:
+    before = machine("a", devices={"disableHotplug": True})
+    with pytest.raises(ValueError, match="no free PCI port for another disk; restart it"):
+        machine("a", "b", running=before, devices={"disableHotplug": True})
+
+
+@pytest.mark.parametrize(("guest", "free"), [("1Gi", 3), ("2Gi", 3), ("3Gi", 6)])
+def test_free_ports_are_those_that_upstream_promises(guest: str, free: int) -> None:
+    found = machine("a", nics=1, memory={"guest": guest})
+    used = {place.bus for place in found.places.values()}
+    assert len([port for port in found.ports if port.id not in used]) >= free
+
+
+def test_no_two_devices_share_a_place() -> None:
+    found = machine(
+        *"abcdefghijkl", nics=5, devices={"rng": {}, "sound": {}, "watchdog": {"name": "w", "i6300esb": {}}}
+    )
+    assert len(set(found.places.values())) == len(found.places)
+
+
+def test_an_address_that_is_no_place_is_refused() -> None:
+    layout = Layout(q35=True)
+    for address, words in {
+        "0000:00:02.0": "free ones on bus 00 are 0000:00:1d.0",
+        "0001:81:00.0": "not a PCI address",
+        "0000:40:00.0": "use 00 or a bus from 81 on",
+    }.items():
+        with pytest.raises(ValueError, match=words):
+            layout.fixed(address, "nic.a")
+    layout.fixed("0000:81:00.0", "nic.a")
+    with pytest.raises(ValueError, match="too near"):
+        layout.fixed("0000:82:00.0", "nic.b")
+
+
+def test_cpu_lists_are_the_kernels() -> None:
+    assert cpu_list("0-3,^1,8\n") == (0, 2, 3, 8)
+    assert cpu_list("") == ()
+    with pytest.raises(ValueError):
+        cpu_list("a-b")
+
+
+def test_dedicated_cpus_that_the_pod_did_not_get_are_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="the pod has 0 CPUs of its own, the guest needs 2"):
+        machine(cpu={"cores": 2, "dedicatedCpuPlacement": True})
+
+
+def test_pins_give_the_guest_the_first_cpus_and_the_rest_to_qemu() -> None:
+    facts = Facts(kvm=True, cells={0: (2, 3), 1: (6, 7)})
+    found = machine("a", facts=facts, ioThreadsPolicy="shared", cpu={"cores": 2, "dedicatedCpuPlacement": True})
+    assert found.pins is not None
+    assert (found.pins.vcpus, found.pins.emulator, found.pins.io_threads) == ((2, 3), (6,), {"pool0": 7})
+
+
+def test_memory_of_a_running_machine_changes_only_by_what_is_plugged() -> None:
+    before = machine(memory={"guest": "1Gi", "maxGuest": "2Gi"})
+    after = machine(running=before, memory={"guest": "1280Mi", "maxGuest": "2Gi"})
+    assert after.memory.size_kib == before.memory.size_kib
+    assert after.memory.plug is not None
+    assert after.memory.plug.requested_kib == 256 << 10
+    for guest in ("512Mi", "3Gi", "1281Mi"):
+        with pytest.raises(ValueError, match="can be 1024Mi to 2048Mi in steps of 2Mi"):
+            machine(running=before, memory={"guest": guest})
+
+
+def test_the_balloon_and_the_firmware_follow_the_cluster() -> None:
+    facts = Facts(kvm=False, smbios={"product": "Cloud"}, free_page_reporting=False, balloon_stats_s=5)
+    found = machine(facts=facts)
+    assert found.devices.balloon_stats_s == 5
+    assert "free-page-reporting" not in " ".join(argv(found))
+    assert found.firmware.system["product"] == "Cloud"
+
+
+def test_a_machine_survives_being_written_down() -> None:
+    facts = Facts(kvm=True, cells={0: (1, 2, 3)})
+    found = machine("a", nics=1, facts=facts, cpu={"cores": 2, "dedicatedCpuPlacement": True, "realtime": {}})
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Machine) == found

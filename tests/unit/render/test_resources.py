@@ -1,0 +1,58 @@
+"""What a VMI asks of its node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.resources import compute_resources, dedicated_cpus
+from kubevirt_py.render.scheduling import node_selector
+
+CONFIG = ClusterConfig(use_emulation=True)
+GIB = 1 << 30
+
+
+def spec(**domain: Any) -> dict[str, Any]:
+    return {"domain": {"memory": {"guest": "1Gi"}, "cpu": {"cores": 2}, **domain}}
+
+
+def test_shared_cpus_are_overcommitted_and_have_no_limit() -> None:
+    found = compute_resources(spec(), CONFIG, 100)
+    assert found["requests"]["cpu"] == "200m"
+    assert "cpu" not in found["limits"]
+
+
+def test_a_pod_of_dedicated_cpus_is_guaranteed() -> None:
+    pinned = spec(cpu={"cores": 2, "dedicatedCpuPlacement": True})
+    found = compute_resources(pinned, CONFIG, 100)
+    for name in ("cpu", "memory"):
+        assert found["requests"][name] == found["limits"][name]
+    assert found["requests"]["cpu"] == "2"
+    assert found["requests"]["memory"] == str(GIB + 100)
+    assert node_selector(pinned, CONFIG)["cpumanager"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("isolated", "even", "threads", "cpus"), [(0, 0, 0, 2), (1, 0, 0, 3), (1, 1, 0, 4), (1, 1, 1, 4), (0, 0, 3, 5)]
+)
+def test_cpus_of_a_pinned_guest_are_counted(isolated: int, even: int, threads: int, cpus: int) -> None:
+    domain: dict[str, Any] = {
+        "cpu": {"cores": 2, "dedicatedCpuPlacement": True, "isolateEmulatorThread": bool(isolated)}
+    }
+    if threads:
+        domain |= {"ioThreadsPolicy": "supplementalPool", "ioThreads": {"supplementalPoolThreadCount": threads}}
+    assert dedicated_cpus(spec(**domain), even=bool(even)) == cpus
+
+
+def test_guest_memory_of_huge_pages_is_asked_for_as_such() -> None:
+    found = compute_resources(spec(memory={"guest": "1Gi", "hugepages": {"pageSize": "2Mi"}}), CONFIG, 100)
+    assert found["requests"]["hugepages-2Mi"] == found["limits"]["hugepages-2Mi"] == str(GIB)
+    assert found["requests"]["memory"] == "100"
+
+
+def test_memory_beside_the_huge_pages_stays_memory() -> None:
+    memory = {"guest": "1Gi", "hugepages": {"pageSize": "1Gi"}}
+    found = compute_resources(spec(memory=memory, resources={"requests": {"memory": "1280Mi"}}), CONFIG, 100)
+    assert found["requests"]["memory"] == str((256 << 20) + 100)
