@@ -77,6 +77,7 @@ class _OpenedFile(msgspec.Struct, frozen=True):
     size: int = 0
     direct: bool = False
     block: bool = False
+    blocks: tuple[int, int] = (0, 0)
     number: int = -1
 
 
@@ -294,7 +295,7 @@ def _machine(
         if role == "disk":
             base = files.get(f"base.{volume}")
             known: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
-            known |= {"block": file.block, "base_block": bool(base and base.block)}
+            known |= {"block": file.block, "blocks": file.blocks, "base_block": bool(base and base.block)}
             disks[volume] = msgspec.convert({**known, "direct": file.direct, "size_bytes": file.size}, DiskFile)
     attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition, vsock_cid=vsock_cid)
     meta = vmi.metadata

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import stat
 import struct
 import subprocess
 
+BLKSSZGET, BLKPBSZGET = 0x1268, 0x127B
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -66,11 +68,19 @@ def facts(fd: int, probe: bool) -> dict[str, object]:
         kind = "qcow2"
         if version >= 3 and features & 1 << 2:
             raise Refused("the image keeps its data in another file; convert it with qemu-img")
+    direct = True
     try:
         os.close(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC))
     except OSError:
-        return {"format": kind, "size": size, "direct": False, "block": block}
-    return {"format": kind, "size": size, "direct": True, "block": block}
+        direct = False
+    return {"format": kind, "size": size, "direct": direct, "block": block, "blocks": block_sizes(fd, block)}
+
+
+def block_sizes(fd: int, block: bool) -> list[int]:
+    """Logical and physical block size: a device's own, or the file system's for both."""
+    if block:
+        return [struct.unpack("I", fcntl.ioctl(fd, request, bytes(4)))[0] for request in (BLKSSZGET, BLKPBSZGET)]
+    return [os.fstatvfs(fd).f_bsize] * 2
 
 
 def make(step: dict, known: dict) -> None:  # type: ignore[type-arg]

@@ -44,6 +44,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     shareable: bool = False
     logical_block: int | None = None
     physical_block: int | None = None
+    discard_granularity: int | None = None
     queues: int = 0
     iothread: bool = False
     pool_thread: str = ""
@@ -111,7 +112,7 @@ def disks_from_devices(
     cpus: int,
     running: tuple[Disk, ...] = (),
 ) -> tuple[Disk, ...]:
-    """The spec's disks in order; a cdrom without a file is an empty drive. Those that are `running` keep their numbers.
+    """The spec's disks in order; a cdrom without a file, or with its tray open, is an empty drive. Those that are `running` keep their numbers.
 
     Raises ValueError for an unknown bus or a disk whose volume was not opened.
     """
@@ -135,11 +136,11 @@ def _disk(
         raise ValueError(f"disk {name}: bus {bus!r} is unknown; choose one of {', '.join(BUSES)}")
     if bus == "sata" and kind == "disk" and front.get("readonly"):
         raise ValueError(f"disk {name}: a disk on sata cannot be read-only; use bus virtio or scsi, or a cdrom")
-    file = files.disks.get(name)
+    file = files.disks.get(name) if front.get("tray") != "open" else None
     if file is None and kind != "cdrom":
         raise ValueError(f"disk {name}: no volume of this name was opened")
     transitional = bool(devices.get("useVirtioTransitional"))
-    block = (spec.get("blockSize") or {}).get("custom") or {}
+    block = _block_sizes(spec.get("blockSize") or {}, file)
     virtio = bus == "virtio"
     unit = numbers.unit(name, bus)
     return Disk(
@@ -162,10 +163,19 @@ def _disk(
         shareable=bool(spec.get("shareable")),
         logical_block=block.get("logical"),
         physical_block=block.get("physical"),
+        discard_granularity=block.get("discardGranularity"),
         queues=cpus if virtio and devices.get("blockMultiQueue") else 0,
         iothread=virtio and bool(spec.get("dedicatedIOThread")),
         transitional=virtio and transitional,
     )
+
+
+def _block_sizes(wanted: Document, file: DiskFile | None) -> dict[str, int]:
+    """Sizes of the user's choice, or those of the volume below."""
+    match = wanted.get("matchVolume")
+    if file is not None and all(file.blocks) and match is not None and match.get("enabled") is not False:
+        return dict(zip(("logical", "physical"), file.blocks, strict=True))
+    return wanted.get("custom") or {}
 
 
 def device_id(name: str) -> str:
@@ -311,6 +321,7 @@ def front_device(disk: Disk) -> dict[str, Option]:
             "share-rw": True if disk.shareable and not disk.read_only else None,
             "logical_block_size": disk.logical_block,
             "physical_block_size": disk.physical_block,
+            "discard_granularity": disk.discard_granularity,
             "write-cache": "off" if disk.cache == "writethrough" and disk.kind == "disk" else None,
             "werror": None if disk.kind == "lun" else disk.error_policy,
             "rerror": None if disk.kind == "lun" else _read_error_policy(disk.error_policy),

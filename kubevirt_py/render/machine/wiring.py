@@ -30,7 +30,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
     """An opened volume. `direct` says that O_DIRECT works; `base` is the format of a read-only image below.
 
-    `block` and `base_block` tell of block devices. `source` names the claim of a volume that can be plugged.
+    `block` and `base_block` tell of block devices, `blocks` the logical and physical block size of the storage, in
+    bytes, 0 where not known. `source` names the claim of a volume that can be plugged.
     """
 
     format: Literal["raw", "qcow2"] = "raw"
@@ -39,6 +40,7 @@ class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int = 0
     block: bool = False
     base_block: bool = False
+    blocks: tuple[int, int] = (0, 0)
     source: str = ""
 
 

@@ -127,6 +127,9 @@ def _block_size(block: Document | None, field: str) -> Iterator[Cause]:
         yield Cause(field, INVALID, "set either custom or matchVolume, not both")
     if not custom:
         return
+    granularity = custom.get("discardGranularity")
+    if granularity is not None and (granularity <= 0 or granularity % (custom.get("logical") or 1)):
+        yield Cause(f"{field}.custom.discardGranularity", INVALID, "must be a multiple of the logical block size")
     sizes = {name: custom[name] for name in ("logical", "physical") if name in custom}
     for name in ("logical", "physical"):
         if name not in sizes:

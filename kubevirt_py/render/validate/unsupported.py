@@ -15,10 +15,8 @@ from kubevirt_py.render.config import ClusterConfig
 
 VMI_FIELDS = {
     "domain.devices.clientPassthrough": "USB redirection",
-    "domain.devices.disks[].blockSize.custom.discardGranularity": "a discard granularity of choice",
-    "domain.devices.disks[].blockSize.matchVolume": "block sizes taken from the volume",
     "domain.devices.disks[].changedBlockTracking": "changed block tracking",
-    "domain.devices.disks[].lun.reservation": "SCSI persistent reservations",
+    "domain.devices.disks[].lun.reservation": "SCSI persistent reservations, which need a privileged helper",
     "domain.devices.disks[].tag": "device tags",
     "domain.devices.downwardMetrics": "downward metrics",
     "domain.devices.gpus": "GPUs",
@@ -34,7 +32,6 @@ VMI_FIELDS = {
     "volumes[].memoryDump": "memory dumps",
 }
 VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
-    "domain.devices.disks[].cdrom.tray": (("open",), "a tray that is open at start"),
     "domain.features.apic.enabled": ((False,), "machines without APIC"),
     "domain.clock.timer.hpet.tickPolicy": (
         ("catchup", "merge", "discard"),
