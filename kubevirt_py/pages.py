@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from kubevirt_py.render import reference, settings
+from kubevirt_py.render import admission_reference, reference, settings
 from kubevirt_py.virtctl import reference as virtctl
 
 PAGES: dict[str, Callable[[], str]] = {
+    "admission.md": admission_reference.admission_page,
     "configuration.md": settings.reference,
     "roles.md": reference.roles_page,
     "subresources.md": reference.subresources_page,

@@ -5,13 +5,22 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from kubevirt_py.api import kinds
+from kubevirt_py.api.views import ObjectMeta, VirtualMachineInstancePreset
 from kubevirt_py.jsonpatch import apply_patch
-from kubevirt_py.plan import Document
+from kubevirt_py.plan import Document, Key
+from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render import webhooks as documents
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.presets import Preset
+from kubevirt_py.render.review import Request, response
+from kubevirt_py.virt_api.auth import FrontProxy
+from kubevirt_py.virt_api.settings import Settings
 from kubevirt_py.virt_api.webhooks import Admission
 from tests.unit.virt_api.apilab import Cloud
 
@@ -43,7 +52,14 @@ async def review(
 ) -> Document:
     """Ask, and check what every answer must have."""
     operation = "CREATE" if old is None else "UPDATE"
-    request = {"uid": "r1", "operation": operation, "object": new, "oldObject": old, "userInfo": {"username": user}}
+    request = {
+        "uid": "r1",
+        "operation": operation,
+        "namespace": new.get("metadata", {}).get("namespace", ""),
+        "object": new,
+        "oldObject": old,
+        "userInfo": {"username": user},
+    }
     body = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     async with cloud.session.post(path, json=body) as response:
         assert response.status == 200
@@ -156,3 +172,48 @@ def test_every_registered_path_is_served_and_the_reverse() -> None:
     nothing: Any = None
     admission = Admission(nothing, (), nothing, nothing)
     assert registered == {*admission.rules, *admission.live_rules(nothing)}
+
+
+async def test_presets_of_the_namespace_are_applied_as_a_vmi_is_created() -> None:
+    store = Store(kinds.PRESET)
+    settings = Settings(FrontProxy("", ()))
+    settings.follow_presets(store)
+    admission = Admission(ClusterConfig, (), lambda: "", lambda: datetime(2030, 1, 1, tzinfo=UTC), settings.presets_of)
+
+    def cores(namespace: str) -> int:
+        document = VMI | {"metadata": {"name": "v", "labels": {"size": "four"}}}
+        stored = apply_patch(
+            document, list(admission.default_vmi(Request("1", object=document, namespace=namespace)).patch)
+        )
+        return int(stored["spec"]["domain"]["cpu"]["cores"])
+
+    key = Key("default", "four")
+    spec = {"selector": {"matchLabels": {"size": "four"}}, "domain": {"cpu": {"cores": 4}}}
+    view = VirtualMachineInstancePreset(ObjectMeta(name="four", namespace="default"), spec)
+    store.put(key, view, 1)
+    assert (cores("default"), cores("other")) == (4, 1)
+    store.put(key, VirtualMachineInstancePreset(view.metadata, spec | {"domain": {"cpu": {"cores": 8}}}), 2)
+    assert cores("default") == 8
+    store.drop(key, 3)
+    assert cores("default") == 1
+
+
+async def test_a_vmi_that_overrules_a_preset_is_made_with_a_warning(cloud: Cloud) -> None:
+    own = Preset("four", {}, {"cpu": {"cores": 4}})
+    admission = Admission(ClusterConfig, (), lambda: "", lambda: datetime(2030, 1, 1, tzinfo=UTC), lambda _: (own,))
+    document = copy.deepcopy(VMI)
+    document["spec"]["domain"]["cpu"] = {"cores": 2}
+    verdict = admission.default_vmi(Request("1", "CREATE", document, namespace="default"))
+    answer = response("1", verdict)["response"]
+    assert answer["allowed"]
+    assert answer["warnings"] == [
+        "Unable to apply VirtualMachineInstancePreset 'four': the instance's own spec.domain.cpu takes precedence"
+    ]
+
+
+async def test_what_is_stored_is_not_judged_again_when_it_only_changes_its_labels(cloud: Cloud) -> None:
+    stored = {"metadata": {"name": "a"}, "spec": {"source": {"kind": "Nothing", "name": ""}}}
+    for path in ("/virtualmachinesnapshots-validate", "/virtualmachinepool-validate", "/plugin-validate"):
+        labelled = stored | {"metadata": {"name": "a", "labels": {"b": "c"}}}
+        assert (await review(cloud, path, labelled, stored))["allowed"], path
+        assert not (await review(cloud, path, labelled | {"spec": 3}, stored))["allowed"], path

@@ -48,6 +48,7 @@ ACCEPTED: dict[str, Document] = {
     "EFI variables that stay": {"domain.firmware.bootloader.efi": {"persistent": True, "secureBoot": False}},
     "a config drive": {"volumes[1]": {"name": "seed", "cloudInitConfigDrive": {"secretRef": {"name": "x"}}}},
     "SSH keys by cloud-init": {"accessCredentials": [_keys("noCloud")]},
+    "SSH keys by the guest agent": {"accessCredentials": [_keys("qemuGuestAgent", users=["root"])]},
     "direct kernel boot": {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/boot/vmlinuz"}}},
     "a CD-ROM": {DISK: {"name": "root", "cdrom": {"bus": "sata"}}},
     "USB": {f"{DISK}.disk.bus": "usb"},
@@ -71,11 +72,23 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.REQUIRED,
         "needs a volume with cloudInitConfigDrive",
     ),
-    "SSH keys by the guest agent": (
-        {"accessCredentials": [_keys("qemuGuestAgent", users=["root"])]},
-        "accessCredentials[0].sshPublicKey.propagationMethod.qemuGuestAgent",
-        causes.NOT_SUPPORTED,
-        "not supported yet",
+    "SSH keys by the guest agent for nobody": (
+        {"accessCredentials": [_keys("qemuGuestAgent", users=[])]},
+        "accessCredentials[0].sshPublicKey.propagationMethod.qemuGuestAgent.users",
+        causes.REQUIRED,
+        "must name users",
+    ),
+    "a credential of no kind": (
+        {"accessCredentials": [{}]},
+        "accessCredentials[0]",
+        causes.REQUIRED,
+        "sshPublicKey, userPassword",
+    ),
+    "a password from nowhere": (
+        {"accessCredentials": [{"userPassword": {"source": {}, "propagationMethod": {"qemuGuestAgent": {}}}}]},
+        "accessCredentials[0].userPassword.source.secret.secretName",
+        causes.REQUIRED,
+        "must name a Secret",
     ),
     "SSH keys from nowhere": (
         {"accessCredentials": [{"sshPublicKey": {"source": {}, "propagationMethod": {"noCloud": {}}}}]},
