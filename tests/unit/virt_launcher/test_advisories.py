@@ -1,0 +1,217 @@
+"""One test for each published KubeVirt advisory about paths, and attacks on every path of a spec and of a volume.
+
+The stub opens all that a tenant can name or put into its storage. Beside each volume lies a file that is not the
+tenant's; no attack may open, change or own it.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubevirt_py import virt_handler
+from kubevirt_py.plan import Document
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.defaults import default_vmi
+from kubevirt_py.render.launcher_pod import launcher_pod
+from kubevirt_py.render.pod_files import pod_files
+from kubevirt_py.render.validate import validate_vmi_create
+from kubevirt_py.virt_handler.records import Folder
+from kubevirt_py.virt_launcher import files
+from tests.unit.render.validate.machines import CONFIG, NOW, UUID, vmi
+
+SECRET = b"not yours".ljust(4096, b"!")
+ATTACKS = (
+    *("../secret", "disk/../../secret", "/../secret", "./../secret", "//../secret", "disk/./../../secret"),
+    *("link", "absolute", "folder/secret", "disk/link", "fifo", "socket", "device", "self", "disk", "", ".", "/", ".."),
+    *("gone", "x" * 300, "x/" * 2100 + "x", "disk/file\0../../secret", "\u2024\u2024/secret", "%2e%2e/secret"),
+)
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """A volume in the tenant's hands, full of traps, beside a file that is not the tenant's."""
+    root = tmp_path / "volume"
+    (root / "disk").mkdir(parents=True)
+    (tmp_path / "secret").write_bytes(SECRET)
+    (root / "link").symlink_to("../secret")
+    (root / "absolute").symlink_to(tmp_path / "secret")
+    (root / "folder").symlink_to("..")
+    (root / "disk/link").symlink_to("../../secret")
+    (root / "self").symlink_to("/proc/self/environ")
+    os.mkfifo(root / "fifo")
+    os.mknod(root / "socket", stat.S_IFSOCK | 0o600)
+    os.mknod(root / "device", stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    return root
+
+
+def _outcome(step: Document) -> bytes:
+    """What the stub would hand to QEMU: the first bytes, or nothing where it refuses."""
+    table: dict[str, int] = {}
+    try:
+        files.perform([step], table)
+        return b"".join(os.pread(fd, 64, 0) for fd in table.values())
+    except (files.Refused, ValueError):  # ValueError: a path with a zero byte
+        return b""
+    finally:
+        for fd in table.values():
+            os.close(fd)
+
+
+@pytest.mark.parametrize("path", ATTACKS)
+@pytest.mark.parametrize("do", ["open", "create", "seed"])
+def test_no_path_reaches_beyond_its_volume(volume: Path, do: str, path: str) -> None:
+    before = {item: os.lstat(item)[:6] for item in volume.parent.iterdir()}
+    step = {"do": do, "name": "disk.a", "root": str(volume), "path": path, "size": 4096, "source": "/dev/null"}
+    assert b"not yours" not in _outcome(step)
+    assert (volume.parent / "secret").read_bytes() == SECRET
+    assert {item: os.lstat(item)[:6] for item in volume.parent.iterdir()} == before
+
+
+def _swap_file(volume: Path) -> None:
+    (volume / "new").symlink_to("../secret")
+    os.rename(volume / "new", volume / "disk.img")
+    (volume / "new").write_bytes(b"the disk")
+    os.rename(volume / "new", volume / "disk.img")
+
+
+def _swap_folder(volume: Path) -> None:
+    os.rename(volume / "real", volume / "aside")
+    (volume / "real").symlink_to("../beside")
+    os.unlink(volume / "real")
+    os.rename(volume / "aside", volume / "real")
+
+
+@pytest.mark.parametrize(("path", "swap"), [("disk.img", _swap_file), ("real/disk.img", _swap_folder)])
+@pytest.mark.parametrize("do", ["open", "create"])
+def test_what_is_swapped_while_the_stub_looks_is_never_followed(
+    volume: Path, do: str, path: str, swap: Callable[[Path], None]
+) -> None:
+    (volume / "real").mkdir()
+    (volume / path).write_bytes(b"the disk")
+    (volume.parent / "beside").mkdir()
+    (volume.parent / "beside/disk.img").write_bytes(SECRET)
+    over = threading.Event()
+
+    def attack() -> None:
+        while not over.is_set():
+            swap(volume)
+
+    attacker = threading.Thread(target=attack)
+    attacker.start()
+    try:
+        step = {"do": do, "name": "disk.a", "root": str(volume), "path": path, "size": 8}
+        seen = {_outcome(step) for _ in range(1500)}
+    finally:
+        over.set()
+        attacker.join()
+    assert b"the disk" in seen
+    assert not [content for content in seen if b"not yours" in content]
+    assert (volume.parent / "secret").read_bytes() == SECRET
+
+
+# The advisories
+
+
+def _pods() -> Iterator[Document]:
+    for kind in ("secret", "configMap", "downwardAPI", "serviceAccount", "sysprep", "cloudInitNoCloud", "emptyDisk"):
+        source: dict[str, Document] = {
+            "secret": {"secretName": "a"},
+            "configMap": {"name": "a"},
+            "sysprep": {"secret": {"name": "a"}},
+            "emptyDisk": {"capacity": "1Mi"},
+        }
+        spec = {"domain": {"memory": {"guest": "64Mi"}}, "volumes": [{"name": "v", kind: source.get(kind, {})}]}
+        document = {"metadata": {"name": "a", "namespace": "b", "uid": "c"}, "spec": spec}
+        yield launcher_pod(document, ClusterConfig(), "launcher")
+
+
+def test_cve_2020_14316_ghsa_828r_r2c8_rfw3_pods_have_nothing_of_the_host() -> None:
+    for pod in _pods():
+        assert not [volume for volume in pod["spec"]["volumes"] if "hostPath" in volume]
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod["spec"])
+
+
+@pytest.mark.parametrize("path", ["../../etc/passwd", "/disk/../../../etc/passwd", "disk/disk.img"])
+@pytest.mark.parametrize("field", ["kernelPath", "initrdPath", "path"])
+def test_cve_2022_1798_ghsa_qv98_3369_g364_paths_in_images_stay_there(volume: Path, field: str, path: str) -> None:
+    kernel: Document = {"image": "k", "kernelPath": "/k", field: path}
+    edits: Document = (
+        {"volumes[0]": {"name": "root", "containerDisk": {"image": "x", "path": path}}}
+        if field == "path"
+        else {"domain.firmware.kernelBoot": {"container": kernel}}
+    )
+    document = default_vmi(vmi(edits), CONFIG, NOW, lambda: UUID)
+    assert [cause.field.rpartition(".")[2] for cause in validate_vmi_create(document, CONFIG)] == [field]
+    # And where admission was not there, the stub does not follow it.
+    (step,) = [one for one in pod_files(document["spec"]) if one.path == path]
+    outcome = _outcome({"do": step.do, "name": step.name, "root": str(volume), "path": step.path, "read_only": True})
+    assert outcome == b""
+
+
+def test_cve_2025_64324_ghsa_46xp_26xh_hpqh_a_host_disk_that_exists_keeps_its_owner(volume: Path) -> None:
+    host = volume / "host.img"
+    host.write_bytes(b"of another")
+    os.chown(host, 1234, 1234)
+    step = {"do": "create", "name": "disk.a", "root": str(volume), "path": "host.img", "size": 1 << 20}
+    _outcome(step)
+    assert (host.stat().st_uid, host.stat().st_gid, host.read_bytes()) == (1234, 1234, b"of another")
+
+
+def test_cve_2025_64433_ghsa_qw6q_3pgr_5cwq_a_claims_image_that_is_a_link_is_refused(volume: Path) -> None:
+    spec = {
+        "domain": {"devices": {"disks": [{"name": "v"}]}},
+        "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}],
+    }
+    (step,) = pod_files(spec)
+    (volume / step.path).symlink_to("/etc/passwd")
+    with pytest.raises(files.Refused, match="symbolic links"):
+        files.perform([{"do": step.do, "name": step.name, "root": str(volume), "path": step.path}], {})
+
+
+def _calls(package: Any) -> Iterator[tuple[str, ast.Call]]:
+    for source in sorted(Path(package.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.Call):
+                yield source.name, node
+
+
+OWNERSHIP = {"chown", "fchown", "lchown", "chmod", "lchmod", "setxattr"}
+
+
+def test_cve_2025_64437_ghsa_2r4r_5x78_mvqf_the_agent_gives_no_file_of_a_pod_another_owner() -> None:
+    """Not one call: what a pod's user is to own, the pod's own process makes."""
+    made = {
+        (source, call.func.attr)
+        for source, call in _calls(virt_handler)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in OWNERSHIP
+    }
+    assert {source for source, _ in made} <= {"devicedirs.py"}
+
+
+def test_cve_2026_7374_ghsa_7jcp_v9w4_wjmg_the_agent_dials_sockets_of_its_own_only(tmp_path: Path) -> None:
+    """A guest's sockets lie in a folder that no pod sees, whatever their names."""
+    folder = Folder(tmp_path / "vms", "uid")
+    for name in ("qmp", "serial0", "agent", "vnc"):
+        assert Path(folder.socket(name)).parent == tmp_path / "vms" / "uid"
+    for pod in _pods():
+        mounts = pod["spec"]["containers"][0]["volumeMounts"]
+        assert not [mount for mount in mounts if mount["mountPath"].startswith(("/run/kubevirt-agent", "/var/lib"))]
+
+
+@pytest.mark.parametrize("do", ["open", "create", "seed"])
+@pytest.mark.parametrize("target", ["/proc/self/environ", "/proc/self/fd/0", "/proc/1/root/etc/passwd"])
+def test_cve_2026_13201_links_of_the_kernel_are_links_too(volume: Path, do: str, target: str) -> None:
+    (volume / "disk.img").symlink_to(target)
+    (volume / "up").symlink_to("/proc/self/cwd")
+    for path in ("disk.img", "up/disk.img"):
+        step = {"do": do, "name": "a", "root": str(volume), "path": path, "source": "/dev/null"}
+        with pytest.raises(files.Refused):
+            files.perform([step], {})
