@@ -59,6 +59,7 @@ def cloud_init_images(
     return tuple(images)
 
 
+META_DATA = "openstack/latest/meta_data.json"
 _LABELS = {NO_CLOUD: ("cidata", "noCloud.iso"), CONFIG_DRIVE: ("config-2", "configdrive.iso")}
 _DATA_PATHS = {
     NO_CLOUD: ("user-data", "network-config"),
@@ -78,7 +79,7 @@ def _config_drive(instance: str, hostname: str, uid: str, keys: list[str]) -> di
     meta: Document = {"instance_id": instance, "hostname": hostname, "uuid": uid}
     if keys:
         meta["public_keys"] = {str(index): key for index, key in enumerate(keys)}
-    return {"openstack/latest/meta_data.json": json.dumps(meta).encode()}
+    return {META_DATA: json.dumps(meta).encode()}
 
 
 _FILES = {NO_CLOUD: _no_cloud, CONFIG_DRIVE: _config_drive}

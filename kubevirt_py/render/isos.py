@@ -8,8 +8,8 @@ import msgspec
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
+from kubevirt_py.render.cloudinit import META_DATA, cloud_init_images
 from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
-from kubevirt_py.render.cloudinit import cloud_init_images
 from kubevirt_py.render.config_volumes import SOURCES as CONFIG_SOURCES
 from kubevirt_py.render.config_volumes import label, source_of
 
@@ -32,6 +32,20 @@ class IsoImage(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     path: str
     files: dict[str, bytes]
+
+
+def with_devices(images: tuple[IsoImage, ...], devices: list[Document]) -> tuple[IsoImage, ...]:
+    """The images with tagged devices in the meta data of config drives."""
+    return tuple(
+        msgspec.structs.replace(image, files=image.files | {META_DATA: _told(image.files[META_DATA], devices)})
+        if META_DATA in image.files
+        else image
+        for image in images
+    )
+
+
+def _told(meta: bytes, devices: list[Document]) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(meta) | {"devices": devices})
 
 
 def iso_images(

@@ -21,12 +21,13 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.credentials import agent_credentials
 from kubevirt_py.render.hotplug_volumes import boot_spec
-from kubevirt_py.render.isos import IsoImage, iso_images
+from kubevirt_py.render.isos import IsoImage, iso_images, with_devices
 from kubevirt_py.render.launcher_pod import guest_grace_s
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
 from kubevirt_py.render.machine.cpu import cpu_from_domain
 from kubevirt_py.render.machine.disks import is_read_only
 from kubevirt_py.render.machine.firmware import acpi_volumes
+from kubevirt_py.render.machine.tags import has_tags, tagged_devices
 from kubevirt_py.render.network.annotations import in_mesh
 from kubevirt_py.render.network.binding import plan_links
 from kubevirt_py.render.network.model import NetworkPlan
@@ -79,6 +80,10 @@ class _OpenedFile(msgspec.Struct, frozen=True):
     block: bool = False
     blocks: tuple[int, int] = (0, 0)
     number: int = -1
+
+
+PLACEHOLDER = _OpenedFile(format="raw", size=0, direct=False)
+"""For an image that is made once the machine's addresses are known, which it tells of."""
 
 
 class Descriptors:
@@ -137,11 +142,15 @@ async def launch(
             record.credentials = agent_credentials(spec)
             record.secrets = _secret_folders(peer, files)
             images = iso_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
-            copies = await _add_images(images, spec, files, held)
             _add_acpi_tables(spec, secrets, held)
-            cid = _add_vsock(vmi, spec, held)
+            others: dict[str, Any] = {"ignition": _add_ignition(vmi, held), "vsock_cid": _add_vsock(vmi, spec, held)}
             facts = await _facts(spec, peer, hello, config, now)
-            machine = _machine(vmi, spec, facts, files, wires, ignition=_add_ignition(vmi, held), vsock_cid=cid)
+            if has_tags(spec):
+                drives = files | {f"disk.{image.volume}": PLACEHOLDER for image in images}
+                planned = _machine(vmi, spec, facts, drives, wires, **others)
+                images = with_devices(images, tagged_devices(spec, planned))
+            copies = await _add_images(images, spec, files, held)
+            machine = _machine(vmi, spec, facts, files, wires, **others)
             _add_sockets(folder, machine, held)
             if machine.memory.locked:
                 allow_locking(peer.pid)
@@ -286,8 +295,8 @@ def _machine(
     files: Mapping[str, _OpenedFile],
     wires: tuple[NicWire, ...],
     *,
-    ignition: bool,
-    vsock_cid: int,
+    ignition: bool = False,
+    vsock_cid: int = 0,
 ) -> Machine:
     disks = {}
     for name, file in files.items():
