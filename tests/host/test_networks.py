@@ -1,0 +1,120 @@
+"""Networks that come and go in a pod whose first card is in use, on real namespaces."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from kubevirt_py.render.network.binding import extended, leaving, plan_links
+from kubevirt_py.render.network.linknames import pod_link_name
+from kubevirt_py.render.network.model import NetworkPlan, NetworkPlanError
+from kubevirt_py.virt_handler.links import plumb, read_links, unplumb
+from tests.host.netlab import guest_on, needs_netns
+from tests.host.test_network import RESOLV, Lab, echo, lab, picture, running, served, vmi
+
+__all__ = ["lab"]
+pytestmark = needs_netns
+
+CYCLES = 50
+BLUE = {"name": "blue", "multus": {"networkName": "blue"}}
+LINK = pod_link_name(BLUE)
+OF = {"name": "vm1", "uid": "0000-1111"}
+
+
+def two(binding: str, **interface: Any) -> dict[str, Any]:
+    """A spec with the pod's network and a second one."""
+    spec = vmi(binding)
+    spec["domain"]["devices"]["interfaces"].append({"name": "blue", "bridge": {}, **interface})
+    spec["networks"].append(BLUE)
+    return spec
+
+
+def attach(lab: Lab) -> None:
+    """What Multus does when a pod's annotation names another network."""
+    peer = str(lab.pod.process.pid)
+    lab.outside.ip("link", "add", "blue0", "type", "veth", "peer", "name", LINK, "netns", peer)
+    lab.outside.ip("addr", "add", "10.77.0.1/24", "dev", "blue0")
+    lab.outside.ip("link", "set", "blue0", "up")
+    lab.pod.ip("addr", "add", "10.77.0.2/24", "dev", LINK)
+    lab.pod.ip("link", "set", LINK, "up")
+
+
+async def joined(lab: Lab, plan: NetworkPlan, spec: dict[str, Any]) -> NetworkPlan:
+    return extended(plan, spec, await read_links(lab.pod.pidfd), **OF)
+
+
+async def test_a_second_network_joins_and_serves_while_the_first_goes_on(lab: Lab) -> None:
+    async with running(lab, vmi("masquerade")) as first:
+        await lab.lease()
+        assert await joined(lab, first, two("masquerade")) == first
+        attach(lab)
+        both = await joined(lab, first, two("masquerade"))
+        (tap,) = await plumb(lab.pod.pidfd, both, {"blue"})
+        assert tap.name == "blue"
+        os.close(tap.fds[0])
+        assert await echo(lab.guest, lab.outside, "10.244.1.5", 80) == "hello from 10.244.1.1"
+    (tap,) = await plumb(lab.pod.pidfd, both, {"blue"})
+    with guest_on(lab.guest, both.interfaces[1].mac, tap.fds):
+        async with served(lab, both):
+            lease = await lab.lease()
+            assert lease["ip"] == "10.77.0.2"
+            assert await echo(lab.guest, lab.outside, "10.77.0.2", 80) == "hello from 10.77.0.1"
+
+
+async def test_a_network_that_leaves_gives_its_link_back(lab: Lab) -> None:
+    """So the CNI plugin finds what it has made; 50 times, and nothing is left."""
+    async with running(lab, vmi("masquerade")) as first:
+        before = picture(lab.pod)
+        absent = two("masquerade", state="absent")
+        for _ in range(CYCLES):
+            attach(lab)
+            both = await joined(lab, first, two("masquerade"))
+            (tap,) = await plumb(lab.pod.pidfd, both, {"blue"})
+            os.close(tap.fds[0])
+            for _again in range(2):
+                await unplumb(lab.pod.pidfd, leaving(both, absent), first)
+            assert LINK in lab.pod.ip("-br", "link")
+            lab.pod.ip("link", "del", LINK)
+        assert picture(lab.pod) == before
+
+
+async def test_the_proxy_of_a_mesh_hears_what_is_for_the_guest(lab: Lab) -> None:
+    """Only SSH goes past it; and what it passes on reaches the guest."""
+    links = await read_links(lab.pod.pidfd)
+    plan = plan_links(vmi("masquerade"), links, RESOLV, mesh=True, **OF)
+    (tap,) = await plumb(lab.pod.pidfd, plan)
+    with guest_on(lab.guest, plan.interfaces[0].mac, tap.fds):
+        async with served(lab, plan):
+            await lab.lease()
+            assert await echo(lab.pod, lab.outside, "10.244.1.5", 80) == "hello from 10.244.1.1"
+            assert await echo(lab.guest, lab.outside, "10.244.1.5", 22) == "hello from 10.244.1.1"
+            assert await echo(lab.guest, lab.pod, "127.0.0.1", 81) == "hello from 10.0.2.1"
+            assert await echo(lab.pod, lab.pod, "127.0.0.1", 15020) == "hello from 127.0.0.1"
+
+
+async def test_a_tap_that_a_plugin_made_is_opened_as_it_is(lab: Lab) -> None:
+    spec = vmi("binding")
+    spec["domain"]["devices"]["interfaces"] = [{"name": "blue", "binding": {"name": "fast"}}]
+    spec["networks"] = [BLUE]
+    plugins = {"fast": {"domainAttachmentType": "tap"}}
+    lab.pod.ip("tuntap", "add", LINK, "mode", "tap")
+    plan = plan_links(spec, await read_links(lab.pod.pidfd), RESOLV, plugins=plugins, **OF)
+    (handle,) = await plumb(lab.pod.pidfd, plan)
+    with guest_on(lab.guest, plan.interfaces[0].mac, handle.fds):
+        lab.pod.ip("addr", "add", "10.9.0.1/24", "dev", LINK)
+        lab.guest.ip("addr", "add", "10.9.0.2/24", "dev", "eth0")
+        assert await echo(lab.guest, lab.pod, "10.9.0.2", 80) == "hello from 10.9.0.1"
+
+
+async def test_a_link_that_is_no_tap_is_named(lab: Lab) -> None:
+    attach(lab)
+    spec = vmi("binding")
+    spec["domain"]["devices"]["interfaces"] = [{"name": "blue", "binding": {"name": "fast"}}]
+    spec["networks"] = [BLUE]
+    plan = plan_links(
+        spec, await read_links(lab.pod.pidfd), RESOLV, plugins={"fast": {"domainAttachmentType": "tap"}}, **OF
+    )
+    with pytest.raises(NetworkPlanError, match=f"link {LINK} of the pod is of kind veth; a tap or macvtap is needed"):
+        await plumb(lab.pod.pidfd, plan)
