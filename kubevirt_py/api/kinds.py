@@ -15,6 +15,7 @@ PRESET = Kind(
     "virtualmachineinstancepresets",
     views.VirtualMachineInstancePreset,
 )
+DATA_VOLUME = Kind("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes", views.Held)
 KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", views.KubeVirt)
 POD = Kind("", "v1", "Pod", "pods", views.Pod)
 NODE = Kind("", "v1", "Node", "nodes", views.Node, namespaced=False)

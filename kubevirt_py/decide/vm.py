@@ -8,6 +8,7 @@ from kubevirt_py.decide import conditions, crash_loop, patches, phases
 from kubevirt_py.decide.clock import age_s
 from kubevirt_py.decide.references import event, key_of, warning
 from kubevirt_py.decide.run_strategy import START, State, Step, starts_paused, state, step
+from kubevirt_py.decide.vm_data import make_data
 from kubevirt_py.decide.vm_live import carry_out_requests, follow
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.decide.vm_status import status_write
@@ -23,9 +24,11 @@ def decide(s: VmSnapshot) -> Plan:
     """The plan for a VM as observed. Returns an empty plan where nothing is to be done."""
     if s.vm.metadata.deletion_timestamp:
         return _finish(s)
+    if making := make_data(s):
+        return making
     match step(s):
         case Step.CREATE:
-            return _create(s)
+            return _report(s) if s.waits_for_data else _create(s)
         case Step.DELETE:
             return _delete(s)
         case Step.DELETE_AND_RERUN:

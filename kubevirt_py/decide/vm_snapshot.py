@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
 import msgspec
 
-from kubevirt_py.api.views import VirtualMachine, VirtualMachineInstance
+from kubevirt_py.api.views import PersistentVolumeClaim, VirtualMachine, VirtualMachineInstance
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.plan import Document, Failure
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.data_volumes import unfilled
 
 
 @dataclass(frozen=True)
 class VmSnapshot:
     """`vmi` is the instance the VM controls (by owner UID), `stranger` one of its name that it does not.
 
-    `waits_for_claim` tells that a claim of the VMI is not bound to a volume yet.
+    `waits_for_claim` tells that a claim of the VMI is not bound to a volume yet. `claims` are those of its
+    DataVolumes that exist.
     """
 
     vm: VirtualMachine
@@ -27,6 +30,7 @@ class VmSnapshot:
     vmi: VirtualMachineInstance | None = None
     stranger: bool = False
     waits_for_claim: bool = False
+    claims: Mapping[str, PersistentVolumeClaim] = field(default_factory=dict)
     config: ClusterConfig = field(default_factory=ClusterConfig)
     failure: Failure | None = None
 
@@ -43,6 +47,17 @@ class VmSnapshot:
             },
             "spec": {"template": msgspec.json.decode(self.vm.spec.template)},
         }
+
+    @cached_property
+    def templates(self) -> list[Document]:
+        """spec.dataVolumeTemplates, decoded."""
+        found: list[Document] = msgspec.json.decode(self.vm.spec.data_volume_templates) or []
+        return found
+
+    @property
+    def waits_for_data(self) -> tuple[str, ...]:
+        """DataVolumes that are not there or not filled yet."""
+        return unfilled(self.templates, self.claims) if self.templates else ()
 
     @property
     def strategy(self) -> str:

@@ -12,7 +12,7 @@ from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.run_strategy import open_requests
 from kubevirt_py.decide.vm_live import restart_reason
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
-from kubevirt_py.plan import Document, MergePatch
+from kubevirt_py.plan import Create, Document, MergePatch
 
 KEPT_CONDITIONS = frozenset({names.MANUAL_RECOVERY_REQUIRED})
 """Conditions of the VM that are neither computed here nor mirrored from the VMI."""
@@ -41,6 +41,11 @@ def _waits_for_claim(s: VmSnapshot) -> bool:
     return s.waits_for_claim and _phase_in(*phases.UNPLACED)(s)
 
 
+def _data_refused(s: VmSnapshot) -> bool:
+    refused = s.failure.action if s.failure is not None else None
+    return bool(s.waits_for_data) and isinstance(refused, Create) and refused.kind == kinds.DATA_VOLUME
+
+
 def _crash_looping(s: VmSnapshot) -> bool:
     return (s.vmi is None or s.final) and crash_loop.start_failure(s) is not None
 
@@ -51,7 +56,9 @@ PRINTABLE: tuple[tuple[str, Callable[[VmSnapshot], bool]], ...] = (
     ("Paused", _paused),
     ("Running", _phase_in(phases.RUNNING)),
     ("ErrorPvcNotFound", _vmi_says(names.SYNCHRONIZED, names.FAILED_PVC_NOT_FOUND)),
+    ("DataVolumeError", _data_refused),
     ("ErrorUnschedulable", _vmi_says(names.POD_SCHEDULED, names.UNSCHEDULABLE)),
+    ("Provisioning", lambda s: s.vmi is None and bool(s.waits_for_data)),
     ("WaitingForVolumeBinding", _waits_for_claim),
     ("ErrImagePull", _vmi_says(names.SYNCHRONIZED, names.ERR_IMAGE_PULL)),
     ("ImagePullBackOff", _vmi_says(names.SYNCHRONIZED, names.IMAGE_PULL_BACKOFF)),

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 import msgspec
 
 from kubevirt_py.api.names import PERSISTENT_STATE
-from kubevirt_py.api.views import PersistentVolumeClaim, VirtualMachineInstance
+from kubevirt_py.api.views import PersistentVolumeClaim, VirtualMachine, VirtualMachineInstance
 from kubevirt_py.decide.references import Named
+from kubevirt_py.render.data_volumes import template_names
 from kubevirt_py.render.pod_volumes import claims_of
 
 OWNER = "owner"
 CLAIM = "claim"
+DATA = "data"
 NODE = "node"
 STATE = "state"
 
@@ -26,6 +28,14 @@ def by_owner(view: Named) -> Iterable[str]:
 def by_claim(vmi: VirtualMachineInstance) -> Iterable[str]:
     """namespace/name of every claim a VMI uses."""
     return (f"{vmi.metadata.namespace}/{claim}" for claim in claims_of(msgspec.json.decode(vmi.spec)))
+
+
+def by_data(vm: VirtualMachine) -> Iterable[str]:
+    """namespace/name of the claims of a VM's DataVolumes."""
+    if vm.spec.data_volume_templates in (b"[]", b"null"):
+        return ()
+    templates = msgspec.json.decode(vm.spec.data_volume_templates)
+    return (f"{vm.metadata.namespace}/{name}" for name in template_names(templates))
 
 
 def by_state(claim: PersistentVolumeClaim) -> Iterable[str]:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kubevirt_py.api.kinds import PVC, VM, VMI
+from kubevirt_py.api.views import PersistentVolumeClaim
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vm import decide
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.live_config import LiveConfig
 from kubevirt_py.plan import Failure, Key
 from kubevirt_py.reconcile import Manager, mapped
-from kubevirt_py.virt_controller.indexes import CLAIM, by_claim
+from kubevirt_py.virt_controller.indexes import CLAIM, DATA, by_claim, by_data
 
 PENDING = "Pending"
 
 
 def wire(manager: Manager, config: LiveConfig) -> None:
     """A VM is looked at when it or the VMI of its name changes."""
-    vms, vmis, claims = manager.store(VM), manager.store(VMI, indexes={CLAIM: by_claim}), manager.store(PVC)
+    vms, claims = manager.store(VM, indexes={DATA: by_data}), manager.store(PVC)
+    vmis = manager.store(VMI, indexes={CLAIM: by_claim})
+
+    def fed_by(claim: PersistentVolumeClaim) -> Iterable[Key]:
+        return (key_of(vm) for vm in vms.by(DATA, str(key_of(claim))))
 
     def snapshot(key: Key, failure: Failure | None) -> VmSnapshot:
         vm, found = vms.get(key), vmis.get(key)
@@ -30,8 +37,15 @@ def wire(manager: Manager, config: LiveConfig) -> None:
             config=config(),
             vmi=found if owned else None,
             stranger=found is not None and not owned,
+            claims={claim.metadata.name: claim for name in by_data(vm) if (claim := claims.get(Key(*name.split("/"))))},
             waits_for_claim=any(claim is not None and claim.status.phase == PENDING for claim in used),
             failure=failure,
         )
 
-    manager.add("vm", root=vms, decide=decide, snapshot=snapshot, wake=[mapped(vmis, lambda vmi: (key_of(vmi),))])
+    manager.add(
+        "vm",
+        root=vms,
+        decide=decide,
+        snapshot=snapshot,
+        wake=[mapped(vmis, lambda vmi: (key_of(vmi),)), mapped(claims, fed_by)],
+    )

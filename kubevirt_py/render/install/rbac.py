@@ -73,6 +73,7 @@ CONTROLLER: tuple[Rule, ...] = (
     ("", "pods/resize", "patch"),
     ("", "persistentvolumeclaims", f"{READ} create"),
     ("storage.k8s.io", "storageclasses", READ),
+    ("cdi.kubevirt.io", "datavolumes", "get create"),
     ("", "nodes", "get list watch patch"),
     ("apps", "controllerrevisions", "get list watch create delete"),
     ("events.k8s.io", "events", "create patch"),

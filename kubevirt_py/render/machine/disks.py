@@ -112,7 +112,9 @@ def disks_from_devices(
     cpus: int,
     running: tuple[Disk, ...] = (),
 ) -> tuple[Disk, ...]:
-    """The spec's disks in order; a cdrom without a file, or with its tray open, is an empty drive. Those that are `running` keep their numbers.
+    """The spec's disks in order; a cdrom without a file, or with its tray open, is an empty drive.
+
+    Those that are `running` keep their numbers.
 
     Raises ValueError for an unknown bus or a disk whose volume was not opened.
     """

@@ -43,7 +43,6 @@ VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
 VM_FIELDS = {
     "instancetype": "instance types",
     "preference": "preferences",
-    "dataVolumeTemplates": "data volume templates (create the claim first and name it in a volume)",
 }
 ARCHITECTURES = ("amd64",)
 

@@ -58,3 +58,20 @@ def _spec(spec: Document, path: str) -> Iterator[Cause]:
         yield from one_of(f"{path}.runStrategy", strategy, RUN_STRATEGIES)
     yield from one_of(f"{path}.updateVolumesStrategy", spec.get("updateVolumesStrategy"), UPDATE_STRATEGIES)
     yield from unsupported.fields(spec, path, unsupported.VM_FIELDS)
+    yield from _data_volumes(spec, path)
+
+
+def _data_volumes(spec: Document, path: str) -> Iterator[Cause]:
+    """Each template has a name, and a volume of the machine that uses it, as upstream asks for."""
+    volumes = (spec["template"].get("spec") or {}).get("volumes") or ()
+    used = {(volume.get("dataVolume") or {}).get("name") for volume in volumes}
+    used |= {(volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in volumes}
+    for index, template in enumerate(spec.get("dataVolumeTemplates") or ()):
+        field = f"{path}.dataVolumeTemplates[{index}]"
+        name = (template.get("metadata") or {}).get("name")
+        if not name:
+            yield Cause(f"{field}.metadata.name", REQUIRED, "names the DataVolume and its claim")
+        elif name not in used:
+            yield Cause(f"{field}.metadata.name", INVALID, f"no volume of the template uses DataVolume {name!r}")
+        if not any((template.get("spec") or {}).get(key) for key in ("pvc", "storage")):
+            yield Cause(f"{field}.spec", REQUIRED, "set storage or pvc")

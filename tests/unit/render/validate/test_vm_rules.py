@@ -24,10 +24,15 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
     "no template": ({"spec.template": REMOVE}, "spec.template", causes.REQUIRED),
     "no spec": ({"spec": REMOVE}, "spec", causes.REQUIRED),
     "an instance type": ({"spec.instancetype": {"name": "small"}}, "spec.instancetype", causes.NOT_SUPPORTED),
-    "a data volume template": (
+    "a data volume that nothing uses": (
+        {"spec.dataVolumeTemplates": [{"metadata": {"name": "x"}, "spec": {"storage": {}}}]},
+        "spec.dataVolumeTemplates[0].metadata.name",
+        causes.INVALID,
+    ),
+    "a data volume of no size": (
         {"spec.dataVolumeTemplates": [{"metadata": {"name": "x"}, "spec": {}}]},
-        "spec.dataVolumeTemplates",
-        causes.NOT_SUPPORTED,
+        "spec.dataVolumeTemplates[0].spec",
+        causes.REQUIRED,
     ),
     "no such update strategy": (
         {"spec.updateVolumesStrategy": "Magic"},
