@@ -198,9 +198,9 @@ def test_cve_2025_64437_ghsa_2r4r_5x78_mvqf_the_agent_gives_no_file_of_a_pod_ano
 
 def test_cve_2026_7374_ghsa_7jcp_v9w4_wjmg_the_agent_dials_sockets_of_its_own_only(tmp_path: Path) -> None:
     """A guest's sockets lie in a folder that no pod sees, whatever their names."""
-    folder = Folder(tmp_path / "vms", "uid")
+    folder = Folder(tmp_path / "vms", UUID)
     for name in ("qmp", "serial0", "agent", "vnc"):
-        assert Path(folder.socket(name)).parent == tmp_path / "vms" / "uid"
+        assert Path(folder.socket(name)).parent == tmp_path / "vms" / UUID
     for pod in _pods():
         mounts = pod["spec"]["containers"][0]["volumeMounts"]
         assert not [mount for mount in mounts if mount["mountPath"].startswith(("/run/kubevirt-agent", "/var/lib"))]
