@@ -7,7 +7,7 @@ import json
 import os
 from base64 import b64decode
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
@@ -17,6 +17,8 @@ from e2e import installation, machines
 from e2e.console import console
 from e2e.installation import COMPONENTS, GONE_S, SYSTEM, Installed, configure, leftovers, patch, pods
 from e2e.kubectl import Document, Namespace, eventually, run, status
+from kubevirt_py.decide.certificates import SPREAD
+from kubevirt_py.virt_operator.certificates import BACKDATE
 
 pytestmark = pytest.mark.installation
 
@@ -64,6 +66,9 @@ def test_settings_take_effect_within_ten_seconds(settings: None, own: Namespace)
     ranged["spec"]["domain"]["devices"]["interfaces"][0]["portRanges"] = [{"start": 80, "end": 90, "protocol": "TCP"}]
     assert "PortRangesSpec" in own.refused(ranged)
     emulated = SYSTEM.get("kubevirt", "kubevirt")["spec"]["configuration"]["developerConfiguration"].get("useEmulation")
+    # No leaf is signed with a CA that not every peer has.
+    ca_spread = leaf("kubevirt-ca").not_valid_before_utc + BACKDATE + SPREAD
+    assert eventually(lambda: datetime.now(UTC) > ca_spread, SPREAD.total_seconds())
     loud = dict.fromkeys(("virtAPI", "virtController", "virtHandler", "virtOperator"), 5)
     configure(
         developerConfiguration={

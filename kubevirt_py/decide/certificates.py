@@ -11,6 +11,8 @@ from kubevirt_py.plan import Document
 
 SPREAD = timedelta(minutes=2)
 """How long a new CA is published before leaves are signed with it, so that every peer's bundle has it."""
+SLACK = timedelta(seconds=1)
+"""Dates in certificates are whole seconds."""
 
 
 class Lifetime(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ class Validity(msgspec.Struct, frozen=True):
 
 def renewal_time(held: Validity | None, lifetime: Lifetime, now: datetime) -> datetime:
     """When to replace a certificate: now if there is none, it is not trusted, or the wanted life is shorter."""
-    if held is None or not held.trusted:
+    if held is None or not held.trusted or held.not_after - held.not_before > lifetime.duration + SLACK:
         return now
     end = min(held.not_after, held.not_before + lifetime.duration)
     return max(end - lifetime.renew_before, now) if end > now else now

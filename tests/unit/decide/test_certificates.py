@@ -34,10 +34,10 @@ def test_a_good_certificate_is_due_before_its_end() -> None:
     assert renewal_time(Validity(NOW, NOW + DAY), LEAF, NOW) == NOW + DAY * 4 / 5
 
 
-def test_a_shorter_wanted_life_makes_it_due_earlier() -> None:
+def test_a_shorter_wanted_life_makes_it_due_at_once() -> None:
     shorter = Lifetime(timedelta(hours=1), timedelta(minutes=10))
-    held = Validity(NOW - timedelta(hours=2), NOW + DAY)
-    assert renewal_time(held, shorter, NOW) == NOW
+    assert renewal_time(Validity(NOW, NOW + DAY), shorter, NOW) == NOW
+    assert renewal_time(Validity(NOW, NOW + timedelta(hours=1)), shorter, NOW) == NOW + timedelta(minutes=50)
 
 
 def test_a_leaf_that_serves_waits_until_a_new_ca_has_spread() -> None:
