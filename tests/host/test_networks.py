@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +12,7 @@ from kubevirt_py.render.network.binding import extended, leaving, plan_links
 from kubevirt_py.render.network.linknames import pod_link_name
 from kubevirt_py.render.network.model import NetworkPlan, NetworkPlanError
 from kubevirt_py.virt_handler.links import plumb, read_links, unplumb
+from kubevirt_py.virt_handler.wiring import NotWired, Wiring
 from tests.host.netlab import guest_on, needs_netns
 from tests.host.test_network import RESOLV, Lab, echo, lab, picture, running, served, vmi
 
@@ -78,6 +80,46 @@ async def test_a_network_that_leaves_gives_its_link_back(lab: Lab) -> None:
             assert LINK in lab.pod.ip("-br", "link")
             lab.pod.ip("link", "del", LINK)
         assert picture(lab.pod) == before
+
+
+class Hosted:
+    """As much of virt_handler.hosted.Hosted as its wiring asks for."""
+
+    def __init__(self, lab: Lab, plan: NetworkPlan) -> None:
+        self.record = SimpleNamespace(network=plan, machine=None, wanted=None, **OF)
+        self.pidfd = lab.pod.pidfd
+        self.key = "default/vm1"
+        self.saved = 0
+
+    def network_bindings(self) -> dict[str, Any]:
+        return {}
+
+    def save(self) -> None:
+        self.saved += 1
+
+    def changed(self) -> None:
+        assert self.saved, "what is told of is kept first"
+
+
+async def test_wiring_follows_links_and_cards(lab: Lab) -> None:
+    async with running(lab, vmi("masquerade")) as first:
+        hosted = Hosted(lab, first)
+        wiring = Wiring(cast("Any", hosted))
+        assert [wire.name for wire in await wiring.follow(two("masquerade"))] == ["default"]
+        attach(lab)
+        assert [wire.name for wire in await wiring.follow(two("masquerade"))] == ["default", "blue"]
+        held = await wiring.open(["tap.blue.0"])
+        with pytest.raises(NotWired, match=r"interface blue cannot be wired: .* already runs"):
+            await wiring.open(["tap.blue.0"])
+        hosted.record.machine = SimpleNamespace(
+            nics=[SimpleNamespace(name="blue")], platform=SimpleNamespace(kvm=False), cpu=SimpleNamespace(count=1)
+        )
+        absent = two("masquerade", state="absent")
+        assert len(await wiring.follow(absent)) == 2, "QEMU still has the card"
+        hosted.record.machine.nics = []
+        os.close(held["tap.blue.0"])
+        assert [wire.name for wire in await wiring.follow(absent)] == ["default"]
+        assert LINK in lab.pod.ip("-br", "link")
 
 
 async def test_the_proxy_of_a_mesh_hears_what_is_for_the_guest(lab: Lab) -> None:
