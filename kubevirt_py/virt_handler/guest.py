@@ -12,6 +12,7 @@ from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.agentwatch import AgentWatch
 from kubevirt_py.virt_handler.credentials import Credentials
+from kubevirt_py.virt_handler.expansion import Expansion
 from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import Channel
 from kubevirt_py.virt_handler.hosted import Home, Hosted
@@ -40,6 +41,7 @@ class Guest:
         self.credentials = Credentials(self.hosted, self.channel, self.agent)
         self.wiring = Wiring(self.hosted)
         self.hotplug = HotPlug(self.hosted, self.monitor, self.wiring, self._changed_devices)
+        self.expansion = Expansion(self.hosted, self.monitor)
         self.steering = Steering(self.hosted, self.monitor, lambda: self.hotplug.incomplete)
         self.key = record.key
         self.uid = record.uid
@@ -88,13 +90,14 @@ class Guest:
         """Something about this guest or its VMI changed: think again soon."""
         self.steering.poke()
         self.hotplug.poke()
+        self.expansion.poke()
 
     async def run(self) -> None:
         """Follow the guest until its process is gone; then all that is left is its report."""
         try:
             async with anyio.create_task_group() as tasks:
                 followers = (self.steering.run, self.agent.run, self.freezer.run, self.credentials.run)
-                for part in (*followers, self.hotplug.run, self.wiring.serve, self.monitor.follow):
+                for part in (*followers, self.hotplug.run, self.expansion.run, self.wiring.serve, self.monitor.follow):
                     tasks.start_soon(part)
                 await anyio.wait_readable(self.hosted.pidfd)
                 tasks.cancel_scope.cancel()
