@@ -9,6 +9,7 @@ import msgspec
 from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_volumes import hotplug_volumes, with_volumes
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, machine_from_vmi
+from kubevirt_py.render.machine.hotplug import torn_drives
 from kubevirt_py.render.pod_volumes import claim_of
 
 ABSENT = "absent"
@@ -40,7 +41,7 @@ def becoming(
         known = [*(disk.file for disk in both.disks if disk.name == name and not disk.empty), opened.get(name)]
         if file := next((one for one in known if one is not None and one.source == claim), None):
             present[name] = file
-    files = {name: file for name, file in files.items() if name not in plugged} | present
+    files = {name: file for name, file in files.items() if not file.source} | present
     followed = _pending(with_volumes(spec, present), running, memory=memory)
     devices = (followed.get("domain") or {}).get("devices") or {}
     leaving = {item["name"] for item in devices.get("interfaces") or () if item.get("state") == ABSENT}
@@ -78,7 +79,7 @@ def _together(running: Machine, goal: Machine | None) -> Machine:
     disks, nics = {disk.name for disk in running.disks}, {nic.name for nic in running.nics}
     return msgspec.structs.replace(
         running,
-        disks=(*running.disks, *(disk for disk in goal.disks if disk.name not in disks)),
+        disks=(*torn_drives(running, goal), *(disk for disk in goal.disks if disk.name not in disks)),
         nics=(*running.nics, *(nic for nic in goal.nics if nic.name not in nics)),
     )
 

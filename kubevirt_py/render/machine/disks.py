@@ -20,6 +20,13 @@ _TARGET_PREFIX = {"virtio": "vd", "sata": "sd", "scsi": "sd", "usb": "sd"}
 _ERROR_POLICIES = {"stop": "stop", "ignore": "ignore", "report": "report", "enospace": "enospc"}
 
 
+class Medium(msgspec.Struct, frozen=True):
+    """The number of a medium and where it comes from (`DiskFile.source`); None where the drive is empty."""
+
+    index: int
+    source: str | None
+
+
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """One disk. `unit` numbers it on its bus; `place` is its PCI address on virtio, `port` its socket on SATA.
 
@@ -50,6 +57,12 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     pool_thread: str = ""
     transitional: bool = False
     empty: bool = False
+    leftovers: tuple[Medium, ...] = ()
+    """Media that a change of discs that was cut off may have left in QEMU."""
+
+    @property
+    def medium(self) -> Medium:
+        return Medium(self.index, None if self.empty else self.file.source)
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -66,16 +79,18 @@ class _Numbers:
 
     def __init__(self, running: tuple[Disk, ...]) -> None:
         self._kept = {disk.name: disk for disk in running}
-        self._media = {disk.index for disk in running}
+        self._media = {disk.index for disk in running} | {one.index for disk in running for one in disk.leftovers}
         self._units = {(disk.bus, disk.unit) for disk in running}
         self._targets = {disk.target for disk in running}
         self._boot = {disk.bootindex for disk in running}
 
     def medium(self, name: str, bus: str, file: DiskFile | None) -> int:
         """The same as before for the same drive with the same file in it."""
-        old = self._kept.get(name)
-        if old is not None and old.bus == bus and (None if old.empty else old.file.source) == (file and file.source):
-            return old.index
+        old, source = self._kept.get(name), file.source if file else None
+        if old is not None and old.bus == bus:
+            known = [one.index for one in old.leftovers or (old.medium,) if one.source == source]
+            if known:
+                return known[0]
         found = next(number for number in itertools.count() if number not in self._media)
         self._media.add(found)
         return found
@@ -232,6 +247,11 @@ def disk_args(disk: Disk) -> list[str]:
         args += ["-object", options("iothread", id=iothread_id(disk))]
     front = front_device(disk)
     return [*args, "-device", options(str(front.pop("driver")), **front)]
+
+
+def with_medium(disk: Disk, medium: Medium) -> Disk:
+    """The drive with this medium in it, as far as its nodes and descriptors are concerned."""
+    return msgspec.structs.replace(disk, index=medium.index, empty=medium.source is None, leftovers=())
 
 
 def node_name(disk: Disk) -> str:

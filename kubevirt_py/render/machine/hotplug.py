@@ -96,7 +96,19 @@ def underway(current: Machine, goal: Machine | None, wanted: Machine) -> Machine
     half = tuple(disk for disk in goal.disks if disk.name not in known and (disk.name, disk.index) not in final)
     cards, last = {nic.name for nic in current.nics}, {nic.name for nic in wanted.nics}
     torn = tuple(nic for nic in goal.nics if nic.name not in cards | last)
-    return msgspec.structs.replace(current, disks=(*current.disks, *half), nics=(*current.nics, *torn))
+    drives = torn_drives(current, goal, final)
+    return msgspec.structs.replace(current, disks=(*drives, *half), nics=(*current.nics, *torn))
+
+
+def torn_drives(current: Machine, goal: Machine, final: Collection[tuple[str, int]] = ()) -> tuple[Disk, ...]:
+    """The current disks; drives whose disc was being changed carry what that may have left, but for `final` media."""
+    media = {disk.name: disk.medium for disk in goal.disks if disk.kind == "cdrom"}
+    found = []
+    for disk in current.disks:
+        known = dict.fromkeys((*disk.leftovers, media.get(disk.name, disk.medium)))
+        left = tuple(one for one in known if one.index != disk.index and (disk.name, one.index) not in final)
+        found.append(msgspec.structs.replace(disk, leftovers=left))
+    return tuple(found)
 
 
 def facts(
@@ -131,7 +143,7 @@ def _disk_changes(current: Machine, wanted: Machine) -> tuple[list[Change], list
     for disk in current.disks:
         other = after.get(disk.name)
         if other is not None and disk.kind == other.kind == "cdrom":
-            if disk.index != other.index:
+            if disk.index != other.index or disk.leftovers:
                 coming.append(Change("disk", disk.name, tuple(_change_medium(disk, other))))
         elif other is None or disk.index != other.index:  # another volume of that name comes when this one has gone
             going.append(Change("disk", disk.name, tuple(_unplug_disk(disk)), leaves=True))
@@ -191,17 +203,20 @@ def _close_medium(disk: Disk) -> Iterator[Step]:
 def _change_medium(old: Disk, new: Disk) -> Iterator[Step]:
     """Another disc, or none, in a drive that stays. A guest that uses the old one keeps the tray closed for as long."""
     device = disks.device_id(new.name)
-    in_place, gone = f"medium:{device}={disks.node_name(new)}", f"!medium:{device}={disks.node_name(old)}"
-    yield Step(
-        command="blockdev-open-tray",
-        arguments={"id": device},
-        needless=(f"tray:{device}", gone if new.empty else in_place),
-        guest=True,
-    )
-    if not old.empty:
+    in_place = f"medium:{device}={disks.node_name(new)}"
+    media = (old.medium, *old.leftovers)
+    # A drive with one of several media has none of the others: each is taken out by steps of its own.
+    for each in (disks.with_medium(old, one) for one in media if one.source is not None and one.index != new.index):
+        gone = f"!medium:{device}={disks.node_name(each)}"
+        yield Step(
+            command="blockdev-open-tray", arguments={"id": device}, needless=(f"tray:{device}", gone), guest=True
+        )
         yield Step(command="blockdev-remove-medium", arguments={"id": device}, needless=(gone,))
-        yield from _close_medium(old)
+        yield from _close_medium(each)
     if not new.empty:
+        yield Step(
+            command="blockdev-open-tray", arguments={"id": device}, needless=(f"tray:{device}", in_place), guest=True
+        )
         yield from _open_medium(new, in_place)
         yield Step(
             command="blockdev-insert-medium",

@@ -1,0 +1,260 @@
+"""A real QEMU in its firmware and an attachment pod's real stub: what comes and goes, also when agents are killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+
+from kubevirt_py.api import names
+from kubevirt_py.api.views import HostedInstance
+from kubevirt_py.plan import Document
+from kubevirt_py.render.machine import Attachments, Facts, argv, machine_from_vmi
+from kubevirt_py.render.machine.hotplug import changes
+from kubevirt_py.virt_handler.hosted import Hosted
+from kubevirt_py.virt_handler.hotplug import HotPlug
+from kubevirt_py.virt_handler.launch import listening
+from kubevirt_py.virt_handler.monitor import Monitor
+from kubevirt_py.virt_handler.qmp import Session
+from kubevirt_py.virt_handler.records import Folder, Record
+from kubevirt_py.virt_handler.seqpacket import Connection
+from kubevirt_py.virt_handler.wiring import Wiring
+from kubevirt_py.virt_launcher import stub
+from tests.host.agentlab import needs_qemu
+
+pytestmark = needs_qemu
+
+UID = "0a1b2c3d-0000-4000-8000-000000000001"
+POD_UID = "attachment-pod"
+BASE: Document = {
+    "domain": {
+        "cpu": {"sockets": 1, "cores": 1, "threads": 1, "maxSockets": 3},
+        "memory": {"guest": "1Gi", "maxGuest": "2Gi"},
+        "devices": {
+            "autoattachGraphicsDevice": False,
+            "autoattachSerialConsole": False,
+            "disks": [{"name": "drive", "cdrom": {"bus": "sata"}}],
+        },
+    },
+    "volumes": [],
+}
+
+
+def spec(*volumes: tuple[str, str], **domain: Document) -> Document:
+    """BASE with volumes given as name and bus; the claim of `drive` is a disc."""
+    disks = [{"name": name, "disk": {"bus": bus}} for name, bus in volumes if name != "drive"]
+    devices = BASE["domain"]["devices"] | {"disks": [*BASE["domain"]["devices"]["disks"], *disks]}
+    claims = [
+        {"name": name, "persistentVolumeClaim": {"claimName": f"claim-{name}", "hotpluggable": True}}
+        for name, _ in volumes
+    ]
+    return {"domain": BASE["domain"] | {"devices": devices} | domain, "volumes": claims}
+
+
+class Home:
+    """What the guest's VMI says now."""
+
+    def __init__(self) -> None:
+        self.spec = spec()
+        self.told: list[str] = []
+
+    def vmi(self, *_: Any) -> HostedInstance:
+        entries = [
+            {"name": volume["name"], "hotplugVolume": {"attachPodUID": POD_UID}} for volume in self.spec["volumes"]
+        ]
+        true = [{"type": kind, "status": "True"} for kind in (names.HOT_VCPU_CHANGE, names.HOT_MEMORY_CHANGE)]
+        return HostedInstance(
+            spec=msgspec.Raw(msgspec.json.encode(self.spec)), status={"volumeStatus": entries, "conditions": true}
+        )
+
+    def pod(self, _: str) -> None:
+        return None
+
+    def changed(self, *_: Any) -> None:
+        return None
+
+    def tell(self, *words: Any, **_: Any) -> None:
+        self.told.append(str(words[2]))
+
+    async def is_deleted(self, *_: Any) -> bool:
+        return False
+
+    @staticmethod
+    def network_bindings() -> Mapping[str, Document]:
+        return {}
+
+
+class Lab:
+    """One QEMU, and its agent's lives."""
+
+    def __init__(self, folder: Folder, volumes: Path) -> None:
+        self.home = Home()
+        self.folder = folder
+        self.volumes = volumes
+        self.machine = machine_from_vmi("default_vm", UID, spec(), Facts(kvm=False), Attachments())
+
+    def start(self) -> subprocess.Popen[bytes]:
+        record = Record(namespace="default", name="vm", uid=UID, pod_uid="pod", pid=1, started=1, machine=self.machine)
+        self.folder.save(record)
+        fds = {name: listening(self.folder.socket(name)) for name in ("qmp", "agent")}
+        # It runs at once, since an older QEMU keeps removed descriptors while it stands still.
+        line = [
+            re.sub(r"@fd:(\w+)@", lambda match: str(fds[match[1]]), arg) for arg in argv(self.machine) if arg != "-S"
+        ]
+        qemu = subprocess.Popen(line, pass_fds=tuple(fds.values()))
+        for fd in fds.values():
+            os.close(fd)
+        return qemu
+
+    async def live(self, *, steps: int = 10_000) -> bool:
+        """A life of the agent, until all is as wanted or `steps` commands that change something were given."""
+        record = self.folder.load()
+        assert record is not None
+        hosted = Hosted(record, self.folder, -1, self.home)  # type: ignore[arg-type]
+        async with anyio.create_task_group() as tasks:
+            monitor = Mortal(hosted, steps, tasks.cancel_scope)
+            progress = anyio.Event()
+            hotplug = HotPlug(hosted, monitor, Wiring(hosted), lambda: progress.set())
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            threading.Thread(target=_stub, args=(theirs,), daemon=True).start()
+            hello = ours.recv(100)
+            assert hello == b'{"attach": 1}'
+            hotplug.attach(Connection(ours), POD_UID, "")
+            tasks.start_soon(monitor.follow)
+            tasks.start_soon(hotplug.run)
+            with anyio.move_on_after(20):
+                while not self._is_settled(hotplug, record):
+                    assert "" not in hotplug.troubles, hotplug.troubles
+                    with anyio.move_on_after(0.1):
+                        await progress.wait()
+                    progress = anyio.Event()
+            settled = self._is_settled(hotplug, record)
+            assert settled or tasks.cancel_scope.cancel_called, (
+                hotplug.troubles,
+                [(disk.name, disk.empty, disk.index) for disk in record.machine.disks if record.machine],
+                record.wanted and changes(record.machine, record.wanted),
+                hotplug._settled,
+            )
+            tasks.cancel_scope.cancel()
+        return self._is_settled(hotplug, record)
+
+    def _is_settled(self, hotplug: HotPlug, record: Record) -> bool:
+        assert record.machine is not None
+        wanted = {volume["name"] for volume in self.home.spec["volumes"]}
+        has = {disk.name for disk in record.machine.disks if not disk.empty}
+        sizes = self.home.spec["domain"]["cpu"]["sockets"] == record.machine.cpu.sockets
+        return wanted == has and sizes and record.wanted is None and hotplug._settled is not None
+
+
+class Mortal(Monitor):
+    """A monitor whose agent dies after so many commands."""
+
+    def __init__(self, hosted: Hosted, steps: int, life: anyio.CancelScope) -> None:
+        super().__init__(hosted, _nothing)
+        self._left, self._life = steps, life
+
+    async def execute(self, command: str, *arguments: Any, **options: Any) -> Any:
+        self._count(command)
+        return await super().execute(command, *arguments, **options)
+
+    async def execute_with(self, fd: int, command: str, arguments: Mapping[str, Any]) -> Any:
+        self._count(command)
+        return await super().execute_with(fd, command, arguments)
+
+    def _count(self, command: str) -> None:
+        if command.startswith(("query-", "qom-list")):
+            return
+        if not self._left:
+            self._life.cancel()
+        self._left -= 1
+
+
+async def _nothing(_: Session) -> None:
+    return None
+
+
+def _stub(sock: socket.socket) -> None:
+    try:
+        stub.attach(sock)
+    except ConnectionError:
+        sock.close()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """Its sockets lie in a folder of their own: paths of sockets are short."""
+    volumes = tmp_path / "volumes"
+    for name in ("a", "b", "drive"):
+        (volumes / name).mkdir(parents=True)
+        (volumes / name / "disk.img").write_bytes(bytes(1 << 20))
+    monkeypatch.setattr(names, "VMI_DISK_DIR", str(volumes))
+    with tempfile.TemporaryDirectory() as sockets:
+        opened = Lab(Folder(Path(sockets), UID), volumes)
+        qemu = opened.start()
+        try:
+            yield opened
+        finally:
+            qemu.kill()
+            qemu.wait()
+
+
+async def _facts(lab: Lab) -> frozenset[str]:
+    """What QEMU has, asked by an agent that does nothing."""
+    record = lab.folder.load()
+    assert record is not None
+    hosted = Hosted(record, lab.folder, -1, lab.home)  # type: ignore[arg-type]
+    async with anyio.create_task_group() as tasks:
+        monitor = Monitor(hosted, _nothing)
+        tasks.start_soon(monitor.follow)
+        connected = anyio.Event()
+        with monitor.listening(lambda *_: connected.set()), anyio.fail_after(10):
+            await connected.wait()
+            found = await HotPlug(hosted, monitor, Wiring(hosted), lambda: None)._facts()
+        tasks.cancel_scope.cancel()
+    return found
+
+
+async def test_disks_a_disc_and_cpus_come_and_what_may_go_goes(lab: Lab) -> None:
+    bare = await _facts(lab)
+    cpu = BASE["domain"]["cpu"] | {"sockets": 3}
+    lab.home.spec = spec(
+        ("a", "scsi"), ("b", "virtio"), ("drive", ""), cpu=cpu, memory={"guest": "1536Mi", "maxGuest": "2Gi"}
+    )
+    assert await lab.live()
+    full = await _facts(lab)
+    assert {"device:disk-a", "device:disk-b", "device:vcpu-1-0-0", "device:vcpu-2-0-0"} <= full
+    assert any(fact.startswith("medium:disk-drive=") for fact in full)
+    lab.home.spec = spec(("b", "virtio"), cpu=cpu)  # firmware lets no PCI device go
+    assert await lab.live()
+    left = await _facts(lab) - bare
+    assert {fact for fact in left if fact.startswith("device:")} == {
+        "device:disk-b",
+        "device:vcpu-1-0-0",
+        "device:vcpu-2-0-0",
+    }
+    assert len([fact for fact in left if fact.startswith("node:")]) == 2
+    assert len([fact for fact in left if fact.startswith("fdset:")]) == 1
+
+
+async def test_an_agent_killed_at_each_step_goes_on_and_leaves_nothing(lab: Lab) -> None:
+    bare = await _facts(lab)
+    for steps in range(12):
+        lab.home.spec = spec(("a", "scsi"), ("drive", ""))
+        await lab.live(steps=steps)
+        if steps % 2:  # it comes back to another wish
+            lab.home.spec = spec(("a", "scsi"))
+        assert await lab.live()
+        lab.home.spec = spec()
+        await lab.live(steps=steps)
+        assert await lab.live()
+        assert await _facts(lab) == bare
