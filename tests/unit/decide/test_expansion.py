@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from kubevirt_py.api.views import PersistentVolumeClaim
 from kubevirt_py.decide.expansion import growth
+from kubevirt_py.decide.vmi import decide
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, machine_from_vmi
+from tests.unit.decide.scene import after, pod, view, vmi, vmi_snapshot
 
 SPEC: Document = {
     "domain": {
@@ -44,3 +49,13 @@ def test_a_disk_follows_its_claim_upwards(capacity: str, size: int, grown: dict[
 def test_nothing_is_done_to_a_disk_of_unknown_size() -> None:
     status = [{"name": "data", "persistentVolumeClaimInfo": {"capacity": {"storage": "2Gi"}}}, {"name": "data"}]
     assert growth(SPEC, status, MACHINE, {}) == {}
+
+
+def test_the_controller_tells_the_agent_of_a_claim_that_grew() -> None:
+    told = [{"name": "data", "target": "vda", "persistentVolumeClaimInfo": {"capacity": {"storage": "1Gi"}}}]
+    machine = vmi("Running", spec={"volumes": SPEC["volumes"][:1]}, volumeStatus=told, nodeName="node1")
+    claim = view({"metadata": {"name": "a"}, "status": {"capacity": {"storage": "2Gi"}}}, PersistentVolumeClaim)
+    scene = vmi_snapshot(machine, pod("Running", container={"running": {}}))
+    result = after(machine, decide(replace(scene, claims={"a": claim})))
+    (status,) = result["status"]["volumeStatus"]
+    assert status["persistentVolumeClaimInfo"]["capacity"] == {"storage": "2Gi"}
