@@ -35,7 +35,7 @@ def create_pod(s: VmiSnapshot, attempt: int) -> Plan:
     document, claim = vmi_document(s), s.state_claim
     made: tuple[Create, ...] = ()
     if keeps_state(s.spec) and not claim:
-        state = state_claim(document, s.config.vm_state_storage_class)
+        state = state_claim(document, s.config.vm_state_storage_class, s.default_class)
         claim = state["metadata"]["name"]
         made = (Create(kinds.PVC, state, owner_uid=state["metadata"]["ownerReferences"][0]["uid"]),)
     body = launcher_pod(document, s.config, s.launcher_image, attempt=attempt, block_claims=block, state_claim=claim)

@@ -20,7 +20,8 @@ class VmiSnapshot:
     """`pods` are those the VMI controls (by owner UID); `claims` holds every claim it names that exists.
 
     `attachments` are pods that bring hotplugged volumes; `first_consumer_claims` names claims that are bound only
-    when a pod uses them. `state_claim` names the claim that keeps firmware and TPM state, if there is one.
+    when a pod uses them. `state_claim` names the claim that keeps firmware and TPM state, if there is one;
+    `default_class` the storage class that is the default for machines.
 
     `settle_s` is how many seconds must still pass before a pod that is not seen may be taken for
     gone: stores filled a moment ago may lag behind each other.
@@ -33,6 +34,7 @@ class VmiSnapshot:
     launcher_image: str
     claims: Mapping[str, PersistentVolumeClaim] = field(default_factory=dict)
     state_claim: str = ""
+    default_class: str = ""
     attachments: tuple[Pod, ...] = ()
     first_consumer_claims: frozenset[str] = frozenset()
     owner_exists: bool = False

@@ -29,15 +29,17 @@ def keeps_state(spec: Document) -> bool:
     return keeps_tpm(domain) or keeps_nvram(domain)
 
 
-def state_claim(vmi: Document, storage_class: str) -> Document:
+def state_claim(vmi: Document, shared_class: str, default_class: str = "") -> Document:
     """The claim of a VMI document, owned by its VM if it has one.
 
-    A storage class named in the KubeVirt CR is taken to be one that several nodes can use, as upstream does: then the
-    VM can migrate. Otherwise the cluster's own default is used, which need not be.
+    `shared_class`, named in the KubeVirt CR, is taken to be a storage class that several nodes can use, as upstream
+    does: then the VM can migrate. Otherwise it is `default_class`, the cluster's default for machines, or without
+    that its default for all, which need not be.
     """
+    storage_class = shared_class or default_class
     meta = vmi["metadata"]
     spec: Document = {
-        "accessModes": ["ReadWriteMany" if storage_class else "ReadWriteOnce"],
+        "accessModes": ["ReadWriteMany" if shared_class else "ReadWriteOnce"],
         "resources": {"requests": {"storage": SIZE}},
         "volumeMode": "Filesystem",
     }

@@ -7,8 +7,14 @@ from collections.abc import Iterable
 import msgspec
 
 from kubevirt_py.api.kinds import POD, PVC, STORAGE_CLASS, VM, VMI
-from kubevirt_py.api.names import APP_LABEL, HOTPLUG_DISK, OWNER_VMI_NAME_ANNOTATION, VIRT_LAUNCHER
-from kubevirt_py.api.views import PersistentVolumeClaim, Pod
+from kubevirt_py.api.names import (
+    APP_LABEL,
+    DEFAULT_VIRT_CLASS_ANNOTATION,
+    HOTPLUG_DISK,
+    OWNER_VMI_NAME_ANNOTATION,
+    VIRT_LAUNCHER,
+)
+from kubevirt_py.api.views import PersistentVolumeClaim, Pod, StorageClass
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi import decide
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
@@ -23,6 +29,10 @@ LAUNCHER_PODS = f"{APP_LABEL}={VIRT_LAUNCHER}"
 ATTACHMENT_PODS = f"{APP_LABEL}={HOTPLUG_DISK}"
 WAIT_FOR_CONSUMER = "WaitForFirstConsumer"
 UNREADABLE_S = 60.0
+
+
+def is_machines_default(found: StorageClass) -> bool:
+    return found.metadata.annotations.get(DEFAULT_VIRT_CLASS_ANNOTATION) == "true"
 
 
 def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_image: str) -> None:
@@ -65,6 +75,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
             config=config(),
             launcher_image=launcher_image,
             claims=used,
+            default_class=next((one.metadata.name for one in classes.all() if is_machines_default(one)), ""),
             state_claim=next((one.metadata.name for one in claims.by(STATE, str(key))), ""),
             owner_exists=vm is not None and owner is not None and vm.metadata.uid == owner.uid,
             settle_s=max(settling.left_s(), doubt_s(key.namespace)),
