@@ -10,10 +10,16 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, exactly_one, needs_gate, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.machine.firmware import acpi_volumes
+from kubevirt_py.render.persistent_state import VOLUME as STATE_VOLUME
+from kubevirt_py.render.pod_volumes import EPHEMERAL_VOLUME, KERNEL_BOOT_VOLUME, PRIVATE_VOLUME, SERIAL_LOG_VOLUME
+from kubevirt_py.render.shares import SOCKETS_VOLUME
 from kubevirt_py.render.validate import cloudinit
 from kubevirt_py.render.validate.text import absolute_path, dns_label, dns_subdomain
 
 SOURCES = tuple(sorted(info.alias or name for name, info in Volume.model_fields.items() if name != "name"))
+RESERVED = frozenset(
+    (PRIVATE_VOLUME, EPHEMERAL_VOLUME, KERNEL_BOOT_VOLUME, SERIAL_LOG_VOLUME, SOCKETS_VOLUME, STATE_VOLUME)
+)
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 SYSPREP = ("configMap", "secret")
 HOST_DISK_GATE = "HostDisk"
@@ -32,6 +38,12 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     for index, volume in enumerate(volumes):
         field = f"{path}.volumes[{index}]"
         yield from dns_label(f"{field}.name", volume["name"])
+        if volume["name"] in RESERVED:
+            yield Cause(
+                f"{field}.name",
+                INVALID,
+                f"{volume['name']!r} is the name of a volume that each pod has; choose another",
+            )
         yield from exactly_one(field, volume, SOURCES, "volume source")
         yield from _source(volume, field)
         yield from _files(volume, field)

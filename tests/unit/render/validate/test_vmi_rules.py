@@ -477,6 +477,15 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.INVALID,
         "at most 36",
     ),
+    "a volume named as one of the pod's": (
+        {
+            "domain.devices.disks[2]": {"name": "private", "disk": {}},
+            "volumes[2]": {"name": "private", "emptyDisk": {"capacity": "1Gi"}},
+        },
+        "volumes[2].name",
+        causes.INVALID,
+        "each pod has",
+    ),
     "a secret without a name": (_volume(secret={}), "volumes[2].secret.secretName", causes.REQUIRED, "must name"),
     "a long label": (
         _volume(configMap={"name": "c", "volumeLabel": "x" * 33}),
