@@ -99,6 +99,7 @@ def test_secure_boot_is_enrolled_and_in_force(own: Namespace) -> None:
     own.until_phase("secure", "Running")
     with console(own.name, "secure") as guest:
         guest.login(240)
+        guest.run("modprobe efivarfs; mount -t efivarfs none /sys/firmware/efi/efivars")
         assert guest.run(f"tail -c 1 {SECURE_BOOT} | hexdump -e '1/1 \"%d\"'") == "1"
         assert guest.run(f"tail -c 1 {SECURE_BOOT.replace('SecureBoot', 'SetupMode')} | hexdump -e '1/1 \"%d\"'") == "0"
         assert "Secure boot enabled" in guest.run("dmesg | grep -i 'secure boot'")

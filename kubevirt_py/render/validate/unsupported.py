@@ -14,7 +14,6 @@ from kubevirt_py.render.causes import NOT_SUPPORTED, Cause
 from kubevirt_py.render.config import ClusterConfig
 
 VMI_FIELDS = {
-    "domain.devices.clientPassthrough": "USB redirection",
     "domain.devices.disks[].changedBlockTracking": "changed block tracking",
     "domain.devices.disks[].lun.reservation": "SCSI persistent reservations, which need a privileged helper",
     "domain.devices.downwardMetrics": "downward metrics",
