@@ -52,7 +52,7 @@ class VmSnapshot:
     def templates(self) -> list[Document]:
         """spec.dataVolumeTemplates, decoded."""
         found: list[Document] = msgspec.json.decode(self.vm.spec.data_volume_templates) or []
-        return found
+        return [template for template in found if template]
 
     @property
     def waits_for_data(self) -> tuple[str, ...]:

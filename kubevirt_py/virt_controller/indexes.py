@@ -34,7 +34,7 @@ def by_data(vm: VirtualMachine) -> Iterable[str]:
     """namespace/name of the claims of a VM's DataVolumes."""
     if vm.spec.data_volume_templates in (b"[]", b"null"):
         return ()
-    templates = msgspec.json.decode(vm.spec.data_volume_templates)
+    templates = [template for template in msgspec.json.decode(vm.spec.data_volume_templates) if template]
     return (f"{vm.metadata.namespace}/{name}" for name in template_names(templates))
 
 

@@ -68,8 +68,9 @@ def _data_volumes(spec: Document, path: str) -> Iterator[Cause]:
     used |= {(volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in volumes}
     for index, template in enumerate(spec.get("dataVolumeTemplates") or ()):
         field = f"{path}.dataVolumeTemplates[{index}]"
+        template = template or {}
         name = (template.get("metadata") or {}).get("name")
-        if not name:
+        if not isinstance(name, str) or not name:
             yield Cause(f"{field}.metadata.name", REQUIRED, "names the DataVolume and its claim")
         elif name not in used:
             yield Cause(f"{field}.metadata.name", INVALID, f"no volume of the template uses DataVolume {name!r}")
