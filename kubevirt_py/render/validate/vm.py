@@ -10,7 +10,7 @@ from kubevirt_py.render.causes import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRE
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import unsupported
-from kubevirt_py.render.validate.templates import template_causes
+from kubevirt_py.render.validate.templates import template_causes, template_metadata
 
 RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
 LATER_RUN_STRATEGIES = ("WaitAsReceiver",)
@@ -69,6 +69,7 @@ def _data_volumes(spec: Document, path: str) -> Iterator[Cause]:
     for index, template in enumerate(spec.get("dataVolumeTemplates") or ()):
         field = f"{path}.dataVolumeTemplates[{index}]"
         template = template or {}
+        yield from template_metadata(template.get("metadata") or {}, f"{field}.metadata")
         name = (template.get("metadata") or {}).get("name")
         if not isinstance(name, str) or not name:
             yield Cause(f"{field}.metadata.name", REQUIRED, "names the DataVolume and its claim")
