@@ -12,7 +12,7 @@ from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.plan import Action, Document, JsonPatch
 from kubevirt_py.render.defaults import with_vmi_defaults
-from kubevirt_py.render.live_update import LIVE_UPDATE, LiveChanges, live_changes
+from kubevirt_py.render.live_update import LIVE_UPDATE, LiveChanges, live_changes, without_detached
 from kubevirt_py.render.vmi_from_vm import template_hash
 from kubevirt_py.render.volume_requests import with_request
 
@@ -47,7 +47,15 @@ def follow(s: VmSnapshot) -> tuple[Action, ...]:
     if s.config.rollout_strategy != LIVE_UPDATE or s.final or s.vmi.metadata.deletion_timestamp:
         return ()
     found = _found(s)
-    return _patch_vmi(s, found.spec) if found is not None else ()
+    return (_patch_vmi(s, found.spec) if found is not None else ()) or _tidy(s)
+
+
+def _tidy(s: VmSnapshot) -> tuple[Action, ...]:
+    """Take interfaces that the user wanted absent, and that have left guest and pod, out of the template."""
+    template: Document = s.document["spec"]["template"]["spec"]
+    tidied = without_detached(template, _reported(s))
+    ops = patches.guarded(s.vm.metadata.resource_version, patches.field_ops(TEMPLATE, template, tidied))
+    return (JsonPatch(kinds.VM, key_of(s.vm), ops),) if ops else ()
 
 
 def carry_out_requests(s: VmSnapshot) -> tuple[Action, ...]:
@@ -81,7 +89,14 @@ def _found(s: VmSnapshot) -> LiveChanges | None:
     running = _running(s)
     wanted = with_vmi_defaults(s.document["spec"]["template"]["spec"], s.config)
     plugged = not s.config.gate(IMPERATIVE)
-    return live_changes(wanted, running, {"memory": s.vmi.status.memory}, volumes=plugged)
+    status = {"memory": s.vmi.status.memory}
+    return live_changes(wanted, running, status, reported=_reported(s), volumes=plugged)
+
+
+def _reported(s: VmSnapshot) -> set[str]:
+    """Interfaces that the guest or its pod has by the agent's report."""
+    assert s.vmi is not None
+    return {entry["name"] for entry in msgspec.json.decode(s.vmi.status.interfaces) or () if entry.get("name")}
 
 
 def _running(s: VmSnapshot) -> Document:

@@ -7,7 +7,7 @@ everything else is fixed. Both sides of that line are drawn here, for virt-contr
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from kubevirt_py.api.quantity import format_bytes, parse_quantity, quantity_bytes
@@ -21,6 +21,7 @@ PLACEMENT = ("affinity", "nodeSelector", "tolerations")
 """Take effect where a guest goes next."""
 GRACE = "terminationGracePeriodSeconds"
 LINK_STATE = "state"
+ABSENT = "absent"
 MAX_VCPUS = 512
 MEMORY_BLOCK = 2 << 20
 LEAST_GROWING = 1 << 30
@@ -57,17 +58,24 @@ def fixed_part(spec: Document) -> Document:
 
 
 def live_changes(
-    wanted: Document, running: Document, status: Mapping[str, Document], *, volumes: bool = True
+    wanted: Document,
+    running: Document,
+    status: Mapping[str, Document],
+    *,
+    reported: Collection[str] = (),
+    volumes: bool = True,
 ) -> LiveChanges:
     """What a running VMI's spec becomes. `wanted` is the template's, defaulted; `status` the VMI's.
 
-    Without `volumes` these are left alone: they follow requests.
+    `reported` are the interfaces that the guest or its pod still has. Without `volumes` these are left alone: they
+    follow requests.
     """
     spec = copy.deepcopy(running)
     restart: list[str] = []
     if volumes:
         _volumes(wanted, spec)
     _networks(wanted, spec)
+    spec = without_detached(spec, reported)
     for key in PLACEMENT:
         if wanted.get(key) != spec.get(key):
             spec[key] = copy.deepcopy(wanted.get(key))
@@ -125,7 +133,7 @@ def _networks(wanted: Document, spec: Document) -> None:
     for item in devices.get("interfaces") or ():
         given = cards.get(item["name"])
         if given is None and item["name"] in old:
-            item = {**item, LINK_STATE: "absent"}
+            item = {**item, LINK_STATE: ABSENT}
         elif given is not None and given.get(LINK_STATE) != item.get(LINK_STATE):
             item = {key: value for key, value in item.items() if key != LINK_STATE}
             item |= {LINK_STATE: given[LINK_STATE]} if given.get(LINK_STATE) else {}
@@ -138,6 +146,22 @@ def _networks(wanted: Document, spec: Document) -> None:
     added = [copy.deepcopy(network) for name, network in new.items() if name not in listed]
     if added:
         spec["networks"] = [*(spec.get("networks") or ()), *added]
+
+
+def without_detached(spec: Document, reported: Collection[str]) -> Document:
+    """A VMI spec without the interfaces that were to leave and have left, and without their networks."""
+    devices = (spec.get("domain") or {}).get("devices") or {}
+    left = {
+        item["name"]
+        for item in devices.get("interfaces") or ()
+        if item.get(LINK_STATE) == ABSENT and item["name"] not in reported
+    }
+    if not left:
+        return spec
+    kept = [item for item in devices["interfaces"] if item["name"] not in left]
+    networks = [network for network in spec.get("networks") or () if network["name"] not in left]
+    domain = {**spec["domain"], "devices": {**devices, "interfaces": kept}}
+    return {**spec, "domain": domain, "networks": networks}
 
 
 def _secondary(spec: Document) -> dict[str, Document]:

@@ -196,3 +196,39 @@ def test_a_node_that_cannot_give_more_is_told_by_the_condition(how: str) -> None
     required = condition(after(owner, decide_vm(vm_snapshot(owner, running))), "RestartRequired")
     assert required is not None
     assert found["message"] in required["message"]
+
+
+CARDS = {
+    "domain.devices.interfaces": [{"name": "default", "masquerade": {}}, {"name": "red", "bridge": {}}],
+    "networks": [{"name": "default", "pod": {}}, {"name": "red", "multus": {"networkName": "red"}}],
+}
+
+
+def test_a_card_that_shall_be_absent_is_forgotten_when_it_has_left() -> None:
+    """First the VMI says so, then, once the agent no longer reports it, VMI and template are rid of it."""
+    machine, running = pair(CARDS)
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert [item["name"] for item in running["spec"]["domain"]["devices"]["interfaces"]] == ["default", "red"]
+    running["status"]["interfaces"] = [{"name": "default"}, {"name": "red"}]
+    machine["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"][1]["state"] = "absent"
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert running["spec"]["domain"]["devices"]["interfaces"][1]["state"] == "absent"
+    assert not patches_of(decide_vm(vm_snapshot(machine, running)), "VirtualMachineInstance", "VirtualMachine")
+    running["status"]["interfaces"] = [{"name": "default"}]
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert [item["name"] for item in running["spec"]["domain"]["devices"]["interfaces"]] == ["default"]
+    machine = after(machine, decide_vm(vm_snapshot(machine, running)))
+    template = machine["spec"]["template"]["spec"]
+    assert [item["name"] for item in template["domain"]["devices"]["interfaces"]] == ["default"]
+    assert [network["name"] for network in template["networks"]] == ["default"]
+
+
+def patches_of(plan: Plan, *kinds: str) -> list[Any]:
+    """Patches of specs of these kinds."""
+    return [
+        op["path"]
+        for action in plan.do
+        if isinstance(action, JsonPatch) and action.kind.kind in kinds and not action.subresource
+        for op in action.ops
+        if op["path"].startswith("/spec")
+    ]
