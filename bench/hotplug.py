@@ -20,6 +20,7 @@ SYSTEM = Namespace("kubevirt")
 NAME = "cycled"
 COUNT = 50
 CLAIM = "cycled"
+NETWORK = "cycled"
 WARM_UP = 2
 """Cycles before the first count: memory pools and caches fill once."""
 
@@ -37,11 +38,11 @@ class Growth:
 def measure(namespace: Namespace) -> Iterator[str]:
     vm = machines.vm(NAME, memory="1Gi")
     vm["spec"]["template"]["spec"]["domain"]["devices"]["disks"].append({"name": "drive", "cdrom": {"bus": "sata"}})
-    namespace.apply(claim(CLAIM), vm)
+    namespace.apply(claim(CLAIM), network(), vm)
     namespace.until_phase(NAME, "Running")
     with console(namespace.name, NAME) as guest:
         guest.login(180)
-        guest.run("echo online > /sys/devices/system/memory/auto_online_blocks")
+        guest.run("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
     yield f"{'kind':12} {'cycles':>6} {'fds QEMU':>9} {'fds agent':>9} {'RSS QEMU':>9} {'RSS agent':>9} guest node"
     for kind in KINDS:
         found = cycles(namespace, NAME, kind, COUNT, CLAIM)
@@ -114,11 +115,34 @@ def _memory(namespace: Namespace, name: str, _: str) -> None:
         namespace.until("vmi", name, reached, f"with {wanted} of memory", 60)
 
 
+def _card(namespace: Namespace, name: str, _: str) -> None:
+    spec = namespace.get("vm", name)["spec"]["template"]["spec"]
+    cards, networks = spec["domain"]["devices"]["interfaces"], spec["networks"]
+    more = {"name": NETWORK, "bridge": {}}, {"name": NETWORK, "multus": {"networkName": NETWORK}}
+    for has, lists in ((True, ([*cards, more[0]], [*networks, more[1]])), (False, (cards, networks))):
+        _patch(namespace, name, {"domain": {"devices": {"interfaces": lists[0]}}, "networks": lists[1]})
+
+        def reached(vmi: Document, has: bool = has) -> bool:
+            found = [one for one in status(vmi, "interfaces") or [] if one.get("name") == NETWORK]
+            return bool(found) is has
+
+        namespace.until("vmi", name, reached, f"{'with' if has else 'without'} the second card", 90)
+
+
+def network(name: str = NETWORK) -> Document:
+    """A bridge on the node, by Multus."""
+    plugin = {"type": "bridge", "bridge": f"br-{name}", "ipam": {}}
+    config = json.dumps({"cniVersion": "0.3.1", "name": name, **plugin})
+    kind = {"apiVersion": "k8s.cni.cncf.io/v1", "kind": "NetworkAttachmentDefinition"}
+    return {**kind, "metadata": {"name": name}, "spec": {"config": config}}
+
+
 KINDS: dict[str, Callable[[Namespace, str, str], None]] = {
     "disk scsi": _disk("scsi"),
     "disk virtio": _disk("virtio"),
     "disc": _disc,
     "memory": _memory,
+    "card": _card,
 }
 
 

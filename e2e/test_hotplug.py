@@ -36,7 +36,7 @@ def machine(shared: Namespace) -> Namespace:
     vm = machines.vm(NAME, memory="1Gi")
     devices = vm["spec"]["template"]["spec"]["domain"]["devices"]
     devices["disks"].append({"name": "drive", "cdrom": {"bus": "sata"}})
-    shared.apply(*CLAIMS, vm)
+    shared.apply(*CLAIMS, hotplug.network(), vm)
     shared.until_phase(NAME, "Running")
     return shared
 
@@ -126,7 +126,7 @@ def set_volumes(machine: Namespace, volumes: list[Document]) -> None:
 def test_sockets_and_memory_are_added_in_place(machine: Namespace, guest: Console) -> None:
     (pod,) = machine.launcher_pods(NAME)
     before = int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9"))
-    guest.run("echo online > /sys/devices/system/memory/auto_online_blocks")
+    guest.run("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
     domain = {"cpu": {"sockets": 2}, "memory": {"guest": "1280Mi"}}
     patch = {"spec": {"template": {"spec": {"domain": domain}}}}
     machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))

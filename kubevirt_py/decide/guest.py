@@ -49,7 +49,7 @@ def decide(s: Snapshot) -> Plan:
     paused_from_the_start = s.guest.run_state == PRELAUNCH and spec.get("startStrategy") == "Paused"
     if s.guest.alive or paused_from_the_start:
         return _running(s, s.guest, spec)
-    return _refused(s, s.guest.trouble)
+    return _refused(s, s.guest.trouble or "; ".join(filter(None, s.guest.plugged.troubles.values())))
 
 
 def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
