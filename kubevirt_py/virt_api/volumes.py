@@ -134,12 +134,14 @@ class Volumes:
         vm: Document = msgspec.json.decode(await self._api.get(kinds.VM, key))
         spec = vm["spec"]["template"]["spec"]
         check_request(request, spec, VM_RESOURCE, key.name)
-        if self._config().gate(IMPERATIVE):
-            ops, subresource = request_ops(vm, request), "status"
-        else:
-            ops, subresource = spec_ops(TEMPLATE, spec, with_request(copy.deepcopy(spec), request)), ""
+        queued = self._config().gate(IMPERATIVE)
+        ops = spec_ops(TEMPLATE, spec, with_request(copy.deepcopy(spec), request))
         try:
-            await self._api.json_patch(kinds.VM, key, ops, subresource=subresource, dry_run=dry)
+            # A request that could not be carried out later is refused now.
+            await self._api.json_patch(kinds.VM, key, ops, dry_run=dry or queued)
+            if queued:
+                ops = request_ops(vm, request)
+                await self._api.json_patch(kinds.VM, key, ops, subresource="status", dry_run=dry)
         except ApiError as error:
             raise _changed_meanwhile(error, VM_RESOURCE, key) from error
 
