@@ -122,6 +122,7 @@ def test_boot_order_is_followed_to_its_end_and_no_further(own: Namespace) -> Non
     for name, end in (("next", "login: "), ("never", "No bootable device")):
         own.until("vmi", name, lambda vmi: condition(vmi, "Paused").get("status") == "True", "waiting")
         with console(own.name, name) as guest:
+            guest.expect("Successfully connected", 60)
             own.virtctl("unpause", "vmi", name)
             guest.expect("not a bootable disk", 60)
             guest.expect(end, 90)
