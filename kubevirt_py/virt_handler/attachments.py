@@ -24,7 +24,6 @@ from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, ProtocolError, close_all
 
 OPEN_S = 60.0
-MAX_VOLUMES = 256
 
 log = logging.getLogger(__name__)
 

@@ -207,8 +207,11 @@ class HotPlug:
             memory=has[names.HOT_MEMORY_CHANGE],
         )
         self._note("", "")
-        if await self._bring(record.machine, wanted):
+        before = record.machine
+        if await self._bring(before, wanted):
             self._settled = signature
+        elif record.machine != before:  # what goes on was waiting for what is done now
+            return 0.0
         return TICK_S
 
     async def _bring(self, machine: Machine, wanted: Machine) -> bool:
