@@ -82,6 +82,7 @@ def live_changes(
             if spec[key] is None:
                 del spec[key]
     restart += _sockets(wanted["domain"], spec["domain"])
+    restart += _other_networks(wanted, running)
     restart += _memory(wanted["domain"], spec["domain"], status.get("memory") or {})
     return LiveChanges(spec, tuple(restart))
 
@@ -146,6 +147,21 @@ def _networks(wanted: Document, spec: Document) -> None:
     added = [copy.deepcopy(network) for name, network in new.items() if name not in listed]
     if added:
         spec["networks"] = [*(spec.get("networks") or ()), *added]
+
+
+def _other_networks(wanted: Document, running: Document) -> Iterator[str]:
+    """Secondary networks that stay, but with another definition or another card: a running guest keeps the old one."""
+    new, old = _secondary(wanted), _secondary(running)
+    cards = [
+        {
+            item["name"]: {key: value for key, value in item.items() if key != LINK_STATE}
+            for item in (spec["domain"].get("devices") or {}).get("interfaces") or ()
+        }
+        for spec in (wanted, running)
+    ]
+    for name in new:
+        if name in old and (new[name] != old[name] or cards[0].get(name) != cards[1].get(name)):
+            yield f"network {name} changes when the guest restarts; restart, or add a network of another name"
 
 
 def without_detached(spec: Document, reported: Collection[str]) -> Document:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from kubevirt_py.api.names import TEMPLATE_HASH_ANNOTATION
 from kubevirt_py.decide.vm import decide as decide_vm
 from kubevirt_py.decide.vmi import decide as decide_vmi
 from kubevirt_py.plan import Failure, JsonPatch, Plan
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.defaults import with_vmi_defaults
 from kubevirt_py.render.live_update import with_room
+from kubevirt_py.render.vmi_from_vm import template_hash
 
 from .scene import after, ago, condition, created, pod, vm, vm_snapshot, vmi, vmi_snapshot
 
@@ -206,7 +208,7 @@ CARDS = {
 
 def test_a_card_that_shall_be_absent_is_forgotten_when_it_has_left() -> None:
     """First the VMI says so, then, once the agent no longer reports it, VMI and template are rid of it."""
-    machine, running = pair(CARDS)
+    machine, running = pair(copy.deepcopy(CARDS))
     running = after(running, decide_vm(vm_snapshot(machine, running)))
     assert [item["name"] for item in running["spec"]["domain"]["devices"]["interfaces"]] == ["default", "red"]
     running["status"]["interfaces"] = [{"name": "default"}, {"name": "red"}]
@@ -232,3 +234,13 @@ def patches_of(plan: Plan, *kinds: str) -> list[Any]:
         for op in action.ops
         if op["path"].startswith("/spec")
     ]
+
+
+def test_another_definition_of_a_network_waits_for_a_restart() -> None:
+    machine, running = pair(copy.deepcopy(CARDS))
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    running["metadata"]["annotations"][TEMPLATE_HASH_ANNOTATION] = template_hash(machine["spec"]["template"])
+    assert condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired") is None
+    machine["spec"]["template"]["spec"]["networks"][1]["multus"]["networkName"] = "other"
+    told = condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired")
+    assert told is not None and "network red changes when the guest restarts" in told["message"]
