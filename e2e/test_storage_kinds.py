@@ -17,7 +17,7 @@ Document = dict[str, Any]
 
 GATES = ("EnableVirtioFsStorageVolumes", "HostDisk")
 NAME = "storage"
-VARIABLE = "/sys/firmware/efi/efivars/Kept-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+VARIABLE = "/sys/firmware/efi/efivars/Kept-6b7f3c1e-0d2a-4d5b-9c3f-2a1b0c9d8e7f"
 LABELS = {"path": "meta/labels", "fieldRef": {"fieldPath": "metadata.labels"}}
 VOLUMES: tuple[tuple[str, Document, Document], ...] = (
     ("keys", {"secret": {"secretName": "keys", "volumeLabel": "KEYS"}}, {"disk": {"bus": "virtio"}}),
