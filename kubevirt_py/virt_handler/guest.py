@@ -12,6 +12,7 @@ from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.agentwatch import AgentWatch
 from kubevirt_py.virt_handler.credentials import Credentials
+from kubevirt_py.virt_handler.downwardmetrics import DownwardMetrics
 from kubevirt_py.virt_handler.expansion import Expansion
 from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import Channel
@@ -42,6 +43,7 @@ class Guest:
         self.wiring = Wiring(self.hosted)
         self.hotplug = HotPlug(self.hosted, self.monitor, self.wiring, self._changed_devices)
         self.expansion = Expansion(self.hosted, self.monitor)
+        self.metrics = DownwardMetrics(self.hosted)
         self.steering = Steering(self.hosted, self.monitor, lambda: self.hotplug.incomplete)
         self.key = record.key
         self.uid = record.uid
@@ -96,7 +98,13 @@ class Guest:
         """Follow the guest until its process is gone; then all that is left is its report."""
         try:
             async with anyio.create_task_group() as tasks:
-                followers = (self.steering.run, self.agent.run, self.freezer.run, self.credentials.run)
+                followers = (
+                    self.steering.run,
+                    self.agent.run,
+                    self.freezer.run,
+                    self.credentials.run,
+                    self.metrics.run,
+                )
                 for part in (*followers, self.hotplug.run, self.expansion.run, self.wiring.serve, self.monitor.follow):
                     tasks.start_soon(part)
                 await anyio.wait_readable(self.hosted.pidfd)

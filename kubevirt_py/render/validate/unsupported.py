@@ -16,7 +16,6 @@ from kubevirt_py.render.config import ClusterConfig
 VMI_FIELDS = {
     "domain.devices.disks[].changedBlockTracking": "changed block tracking",
     "domain.devices.disks[].lun.reservation": "SCSI persistent reservations, which need a privileged helper",
-    "domain.devices.downwardMetrics": "downward metrics",
     "domain.devices.gpus": "GPUs",
     "domain.devices.hostDevices": "host devices",
     "domain.devices.watchdog.diag288": "the s390x watchdog",
@@ -25,7 +24,7 @@ VMI_FIELDS = {
     "resourceClaims": "dynamic resource allocation",
     "utilityVolumes": "utility volumes",
     "volumes[].containerPath": "containerPath volumes",
-    "volumes[].downwardMetrics": "downward metrics",
+    "volumes[].downwardMetrics": "downward metrics on a disk; use devices.downwardMetrics",
     "volumes[].memoryDump": "memory dumps",
 }
 VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
