@@ -93,6 +93,7 @@ def machine(shared: Namespace, nodes: tuple[str, ...], tmp_path_factory: pytest.
     }
     empty = {"emptyDisk": {"capacity": "8Mi"}}
     hostile = machines.vmi("hostile", memory="128Mi", node=nodes[0])
+    hostile["spec"]["domain"]["devices"]["logSerialConsole"] = True
     shared.apply(
         _secret("keys", first="ssh-ed25519 AAAAfirst first"),
         _secret("passwords", tiny="from-secret"),
@@ -202,6 +203,12 @@ def test_a_paused_guest_knows_no_time(machine: Machine) -> None:
         machine.space.until("vmi", "agent", lambda vmi: not condition(vmi, "Paused"), "running on")
         assert uptime() - before < 6
     assert machine.vmi()["metadata"]["uid"] == machine.uid, "a paused guest was taken for a dead one"
+
+
+def test_the_serial_console_is_the_log_of_a_container(machine: Machine) -> None:
+    (pod,) = machine.space.launcher_pods("hostile")
+    command = ("logs", pod["metadata"]["name"], "-c", "guest-console-log")
+    assert eventually(lambda: "hostile login:" in machine.space.kubectl(*command), 120, 2.0)
 
 
 def _handler_memory_kib(node: str) -> int:
