@@ -23,8 +23,14 @@ GIVEN = "the pod has what the guest shall have; the guest is being given it"
 
 def resize(s: VmiSnapshot, pod: Pod) -> tuple[JsonPatch, ...]:
     """The resize of the VM's own pod, none while nothing changes or the pod has been asked already."""
-    if not _changing(s) or _refusal(pod) is not None:
+    if not _changing(s) or _refusal(pod) is not None or _unserved(s) is not None:
         return ()
+    ops = _ops(s, pod)
+    return (JsonPatch(kinds.POD, key_of(pod), ops, subresource="resize"),) if ops else ()
+
+
+def _ops(s: VmiSnapshot, pod: Pod) -> tuple[Document, ...]:
+    """What of the pod's requests and limits differs from what the spec makes of them."""
     ops: list[Document] = []
     for index, container in enumerate(pod.spec.containers):
         if container.name != COMPUTE:
@@ -38,7 +44,7 @@ def resize(s: VmiSnapshot, pod: Pod) -> tuple[JsonPatch, ...]:
                     ops.append({"op": "replace", "path": f"{place}/resources/{side}/{name}", "value": amount})
         if ops:
             ops.insert(0, {"op": "test", "path": f"{place}/name", "value": COMPUTE})
-    return (JsonPatch(kinds.POD, key_of(pod), tuple(ops), subresource="resize"),) if ops else ()
+    return tuple(ops)
 
 
 def size_conditions(s: VmiSnapshot, pod: Pod) -> dict[str, Condition | None]:
@@ -48,7 +54,8 @@ def size_conditions(s: VmiSnapshot, pod: Pod) -> dict[str, Condition | None]:
     for kind, pending in ((names.HOT_VCPU_CHANGE, _more_sockets(s)), (names.HOT_MEMORY_CHANGE, _other_memory(s))):
         known = conditions.find(s.vmi.status.conditions, kind)
         if not pending:
-            if known is not None:
+            settled = _growing(s) or refusal is not None or not _ops(s, pod)
+            if known is not None and settled:  # else the pod gives back first what the guest gave back
                 found[kind] = None
         elif refusal is not None:
             found[kind] = Condition(kind, "False", *refusal)

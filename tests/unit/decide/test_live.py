@@ -15,6 +15,8 @@ from kubevirt_py.plan import Failure, JsonPatch, Plan
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.defaults import with_vmi_defaults
 from kubevirt_py.render.live_update import with_room
+from kubevirt_py.render.overhead import overhead_bytes
+from kubevirt_py.render.resources import compute_resources
 from kubevirt_py.render.vmi_from_vm import template_hash
 
 from .scene import after, ago, condition, created, pod, vm, vm_snapshot, vmi, vmi_snapshot
@@ -29,6 +31,9 @@ TEMPLATE: Document = {
     },
     "volumes": [{"name": "root", "containerDisk": {"image": "root:1"}}],
 }
+
+
+MEMORY = "1300Mi"
 
 
 def pair(changes: Document) -> tuple[Document, Document]:
@@ -164,29 +169,45 @@ def resizes(plan: Plan) -> list[JsonPatch]:
 
 def test_the_pod_is_resized_first_then_the_agent_may_plug_then_the_condition_goes() -> None:
     machine = grown()
-    (resize,) = resizes(decide_vmi(vmi_snapshot(machine, launcher("200m", "1300Mi"))))
+    (resize,) = resizes(decide_vmi(vmi_snapshot(machine, launcher("200m", MEMORY))))
     assert resize.ops[0] == {"op": "test", "path": "/spec/containers/0/name", "value": "compute"}
     assert {"op": "replace", "path": "/spec/containers/0/resources/requests/cpu", "value": "600m"} in resize.ops
-    asked = launcher("600m", "1300Mi", given=("200m", "1300Mi"))
+    asked = launcher("600m", MEMORY, given=("200m", MEMORY))
     assert not decide_vmi(vmi_snapshot(machine, asked)).do
-    machine = after(machine, decide_vmi(vmi_snapshot(machine, launcher("600m", "1300Mi"))))
+    machine = after(machine, decide_vmi(vmi_snapshot(machine, launcher("600m", MEMORY))))
     assert condition(machine, "HotVCPUChange")["status"] == "True"  # type: ignore[index]
     machine["status"]["currentCPUTopology"]["sockets"] = 3
     machine["metadata"]["resourceVersion"] = "20"
-    machine = after(machine, decide_vmi(vmi_snapshot(machine, launcher("600m", "1300Mi"))))
+    spec = machine["spec"]
+    exact = compute_resources(spec, CONFIG, overhead_bytes(spec, CONFIG))["requests"]["memory"]
+    machine = after(machine, decide_vmi(vmi_snapshot(machine, launcher("600m", exact))))
     assert condition(machine, "HotVCPUChange") is None
+
+
+def test_memory_that_the_guest_gave_back_is_given_back_by_the_pod_before_the_condition_goes() -> None:
+    machine = grown(sockets=1)
+    machine["status"]["memory"] |= {"guestCurrent": "2Gi", "guestRequested": "2Gi"}
+    large = launcher("200m", "3Gi")
+    machine = after(machine, decide_vmi(vmi_snapshot(machine, large)))
+    assert condition(machine, "HotMemoryChange")["status"] == "True"  # type: ignore[index]
+    machine["status"]["memory"] |= {"guestCurrent": "1Gi", "guestRequested": "1Gi"}
+    machine["metadata"]["resourceVersion"] = "20"
+    (resize,) = resizes(decide_vmi(vmi_snapshot(machine, large)))
+    (memory,) = [op for op in resize.ops if op["path"].endswith("requests/memory")]
+    small = launcher("200m", memory["value"])
+    assert condition(after(machine, decide_vmi(vmi_snapshot(machine, small))), "HotMemoryChange") is None
 
 
 @pytest.mark.parametrize("how", ["pending", "refused"])
 def test_a_node_that_cannot_give_more_is_told_by_the_condition(how: str) -> None:
     machine = grown()
     pending = {"type": "PodResizePending", "status": "True", "reason": "Infeasible", "message": "node has 2 CPUs"}
-    shown = launcher("600m", "1300Mi", given=("200m", "1300Mi"))
+    shown = launcher("600m", MEMORY, given=("200m", MEMORY))
     failure = None
     if how == "pending":
         shown["status"]["conditions"] = [pending]
     else:
-        (resize,) = resizes(decide_vmi(vmi_snapshot(machine, launcher("200m", "1300Mi"))))
+        (resize,) = resizes(decide_vmi(vmi_snapshot(machine, launcher("200m", MEMORY))))
         failure = Failure(resize, "Invalid", "pod resize is not supported", 422)
     machine = after(machine, decide_vmi(vmi_snapshot(machine, shown, failure=failure)))
     found = condition(machine, "HotVCPUChange")
