@@ -151,7 +151,7 @@ def test_shares_show_files_of_the_cluster_and_keep_the_guests(machine: Namespace
     )
     assert guest.run("cat /run/share/color") == "blue"
     assert guest.attempt("echo red > /run/share/color")[1] != 0
-    guest.run("echo from-the-guest > /run/files/note && sync")
+    guest.run("echo from-the-guest > /run/files/first && sync")
     (pod,) = machine.launcher_pods(NAME)
     told = machine.kubectl("logs", pod["metadata"]["name"], "-c", "virtiofs-files")
     assert "panic" not in told
@@ -163,6 +163,7 @@ def test_all_is_kept_over_a_restart_but_the_empty_disk(machine: Namespace) -> No
     with console(machine.name, NAME) as guest:
         guest.login()
         guest.run("modprobe efivarfs; mount -t efivarfs none /sys/firmware/efi/efivars")
+        guest.run("mkdir -p /run/kept; mount -t virtiofs files /run/kept; echo from-the-guest > /run/kept/note; sync")
         guest.run(f"printf '\\007\\000\\000\\000kept' > {VARIABLE}")
         assert ask_tpm(guest, NV_DEFINE)[6:10] == SUCCESS
         assert ask_tpm(guest, NV_WRITE)[6:10] == SUCCESS

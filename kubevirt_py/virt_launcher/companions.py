@@ -14,7 +14,7 @@ CONNECT_S = 30.0
 PAUSE_S = 0.05
 
 
-def start_tpm(table: dict[str, int]) -> None:
+def start_tpm(table: dict[str, int]) -> subprocess.Popen:  # type: ignore[type-arg]
     """A TPM on the state file `tpm.state`; QEMU's end of its control channel becomes `tpm`.
 
     The file was opened before and is named by its descriptor: a link that a tenant put in its place is never followed.
@@ -28,9 +28,10 @@ def start_tpm(table: dict[str, int]) -> None:
         *("--ctrl", f"type=unixio,clientfd={theirs.fileno()}"),
     ]
     with theirs:
-        subprocess.Popen(command, pass_fds=(theirs.fileno(), state), stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(command, pass_fds=(theirs.fileno(), state), stdin=subprocess.DEVNULL)
     os.close(state)
     table["tpm"] = ours.detach()
+    return process
 
 
 def call(shares: list[dict[str, str]], table: dict[str, int]) -> None:
