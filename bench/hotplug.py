@@ -61,12 +61,14 @@ def claim(name: str) -> Document:
     }
 
 
-def cycles(namespace: Namespace, name: str, kind: str, count: int, claim_name: str = "files") -> Growth:
+def cycles(
+    namespace: Namespace, name: str, kind: str, count: int, claim_name: str, *, warm_up: int = WARM_UP
+) -> Growth:
     """Plug and unplug `count` times and compare."""
     with console(namespace.name, name) as guest:
         guest.login(180)
         cycle = KINDS[kind]
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             cycle(namespace, name, claim_name)
         before = _count(namespace, name, guest)
         for _ in range(count):

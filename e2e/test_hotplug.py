@@ -161,8 +161,8 @@ def test_what_cannot_be_plugged_is_refused_in_words(machine: Namespace) -> None:
 
 def test_cycles_leave_nothing_behind(machine: Namespace) -> None:
     """The short form of `python -m bench hotplug`."""
-    for cycle in hotplug.KINDS:
-        growth = hotplug.cycles(machine, NAME, cycle, count=3)
+    for cycle in sorted(hotplug.KINDS.keys() - {"disk scsi"}):
+        growth = hotplug.cycles(machine, NAME, cycle, 3, "files", warm_up=1)
         assert growth.descriptors == (0, 0), f"{cycle}: {growth}"
         assert growth.block_devices == 0, f"{cycle}: {growth}"
         assert growth.directories == 0, f"{cycle}: {growth}"
