@@ -56,7 +56,8 @@ async def test_guest_runs_reports_and_powers_off(lab: Node, pods: list[FakePod])
         assert status["memory"]["guestAtBoot"] == "64Mi"
         assert status["currentCPUTopology"] == {"cores": 1, "sockets": 1, "threads": 1}
         assert {"name": "root", "target": "vda"} in status["volumeStatus"]
-        assert {c["type"]: c["status"] for c in status["conditions"]} == {"Ready": "True", "LiveMigratable": "True"}
+        wanted = dict.fromkeys(("Ready", "LiveMigratable", "StorageLiveMigratable"), "True")
+        assert {c["type"]: c["status"] for c in status["conditions"]} == wanted
         assert [e.note for e in lab.office.events] == [
             "VirtualMachineInstance defined.",
             "VirtualMachineInstance started.",
