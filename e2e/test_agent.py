@@ -23,7 +23,7 @@ AGENT_MEMORY_KIB = 200 << 10
 HOSTILE = r"""
 cat > /usr/lib/tiny/guest-agent <<'END'
 #!/bin/sh
-# Answers as an agent does, with 4000 interfaces; or floods its port.
+# Answers as an agent does, with 1500 interfaces; or floods its port.
 for port in /sys/class/virtio-ports/*; do
   [ "$(cat $port/name)" = org.qemu.guest_agent.0 ] && exec 3<>/dev/${port##*/}
 done
@@ -33,11 +33,11 @@ while :; do
   case $line in
     *guest-sync-delimited*) id=${line##*'"id":'}; printf '\377{"return": %s}\n' "${id%%\}*}" >&3 ;;
     *guest-info*) echo '{"return": {"version": "6.6.6", "supported_commands": []}}' >&3 ;;
-    *guest-network-get-interfaces*) awk 'BEGIN { printf "{\"return\": ["; for (i = 0; i < 4000; i++)
+    *guest-network-get-interfaces*) awk 'BEGIN { printf "{\"return\": ["; for (i = 0; i < 1500; i++)
       printf "%s{\"name\":\"e%d\",\"hardware-address\":\"02:00:00:00:%02x:%02x\",\"ip-addresses\":[{\"ip-address\":" \
         "\"fd00::%x\"},{\"ip-address\":\"10.9.%d.%d\"}]}", i ? "," : "", i, i / 256, i % 256, i, i / 256, i % 256
       print "]}" }' >&3 ;;
-    *) { printf '{"return": {"name": "'; head -c 600000 /dev/zero | tr '\0' x; echo '"}}'; } >&3 ;;
+    *) { printf '{"return": {"name": "'; head -c 300000 /dev/zero | tr '\0' x; echo '"}}'; } >&3 ;;
   esac
 done
 END
