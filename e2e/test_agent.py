@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from e2e.kubectl import Namespace, condition, eventually, run, status
 
 SUBRESOURCES = "/apis/subresources.kubevirt.io/v1/namespaces/{}/virtualmachineinstances/{}/{}"
 VMI_BYTES = 64 << 10
+PAUSE_S = 6.0
 AGENT_MEMORY_KIB = 200 << 10
 HOSTILE = r"""
 cat > /usr/lib/tiny/guest-agent <<'END'
@@ -197,11 +199,10 @@ def test_a_paused_guest_knows_no_time(machine: Machine) -> None:
         before = uptime()
         machine.space.virtctl("pause", "vmi", "agent")
         machine.space.until("vmi", "agent", lambda vmi: condition(vmi, "Paused"), "paused")
-        answered = subprocess.run(["sleep", "6"], check=True)
-        assert answered.returncode == 0
+        time.sleep(PAUSE_S)  # time is what is measured here, not waited for
         machine.space.virtctl("unpause", "vmi", "agent")
         machine.space.until("vmi", "agent", lambda vmi: not condition(vmi, "Paused"), "running on")
-        assert uptime() - before < 6
+        assert uptime() - before < PAUSE_S
     assert machine.vmi()["metadata"]["uid"] == machine.uid, "a paused guest was taken for a dead one"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.hooks import MAX_HOOKS
 from kubevirt_py.virt_handler.records import Folder, Record
+from kubevirt_py.virt_handler.steering import REBOOT_S
 
 UID = "0a1b2c3d-1111-4222-8333-444455556666"
 
@@ -77,6 +79,20 @@ async def test_a_guest_off_for_a_reboot_that_is_to_stop_has_ended(tmp_path: Path
         await guest.steering.look_for_stop()
     assert guest.record.outcome == POWERED_OFF
     assert home.changes == 1
+
+
+async def test_a_wish_for_a_reboot_that_the_guest_ignored_expires(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_700_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    guest = _guest(tmp_path, _Home())
+    guest.steering.expect_reboot()
+    guest.steering.on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
+    assert guest.record.outcome is None
+    now += REBOOT_S + 1
+    guest.steering.on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
+    assert guest.record.outcome == POWERED_OFF
 
 
 async def test_what_qemu_refuses_when_it_is_set_up_is_told_until_it_works(
