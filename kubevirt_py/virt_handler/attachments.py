@@ -10,9 +10,9 @@ The pod is a tenant's, and so is what it sends.
 from __future__ import annotations
 
 import fcntl
-import logging
 import os
 import stat
+from collections.abc import Callable
 
 import anyio
 import msgspec
@@ -25,8 +25,6 @@ from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, Pro
 
 OPEN_S = 60.0
 
-log = logging.getLogger(__name__)
-
 
 class _Facts(msgspec.Struct, frozen=True):
     size: int
@@ -38,11 +36,12 @@ class NotOpened(Exception):
 
 
 class Attachment:
-    """One attachment pod. Owns the connection and the descriptors."""
+    """One attachment pod. Owns the connection and the descriptors; `forget` clears away what its node keeps of it."""
 
-    def __init__(self, connection: Connection, pod_uid: str, device_id: str) -> None:
+    def __init__(self, connection: Connection, pod_uid: str, device_id: str, forget: Callable[[], None]) -> None:
         self.pod_uid = pod_uid
         self.device_id = device_id
+        self.forget = forget
         self.files: dict[str, DiskFile] = {}
         self._connection = connection
         self._fds: dict[str, int] = {}
@@ -79,11 +78,8 @@ class Attachment:
         return fd
 
     async def ended(self) -> None:
-        """Returns when the pod's process has gone."""
-        try:
-            await self._connection.ended()
-        except ProtocolError as error:
-            log.info("an attachment pod spoke out of turn", extra={"pod": self.pod_uid, "error": str(error)})
+        """Returns when the pod's process has gone. Raises ProtocolError if it speaks instead."""
+        await self._connection.ended()
 
     def close_volume(self, name: str) -> None:
         self.files.pop(name, None)

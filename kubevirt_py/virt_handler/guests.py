@@ -203,6 +203,11 @@ class Guests:
         self._devices.release(peer.device_id, self._devices.inode(peer.device_id))
         self.report(Key(vmi.metadata.namespace, vmi.metadata.name))
 
+    def forgetting(self, peer: Peer) -> Callable[[], None]:
+        """What to call when the pod of this peer has ended: its device directory goes, unless it is another pod's."""
+        inode = self._devices.inode(peer.device_id)
+        return lambda: self._devices.release(peer.device_id, inode)
+
     # Finding
 
     def of_pod(self, pod_uid: str) -> Guest | None:

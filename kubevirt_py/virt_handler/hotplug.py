@@ -28,7 +28,7 @@ from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.attachments import Attachment, NotOpened
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.monitor import Monitor
-from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, PeerGone, ProtocolError, close_all
+from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, PeerGone, ProtocolError, close_all
 from kubevirt_py.virt_handler.wiring import NotWired, Wiring
 
 TICK_S = 5.0
@@ -76,9 +76,9 @@ class HotPlug:
         """Something about this guest or its VMI changed: look again."""
         self._poke.set()
 
-    def attach(self, connection: Connection, pod_uid: str, device_id: str) -> None:
+    def attach(self, attachment: Attachment) -> None:
         """Take over the connection of a pod that brings volumes to this guest."""
-        self._arrived.append(Attachment(connection, pod_uid, device_id))
+        self._arrived.append(attachment)
         self.poke()
 
     @property
@@ -154,6 +154,7 @@ class HotPlug:
             self.poke()
             self._changed()
             await attachment.ended()
+            attachment.forget()
         except (PeerGone, ProtocolError, TimeoutError) as error:
             extra = {"vmi": str(self._hosted.key), "pod": attachment.pod_uid, "error": repr(error)}
             log.warning("an attachment pod failed", extra=extra)

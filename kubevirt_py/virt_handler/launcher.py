@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.virt_handler import probes
+from kubevirt_py.virt_handler.attachments import Attachment
 from kubevirt_py.virt_handler.guests import Guests
 from kubevirt_py.virt_handler.launch import Hello, LaunchRefused
 from kubevirt_py.virt_handler.peers import Peer, StrangerError, identify
@@ -119,7 +120,8 @@ class Launcher:
         if guest is None:
             log.warning("no VMI claims this attachment pod", extra={"pod": peer.pod_uid})
             return False
-        guest.hotplug.attach(connection, peer.pod_uid, peer.device_id)
+        forget = self._guests.forgetting(peer)
+        guest.hotplug.attach(Attachment(connection, peer.pod_uid, peer.device_id, forget))
         return True
 
     async def _launch(self, connection: Connection, peer: Peer, hello: Hello) -> bool:

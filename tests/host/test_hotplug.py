@@ -21,6 +21,7 @@ from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import Attachments, Facts, argv, machine_from_vmi
 from kubevirt_py.render.machine.hotplug import changes
+from kubevirt_py.virt_handler.attachments import Attachment
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.hotplug import HotPlug
 from kubevirt_py.virt_handler.launch import listening
@@ -129,7 +130,7 @@ class Lab:
             threading.Thread(target=_stub, args=(theirs,), daemon=True).start()
             hello = ours.recv(100)
             assert hello == b'{"attach": 1}'
-            hotplug.attach(Connection(ours), POD_UID, "")
+            hotplug.attach(Attachment(Connection(ours), POD_UID, "", lambda: None))
             tasks.start_soon(monitor.follow)
             tasks.start_soon(hotplug.run)
             with anyio.move_on_after(20):
