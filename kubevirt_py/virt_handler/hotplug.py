@@ -33,6 +33,8 @@ from kubevirt_py.virt_handler.wiring import NotWired, Wiring
 
 TICK_S = 5.0
 CALM_S = 0.02
+SOON_S = 0.1
+MAX_DOUBLINGS = 6
 LOOK_S = 60.0
 EVENTS = frozenset(
     {
@@ -69,6 +71,8 @@ class HotPlug:
         self._poke = anyio.Event()
         self._settled: object = None
         self._connects = -1
+        self._stuck = 0
+        """Looks in a row that brought nothing."""
 
     # What others see
 
@@ -210,10 +214,11 @@ class HotPlug:
         self._note("", "")
         before = record.machine
         if await self._bring(before, wanted):
-            self._settled = signature
-        elif record.machine != before:  # what goes on was waiting for what is done now
-            return 0.0
-        return TICK_S
+            self._settled, self._stuck = signature, 0
+            return TICK_S
+        # What is left was waiting for what is done now, or for QEMU to let go of a device that has just left.
+        self._stuck = 0 if record.machine != before else self._stuck + 1
+        return min(TICK_S, SOON_S * 2.0 ** min(self._stuck, MAX_DOUBLINGS))
 
     async def _bring(self, machine: Machine, wanted: Machine) -> bool:
         """Towards `wanted`; returns whether nothing is left to do. Where it goes is kept before the first step."""
