@@ -29,6 +29,7 @@ OPEN_S = 60.0
 class _Facts(msgspec.Struct, frozen=True):
     size: int
     direct: bool = False
+    blocks: tuple[int, int] = (0, 0)
 
 
 class NotOpened(Exception):
@@ -64,7 +65,9 @@ class Attachment:
             self._fds[name] = fds.pop()
             source = claim_of(volume) or ""
             block = stat.S_ISBLK(os.fstat(self._fds[name]).st_mode)
-            self.files[name] = DiskFile(direct=facts.direct, size_bytes=facts.size, block=block, source=source)
+            self.files[name] = DiskFile(
+                direct=facts.direct, size_bytes=facts.size, block=block, blocks=facts.blocks, source=source
+            )
         except msgspec.ValidationError as error:
             raise ProtocolError(f"the attachment pod's answer makes no sense: {error}") from error
         finally:
