@@ -153,7 +153,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", VMI, "usbredir", "A USB redirection channel.", _WRITERS, stream=True),
     Route("GET", VMI, "portforward", "A stream to a port of the guest.", _WRITERS, stream=True, tails=_PORTS),
     Route(
-        "GET", VMI, "vsock", "A stream to a VSOCK port of the guest.", stream=True, later="the VSOCK feature",
+        "GET", VMI, "vsock", "A stream to a VSOCK port of the guest.", stream=True,
         query=(("port", "integer"), ("tls", "boolean")),
     ),
     Route(

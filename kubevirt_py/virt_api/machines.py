@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import VirtualMachineInstance
@@ -35,6 +35,7 @@ class _Devices(Struct, frozen=True, rename="camel"):
     autoattach_serial_console: bool = True
     autoattach_graphics_device: bool = True
     client_passthrough: dict[str, Raw] | None = None
+    autoattach_vsock: bool = field(default=False, name="autoattachVSOCK")
 
 
 class _Domain(Struct, frozen=True):
@@ -177,6 +178,13 @@ def check_screenshot(machine: Machine) -> None:
 def check_usbredir(machine: Machine) -> None:
     if machine.spec.domain.devices.client_passthrough is None:
         raise conflict(VMI_RESOURCE, machine.name, "Not configured with USB Redirection")
+    if machine.phase != phases.RUNNING:
+        raise Refused(400, f"{machine.name}: {NOT_RUNNING}: phase is {machine.phase or 'not set'}")
+
+
+def check_vsock(machine: Machine) -> None:
+    if not machine.spec.domain.devices.autoattach_vsock:
+        raise Refused(400, f"{machine.name}: VSOCK is not attached; set devices.autoattachVSOCK")
     if machine.phase != phases.RUNNING:
         raise Refused(400, f"{machine.name}: {NOT_RUNNING}: phase is {machine.phase or 'not set'}")
 

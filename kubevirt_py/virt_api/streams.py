@@ -42,7 +42,7 @@ class Streams:
     def vmi_handlers(self) -> dict[str, Handler]:
         """By subresource name."""
         consoles = {verb: self._passing(verb, check) for verb, check in machines.STREAM_CHECKS.items()}
-        return consoles | {"portforward": self.forward_vmi_port}
+        return consoles | {"portforward": self.forward_vmi_port, "vsock": self.open_vsock}
 
     async def close_all(self, _app: web.Application | None = None) -> None:
         """Tell every client that we go away; good clients connect again, to the next replica."""
@@ -56,17 +56,39 @@ class Streams:
             socket = _new_socket(request)
             machine = await machines.read(self._api, _key(request))
             check(machine)
-            agent = await self._agents.stream(machine, verb, _only(request, "preserveSession"))
-            try:
-                await socket.prepare(request)
-                self._open.add(socket)
-                await relay(socket, agent)
-            finally:
-                with anyio.move_on_after(CLOSE_S, shield=True):
-                    await agent.close()
-            return socket
+            return await self._pass_on(request, socket, machine, verb, _only(request, "preserveSession"))
 
         return serve
+
+    async def _pass_on(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        machine: machines.Machine,
+        verb: str,
+        params: dict[str, str],
+    ) -> web.StreamResponse:
+        agent = await self._agents.stream(machine, verb, params)
+        try:
+            await socket.prepare(request)
+            self._open.add(socket)
+            await relay(socket, agent)
+        finally:
+            with anyio.move_on_after(CLOSE_S, shield=True):
+                await agent.close()
+        return socket
+
+    async def open_vsock(self, request: web.Request) -> web.StreamResponse:
+        """`vsock`: a port of the guest, as it is: what guests need to check a certificate is not served to them."""
+        socket = _new_socket(request)
+        machine = await machines.read(self._api, _key(request))
+        machines.check_vsock(machine)
+        port = request.query.get("port", "")
+        if not port.isascii() or not port.isdigit() or not 1 <= int(port) < 2**32:
+            raise Refused(400, f"port {port!r} is not a number from 1 to {2**32 - 1}")
+        if request.query.get("tls", "true") != "false":
+            raise Refused(501, "TLS over VSOCK is not available in this version: ask with tls=false")
+        return await self._pass_on(request, socket, machine, "vsock", {"port": port})
 
     async def forward_vmi_port(self, request: web.Request) -> web.StreamResponse:
         """`portforward` of a VMI."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import anyio
 from aiohttp import WSCloseCode, WSMsgType, web
-from anyio.abc import SocketStream
+from anyio.abc import ByteStream
 
 CHUNK_BYTES = 32 << 10
 CLOSE_S = 2.0
@@ -55,7 +55,7 @@ class Consoles:
             with anyio.fail_after(CONNECT_S):
                 stream = await anyio.connect_unix(path)
             async with stream:
-                await _copy_both(websocket, stream)
+                await copy_both(websocket, stream)
         finally:
             if self._sessions.get(path) is session:
                 del self._sessions[path]
@@ -71,8 +71,8 @@ class Consoles:
                 self._sessions.pop(path, None)
 
 
-async def _copy_both(websocket: web.WebSocketResponse, stream: SocketStream) -> None:
-    """Each direction holds one chunk: a side that does not read stops the other."""
+async def copy_both(websocket: web.WebSocketResponse, stream: ByteStream) -> None:
+    """Carry bytes until either side ends. Each direction holds one chunk: who does not read stops the other."""
     async with anyio.create_task_group() as tasks:
 
         async def from_guest() -> None:

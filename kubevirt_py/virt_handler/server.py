@@ -17,8 +17,8 @@ from kubevirt_py.api import names
 from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.kube.tls import peer_common_name
 from kubevirt_py.plan import Document
-from kubevirt_py.virt_handler import qmp, requests
-from kubevirt_py.virt_handler.consoles import Consoles
+from kubevirt_py.virt_handler import qmp, requests, vsock
+from kubevirt_py.virt_handler.consoles import Consoles, copy_both
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent
 from kubevirt_py.virt_handler.guests import Guests
@@ -54,6 +54,7 @@ class Server:
         for verb, action in requests.ACTIONS.items():
             app.router.add_put(f"{ROOT}/{verb}", self._action(action))
         app.router.add_get(f"{ROOT}/usbredir", self._redirect_usb)
+        app.router.add_get(f"{ROOT}/vsock", self._vsock)
         app.router.add_get(f"{ROOT}/vnc/screenshot", self._screenshot)
         app.router.add_put(f"{ROOT}/freeze", self._freeze)
         for verb, question in requests.QUESTIONS.items():
@@ -111,16 +112,27 @@ class Server:
             return await self._relay(request, guest, path)
 
     async def _relay(self, request: web.Request, guest: Guest, path: str) -> web.StreamResponse:
-        websocket = web.WebSocketResponse(
-            protocols=(names.STREAM_PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES, compress=False
-        )
-        await websocket.prepare(request)
+        websocket = await _websocket(request)
         try:
             await self._consoles.relay(websocket, path)
         except (OSError, TimeoutError) as error:
             log.info("a stream failed", extra={"vmi": str(guest.key), "path": path, "error": str(error)})
             await websocket.close(code=1011, message=b"the guest's socket cannot be reached")
         return websocket
+
+    async def _vsock(self, request: web.Request) -> web.StreamResponse:
+        guest = self._guest(request)
+        if guest.machine is None or guest.machine.devices.vsock is None:
+            raise web.HTTPBadRequest(text="the guest has no VSOCK: set devices.autoattachVSOCK")
+        port = int(request.query.get("port", "0"))
+        try:
+            stream = await vsock.connect(guest.machine.devices.vsock.cid, port)
+        except (OSError, TimeoutError) as error:
+            raise web.HTTPServiceUnavailable(text=f"VSOCK port {port} of the guest: {error or 'no answer'}") from error
+        async with stream:
+            websocket = await _websocket(request)
+            await copy_both(websocket, stream)
+            return websocket
 
     async def _screenshot(self, request: web.Request) -> web.StreamResponse:
         guest = self._guest(request)
@@ -169,3 +181,11 @@ class Server:
             return web.Response(body=msgspec.json.encode(await question(guest)), content_type="application/json")
 
         return handle
+
+
+async def _websocket(request: web.Request) -> web.WebSocketResponse:
+    websocket = web.WebSocketResponse(
+        protocols=(names.STREAM_PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=MESSAGE_BYTES, compress=False
+    )
+    await websocket.prepare(request)
+    return websocket

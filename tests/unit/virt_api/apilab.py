@@ -117,7 +117,7 @@ class FakeAgent:
     def app(self) -> web.Application:
         app = web.Application()
         base = "/v1/namespaces/{namespace}/virtualmachineinstances/{name}"
-        app.router.add_get(base + "/{verb:console|vnc|usbredir}", self.stream)
+        app.router.add_get(base + "/{verb:console|vnc|usbredir|vsock}", self.stream)
         app.router.add_route("*", base + "/{verb:.+}", self.call)
         return app
 

@@ -285,3 +285,27 @@ async def test_a_shutdown_says_that_it_goes_away(cloud: Cloud) -> None:
         await cloud.app.shutdown()
         message = await socket.receive()
         assert (message.type, message.data) == (WSMsgType.CLOSE, WSCloseCode.GOING_AWAY)
+
+
+@pytest.mark.parametrize(
+    ("query", "devices", "code"),
+    [
+        ("port=22&tls=false", {}, 400),
+        ("port=none&tls=false", {"autoattachVSOCK": True}, 400),
+        ("port=0&tls=false", {"autoattachVSOCK": True}, 400),
+        ("port=22", {"autoattachVSOCK": True}, 501),
+    ],
+)
+async def test_vsock_refuses(cloud: Cloud, query: str, devices: dict[str, Any], code: int) -> None:
+    cloud.add_vmi(spec={"domain": {"devices": devices}})
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await cloud.session.ws_connect(f"{VMI_URL}/vsock?{query}", protocols=(PROTOCOL,))
+    assert refused.value.status == code
+
+
+async def test_vsock_passes_on_the_port(cloud: Cloud) -> None:
+    cloud.add_vmi(spec={"domain": {"devices": {"autoattachVSOCK": True}}})
+    async with cloud.session.ws_connect(f"{VMI_URL}/vsock?port=22&tls=false", protocols=(PROTOCOL,)) as socket:
+        await socket.send_bytes(b"hello")
+        assert await socket.receive_bytes() == b"hello"
+    assert cloud.agent.calls[-1][1].endswith("/vsock?port=22")
