@@ -9,12 +9,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from kubevirt_py.api.kinds import KUBEVIRT
-from kubevirt_py.api.views import KubeVirt, ObjectMeta
-from kubevirt_py.plan import Key
-from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.nodelabels import NodeFacts, node_labels
-from kubevirt_py.virt_handler import app, hostfacts
+from kubevirt_py.virt_handler import hostfacts
 from kubevirt_py.virt_handler.heartbeat import lease_of
 from kubevirt_py.virt_handler.hostfacts import HostFacts, cpu_of, kvm_works, node_facts
 from kubevirt_py.virt_handler.kvmprobe import probe
@@ -80,10 +76,3 @@ def test_the_lease_tells_time_and_facts() -> None:
     assert lease["spec"]["renewTime"] == "2026-01-02T03:04:05.000006Z"
     told = msgspec.json.decode(lease["metadata"]["annotations"]["kubevirt.io/node-facts"], type=NodeFacts)
     assert told.schedulable
-
-
-async def test_health_tells_the_version_of_the_cr_in_force() -> None:
-    store = Store(KUBEVIRT)
-    assert app._health(store) == {"config-resource-version": "0"}
-    store.put(Key("kubevirt", "kubevirt"), KubeVirt(ObjectMeta(resource_version="7")), 7)
-    assert app._health(store) == {"config-resource-version": "7"}
