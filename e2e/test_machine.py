@@ -44,6 +44,8 @@ def full() -> machines.Document:
     }
     domain["devices"] |= DEVICES
     domain["devices"]["interfaces"][0]["pciAddress"] = FIXED_CARD
+    for order, disk in enumerate(domain["devices"]["disks"], start=1):
+        disk["bootOrder"] = order
     return machine
 
 
@@ -106,23 +108,31 @@ def test_secure_boot_is_enrolled_and_in_force(own: Namespace) -> None:
 
 
 def test_boot_order_is_followed_to_its_end_and_no_further(own: Namespace) -> None:
-    """An empty disk comes first: after it the next in order is tried, and what has no order never."""
-    for name, order in (("next", 2), ("never", 0)):
-        machine = machines.with_disk(
-            machines.vmi(name, startStrategy="Paused"),
-            "empty",
-            {"emptyDisk": {"capacity": "1Mi"}},
-            disk={"bus": "virtio"},
-            bootOrder=1,
-        )
+    """A disc that boots nothing comes before the disk; then an empty disk, and the guest's own has no order at all."""
+    disc = machines.with_disk(
+        machines.vmi("next", startStrategy="Paused"),
+        "disc",
+        machines.user_data("true"),
+        cdrom={"bus": "sata"},
+        bootOrder=1,
+    )
+    disc["spec"]["domain"]["devices"]["disks"][0]["bootOrder"] = 2
+    empty = machines.with_disk(
+        machines.vmi("never", startStrategy="Paused"),
+        "empty",
+        {"emptyDisk": {"capacity": "1Mi"}},
+        disk={"bus": "virtio"},
+        bootOrder=1,
+    )
+    for machine in (disc, empty):
         machine["spec"]["domain"]["firmware"] = {"bootloader": {"bios": {"useSerial": True}}}
-        if order:
-            machine["spec"]["domain"]["devices"]["disks"][0]["bootOrder"] = order
-        own.apply(machine)
-    for name, end in (("next", "login: "), ("never", "No bootable device")):
+    own.apply(disc, empty)
+    tries = {"next": ("Booting from DVD/CD", "Booting from Hard Disk", "login: ")}
+    tries["never"] = ("Booting from Hard Disk", "not a bootable disk", "No bootable device")
+    for name, lines in tries.items():
         own.until("vmi", name, lambda vmi: condition(vmi, "Paused").get("status") == "True", "waiting")
         with console(own.name, name) as guest:
             guest.expect("Successfully connected", 60)
             own.virtctl("unpause", "vmi", name)
-            guest.expect("not a bootable disk", 60)
-            guest.expect(end, 90)
+            for line in lines:
+                guest.expect(line, 90)
