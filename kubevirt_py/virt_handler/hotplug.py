@@ -156,7 +156,6 @@ class HotPlug:
         try:
             await self._open_all(attachment)
             self.poke()
-            self._changed()
             await attachment.ended()
             attachment.forget()
         except (PeerGone, ProtocolError, TimeoutError) as error:
