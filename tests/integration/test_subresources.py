@@ -38,7 +38,7 @@ BODIES: dict[str, bytes] = {
         "volumeSource": {"persistentVolumeClaim": {"claimName": "data", "hotpluggable": true}}
     }""",
     "removevolume": b'{"name": "data", "dryRun": ["All"]}',
-    "expand-vm-spec": b'{"kind": "VirtualMachine", "spec": {"template": {"spec": {"domain": {"devices": {}}}}}}'
+    "expand-vm-spec": b'{"kind": "VirtualMachine", "spec": {"template": {"spec": {"domain": {"devices": {}}}}}}',
 }
 HARMLESS = b'{"dryRun": ["All"]}'
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from copy import deepcopy
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.source import USER
 from kubevirt_py.reconcile.testing.fake_api import FakeApi
 from kubevirt_py.reconcile.testing.faults import Crashed
+from kubevirt_py.reconcile.testing.merge import copied
 from kubevirt_py.reconcile.testing.server import Server, matches
 
 T = TypeVar("T")
@@ -155,7 +155,7 @@ def contents(server: Server, *kinds: Kind[Any]) -> dict[str, dict[Key, Document]
 
 
 def _stable(document: Document) -> Document:
-    result = deepcopy(document)
+    result = copied(document)
     metadata = result["metadata"]
     for name in ("uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "generation"):
         metadata.pop(name, None)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from kubevirt_py.kube.errors import Conflict
 from kubevirt_py.plan import Document
+
+_T = TypeVar("_T")
 
 Path = tuple[Any, ...]
 """Steps to a field: a name, or for an element of a keyed list its ("key field", value)."""
@@ -26,10 +27,17 @@ LIST_KEYS = {
 """Lists of built-in kinds that merge by a key. `conditions` merge by type, but only in built-in kinds."""
 
 
+def copied(value: _T) -> _T:
+    """A copy of JSON that shares nothing with it; several times faster than copy.deepcopy, which sweeps would feel."""
+    if isinstance(value, dict):
+        return cast("_T", {key: copied(one) for key, one in value.items()})
+    return cast("_T", [copied(one) for one in value]) if isinstance(value, list) else value
+
+
 def merge_patch(old: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
-        return deepcopy(patch)
+        return copied(patch)
     result = dict(old) if isinstance(old, dict) else {}
     for name, value in patch.items():
         if value is None:
@@ -62,12 +70,12 @@ class Ownership:
             if disputed and not force:
                 raise Conflict(409, "Conflict", f"conflict with {other!r}: {_words(disputed[0])}")
             owned.difference_update(disputed)
-        result = deepcopy(old)
+        result = copied(old)
         for path in self._owned.get(manager, set()) - set(fields):
             if not any(path in owned for other, owned in self._owned.items() if other != manager):
                 _remove(result, path)
         for path, value in fields.items():
-            _put(result, path, deepcopy(value))
+            _put(result, path, copied(value))
         self._owned[manager] = set(fields)
         return result
 

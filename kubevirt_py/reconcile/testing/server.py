@@ -23,7 +23,7 @@ from kubevirt_py.kube.errors import AlreadyExists, Conflict, Invalid, NotFound, 
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.selector import fields_match, labels_match
 from kubevirt_py.reconcile.store import Selection
-from kubevirt_py.reconcile.testing.merge import Ownership, merge_patch
+from kubevirt_py.reconcile.testing.merge import Ownership, copied, merge_patch
 
 HISTORY = 1000
 FIRST_RV = 100
@@ -105,7 +105,7 @@ class Server:
     # Writing
 
     def create(self, kind: Kind[Any], namespace: str, body: Document, *, manager: str = "test") -> Document:
-        new = deepcopy(body)
+        new = copied(body)
         metadata = new.setdefault("metadata", {})
         if not metadata.get("name"):
             raise Invalid(422, "Invalid", f"{kind}: metadata.name: Required value: name is required")
@@ -157,7 +157,7 @@ class Server:
 
     def replace(self, kind: Kind[Any], key: Key, body: Document, *, subresource: str = "") -> Document:
         self.get(kind, key)
-        return self._written(kind, key, deepcopy(body), subresource)
+        return self._written(kind, key, copied(body), subresource)
 
     def delete(self, kind: Kind[Any], key: Key, *, uid: str = "", grace_s: int | None = None) -> Document:
         old = self.get(kind, key)
@@ -170,7 +170,7 @@ class Server:
             return self._success(kind, key, metadata["uid"])
         if metadata.get("deletionTimestamp") and linger_s >= metadata.get("deletionGracePeriodSeconds", 0):
             return old
-        new = deepcopy(old)
+        new = copied(old)
         new["metadata"].update(deletionTimestamp=self._timestamp(linger_s), deletionGracePeriodSeconds=linger_s)
         new["metadata"]["generation"] = metadata["generation"] + 1
         return self._commit(kind, key, old, new)
@@ -267,15 +267,15 @@ class Server:
         if subresource == "status":
             if not self._has_status(kind):
                 raise NotFound(404, "NotFound", "the server could not find the requested resource")
-            merged = deepcopy(old)
+            merged = copied(old)
             merged.pop("status", None)
-            return {**merged, "status": deepcopy(new["status"])} if "status" in new else merged
-        merged = deepcopy(new)
+            return {**merged, "status": copied(new["status"])} if "status" in new else merged
+        merged = copied(new)
         merged.setdefault("metadata", {})
         if self._has_status(kind):
             merged.pop("status", None)
             if "status" in old:
-                merged["status"] = deepcopy(old["status"])
+                merged["status"] = copied(old["status"])
         return merged
 
     def _desired(self, kind: Kind[Any], document: Document) -> Document:
@@ -285,7 +285,7 @@ class Server:
 
     def _admit(self, kind: Kind[Any], new: Document, old: Document | None) -> Document:
         for hook in self.shelf(kind).hooks:
-            new = hook(deepcopy(new), deepcopy(old))
+            new = hook(copied(new), copied(old))
         return new
 
     def _commit(self, kind: Kind[Any], key: Key, old: Document | None, new: Document) -> Document:
@@ -301,7 +301,7 @@ class Server:
         self.rv += 1
         old = shelf.objects.pop(key)
         del shelf.ownership[key]
-        gone = deepcopy(last or old)
+        gone = copied(last or old)
         gone["metadata"]["resourceVersion"] = str(self.rv)
         self._record(shelf, Change(self.rv, gone, None))
         return gone
