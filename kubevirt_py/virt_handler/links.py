@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.exceptions import NetlinkError as NetlinkError
 
 from kubevirt_py.render.network.model import BridgePlan, InterfacePlan, LinkFacts, NetworkPlan, NetworkPlanError, Route
 from kubevirt_py.render.network.nft import ruleset

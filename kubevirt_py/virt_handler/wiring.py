@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import anyio
 import msgspec
-from pyroute2.netlink.exceptions import NetlinkError
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import NicWire
@@ -16,7 +15,7 @@ from kubevirt_py.render.network.binding import extended, leaving
 from kubevirt_py.render.network.model import InterfacePlan, NetworkPlan, NetworkPlanError
 from kubevirt_py.virt_handler import dhcp
 from kubevirt_py.virt_handler.hosted import Hosted
-from kubevirt_py.virt_handler.links import TapBusy, plumb, read_links, unplumb
+from kubevirt_py.virt_handler.links import NetlinkError, TapBusy, plumb, read_links, unplumb
 from kubevirt_py.virt_handler.nft import NftError
 from kubevirt_py.virt_handler.seqpacket import close_all
 
