@@ -1,11 +1,11 @@
-"""Measure everything: `python -m bench [writes start memory agent hotplug]`."""
+"""Measure everything: `python -m bench [writes start memory agent hotplug network]`."""
 
 from __future__ import annotations
 
 import secrets
 import sys
 
-from bench import agent, hotplug, memory, start, writes
+from bench import agent, hotplug, memory, network, start, writes
 from e2e.kubectl import Namespace, run
 
 BENCHES = {
@@ -14,6 +14,7 @@ BENCHES = {
     "memory": memory.measure,
     "agent": agent.measure,
     "hotplug": hotplug.measure,
+    "network": network.measure,
 }
 
 

@@ -1,0 +1,282 @@
+"""What a guest's networks can do, measured inside the guest: ports, protocols, packets, names, policies, more cards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e import machines
+from e2e.console import Console, console
+from e2e.kubectl import Failed, Namespace, condition, eventually, status
+from e2e.test_network import SSH_BANNER, configured, server_pod
+
+Document = dict[str, Any]
+ECHO = """
+import socket, sys, threading
+def udp():
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(("::", 5353))
+    while True:
+        data, peer = s.recvfrom(65536); s.sendto(b"udp:" + data, peer)
+threading.Thread(target=udp, daemon=True).start()
+s = socket.socket(socket.AF_INET6); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("::", 8080)); s.listen(8)
+while True:
+    c, _ = s.accept(); c.sendall(b"tcp:" + c.recv(64)); c.close()
+"""
+ASK = """
+import socket, sys, time
+kind, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+family = socket.AF_INET6 if ":" in host else socket.AF_INET
+s = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+s.settimeout(8 if kind == "tcp" else 2)
+for left in reversed(range(1 if kind == "tcp" else 10)):
+    try:
+        s.connect((host, port))
+        if kind == "udp": s.send(b"hello\\n")
+        print(s.recv(64).decode()); break
+    except OSError:  # the guest's netcat serves one peer after the other
+        if not left: raise
+        time.sleep(0.5)
+"""
+LISTED, HIDDEN, DATAGRAMS = 8080, 8081, 5353
+SERVE = (
+    f"for port in {LISTED} {HIDDEN}; do nc -ll -p $port -e /bin/hostname >/dev/null 2>&1 & done; "
+    f"mkfifo /run/echo; (while :; do nc.openbsd -6ulw 1 {DATAGRAMS} </run/echo | tee /run/echo >/dev/null; done) & "
+    "sleep 1"
+)
+NIC = "/sys/class/net/{}"
+
+
+def attachment(name: str, subnet: str, **config: Any) -> Document:
+    """A network of one node: a bridge, with addresses for those who want some."""
+    plugin = {"type": "bridge", "bridge": f"e2e-{name}", "ipam": {"type": "host-local", "subnet": subnet}, **config}
+    return {
+        "apiVersion": "k8s.cni.cncf.io/v1",
+        "kind": "NetworkAttachmentDefinition",
+        "metadata": {"name": name},
+        "spec": {"config": json.dumps({"cniVersion": "0.3.1", "name": f"e2e-{name}", **plugin})},
+    }
+
+
+def service(name: str, selector: Document) -> Document:
+    ports = [
+        {"name": "tcp", "port": 80, "targetPort": LISTED},
+        {"name": "hidden", "port": HIDDEN},
+        {"name": "udp", "port": 53, "targetPort": DATAGRAMS, "protocol": "UDP"},
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": selector, "ports": ports, "ipFamilyPolicy": "PreferDualStack"},
+    }
+
+
+def machine(node: str) -> Document:
+    """A VM with the pod's network behind listed ports, a second network, a name of its own and a probe."""
+    document = machines.vm("first", node=node, labels={"app": "first"})
+    spec = document["spec"]["template"]["spec"]
+    spec["domain"]["devices"]["interfaces"] = [
+        {
+            "name": "default",
+            "masquerade": {},
+            "ports": [{"port": LISTED}, {"port": 22}, {"port": DATAGRAMS, "protocol": "UDP"}],
+        },
+        {"name": "blue", "bridge": {}},
+    ]
+    spec["networks"] += [{"name": "blue", "multus": {"networkName": "blue"}}]
+    spec |= {"hostname": "web", "subdomain": "farm"}
+    spec["readinessProbe"] = {"tcpSocket": {"port": 22}, "periodSeconds": 1}
+    return document
+
+
+@pytest.fixture(scope="module")
+def net(shared: Namespace, nodes: tuple[str, ...]) -> Iterator[Namespace]:
+    pod = server_pod("peer", nodes[0])
+    pod["spec"]["containers"][0]["command"] = ["python3", "-c", ECHO]
+    pod["metadata"]["annotations"] = {"k8s.v1.cni.cncf.io/networks": json.dumps([{"name": "blue"}, {"name": "red"}])}
+    headless = service("farm", {"app": "first"})
+    headless["spec"]["clusterIP"] = "None"
+    shared.apply(
+        attachment("blue", "10.77.0.0/24", mtu=9000),
+        attachment("red", "10.78.0.0/24"),
+        pod,
+        machine(nodes[0]),
+        service("peer", {"app": "peer"}),
+        service("first", {"app": "first"}),
+        headless,
+    )
+    shared.kubectl("wait", "pod/peer", "--for=condition=Ready", "--timeout=120s")
+    shared.until_phase("first", "Running")
+    with console(shared.name, "first") as guest:
+        guest.login()
+        assert configured(guest), guest.attempt("ip addr; ip route; ip -6 route")[0]
+        guest.run(SERVE)
+    yield shared
+
+
+def ask(net: Namespace, kind: str, host: str, port: int) -> str:
+    return net.kubectl("exec", "peer", "--", "python3", "-c", ASK, kind, host, str(port)).strip()
+
+
+def cluster_ips(net: Namespace, name: str) -> list[str]:
+    found: list[str] = net.get("service", name)["spec"]["clusterIPs"]
+    assert len(found) == 2
+    return found
+
+
+def interface(net: Namespace, name: str) -> Document:
+    """What the VMI's status says of one interface; empty if it says nothing."""
+    entries = status(net.get("vmi", "first"), "interfaces") or []
+    return next((entry for entry in entries if entry.get("name") == name), {})
+
+
+def peer_address(net: Namespace, network: str) -> str:
+    text = net.get("pod", "peer")["metadata"]["annotations"]["k8s.v1.cni.cncf.io/network-status"]
+    return str(next(e["ips"][0] for e in json.loads(text) if e["name"] == f"{net.name}/{network}"))
+
+
+def test_tcp_and_udp_through_a_service_into_the_guest(net: Namespace) -> None:
+    for address in cluster_ips(net, "first"):
+        assert ask(net, "tcp", address, 80) == "web"
+        assert ask(net, "udp", address, 53) == "hello"
+
+
+def test_tcp_and_udp_through_a_service_out_of_the_guest(net: Namespace) -> None:
+    with console(net.name, "first") as guest:
+        guest.login()
+        for address in cluster_ips(net, "peer"):
+            assert guest.run(f"echo hello | nc.openbsd -w 5 {address} 80") == "tcp:hello"
+            assert guest.run(f"echo hello | nc.openbsd -u -w 3 {address} 53") == "udp:hello"
+
+
+def test_ports_that_are_not_listed_are_refused(net: Namespace) -> None:
+    with console(net.name, "first") as guest:
+        guest.login()
+        assert guest.run(f"nc.openbsd -w 5 127.0.0.1 {HIDDEN} </dev/null") == "web"
+    for address in [*cluster_ips(net, "first"), *interface(net, "default")["ipAddresses"]]:
+        with pytest.raises(Failed, match="refused"):
+            ask(net, "tcp", address, HIDDEN)
+
+
+def test_packets_of_full_size_on_the_second_network(net: Namespace) -> None:
+    assert interface(net, "blue")["infoSource"].endswith("multus-status")
+    with console(net.name, "first") as guest:
+        guest.login()
+        assert guest.run("cat /sys/class/net/eth1/mtu") == "9000"
+        assert " 0% packet loss" in guest.run(f"ping -c 3 -W 5 -s 8972 {peer_address(net, 'blue')}")
+        assert " 0% packet loss" in guest.run(f"ping -c 2 -W 5 -s 20000 {peer_address(net, 'blue')}")
+        assert "tcp:hello" in guest.run(f"echo hello | nc.openbsd -w 5 {peer_address(net, 'blue')} 8080")
+
+
+def test_a_lease_is_renewed(net: Namespace) -> None:
+    with console(net.name, "first") as guest:
+        guest.login()
+        for card, address in (("eth0", "10.0.2.2"), ("eth1", interface(net, "blue")["ipAddress"])):
+            told = guest.run(f"udhcpc -fqn -i {card} -r {address} -s /bin/true 2>&1")
+            assert f"lease of {address} obtained" in told
+
+
+def test_names_in_a_subdomain(net: Namespace) -> None:
+    full = f"web.farm.{net.name}.svc.cluster.local"
+    lookup = f"import socket;print(*sorted({{i[4][0] for i in socket.getaddrinfo('{full}',22)}}))"
+    addresses = interface(net, "default")["ipAddresses"]
+    assert eventually(
+        lambda: net.kubectl("exec", "peer", "--", "python3", "-c", lookup, check=False).split() == sorted(addresses), 30
+    )
+    with console(net.name, "first") as guest:
+        guest.login()
+        assert guest.run("hostname") == "web"
+        assert guest.run("awk '/^search/ { print $2 }' /etc/resolv.conf") == full.removeprefix("web.")
+        assert addresses[0] in guest.run("nslookup -type=a web 2>&1; true") or addresses[0] in guest.run("nslookup web")
+
+
+def test_a_probe_over_the_network_makes_the_machine_ready(net: Namespace) -> None:
+    net.until("vmi", "first", lambda vmi: condition(vmi, "Ready").get("status") == "True", "ready", 60)
+
+
+def test_a_network_policy_keeps_others_out(net: Namespace) -> None:
+    (address, *_) = interface(net, "default")["ipAddresses"]
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "closed"},
+        "spec": {"podSelector": {"matchLabels": {"app": "first"}}, "policyTypes": ["Ingress"]},
+    }
+
+    def open_to_peer() -> bool:
+        try:
+            return SSH_BANNER in ask(net, "tcp", address, 22)
+        except Failed:
+            return False
+
+    assert open_to_peer()
+    net.apply(policy)
+    assert eventually(lambda: not open_to_peer(), 60)
+    net.kubectl("delete", "networkpolicy", "closed")
+    assert eventually(open_to_peer, 60)
+
+
+def change(net: Namespace, interfaces: list[Document], networks: list[Document]) -> None:
+    spec = {"domain": {"devices": {"interfaces": interfaces}}, "networks": networks}
+    net.kubectl("patch", "vm", "first", "--type=merge", "-p", json.dumps({"spec": {"template": {"spec": spec}}}))
+
+
+def template(net: Namespace) -> tuple[list[Document], list[Document]]:
+    spec = net.get("vm", "first")["spec"]["template"]["spec"]
+    return spec["domain"]["devices"]["interfaces"], spec["networks"]
+
+
+def until_guest(guest: Console, command: str, output: str, timeout_s: float = 60) -> None:
+    guest.until(f"{command} 2>/dev/null", output, timeout_s)
+
+
+def test_the_cable_is_pulled_and_put_back(net: Namespace) -> None:
+    interfaces, networks = template(net)
+    with console(net.name, "first") as guest:
+        guest.login()
+        for state, carrier in (("down", "0"), ("up", "1")):
+            interfaces[1]["state"] = state
+            change(net, interfaces, networks)
+            until_guest(guest, "cat /sys/class/net/eth1/carrier", carrier)
+            assert eventually(lambda state=state: interface(net, "blue").get("linkState") == state, 30)
+
+
+def test_a_card_comes_and_goes_while_the_guest_runs(net: Namespace) -> None:
+    interfaces, networks = template(net)
+    red = {"name": "red", "bridge": {}}
+    change(net, [*interfaces, red], [*networks, {"name": "red", "multus": {"networkName": "red"}}])
+    with console(net.name, "first") as guest:
+        guest.login()
+        until_guest(guest, "cat /sys/class/net/eth2/operstate | tr -d ' ' | head -c 2; echo", "up")
+        entry = interface(net, "red")
+        assert entry["infoSource"].startswith("domain")
+        assert guest.run("cat /sys/class/net/eth2/address") == entry["mac"]
+        guest.until(f"ip -4 addr show eth2 | grep -c '{entry['ipAddress']}/24'", "1", 40)
+        assert "tcp:hello" in guest.run(f"echo hello | nc.openbsd -w 5 {peer_address(net, 'red')} 8080")
+        change(
+            net,
+            [*interfaces, red | {"state": "absent"}],
+            [*networks, {"name": "red", "multus": {"networkName": "red"}}],
+        )
+        until_guest(guest, "test -e /sys/class/net/eth2 || echo gone", "gone")
+    (pod,) = net.launcher_pods("first")
+
+    def detached() -> bool:
+        text = net.get("pod", pod["metadata"]["name"])["metadata"]["annotations"]["k8s.v1.cni.cncf.io/network-status"]
+        return not interface(net, "red") and f"{net.name}/red" not in text
+
+    assert eventually(detached, 60)
+    assert eventually(lambda: [one["name"] for one in template(net)[0]] == ["default", "blue"], 60)
+
+
+def test_hardware_addresses_outlive_a_restart(net: Namespace) -> None:
+    before = {name: interface(net, name)["mac"] for name in ("default", "blue")}
+    uid = net.get("vmi", "first")["metadata"]["uid"]
+    net.virtctl("restart", "first")
+    net.until("vmi", "first", lambda vmi: vmi and vmi["metadata"]["uid"] != uid, "made anew")
+    net.until_phase("first", "Running")
+    assert {name: interface(net, name)["mac"] for name in before} == before
