@@ -98,9 +98,7 @@ async def _connect(options: Options) -> AsyncIterator[Session]:
         async with incluster_client() as client:
             yield Session(client, options.namespace or (MOUNT / "namespace").read_text().strip())
         return
-    from kubernetes_asyncio.config import ConfigException
-
-    from kubevirt_py.kube.connect import kubeconfig_client
+    from kubevirt_py.kube.connect import ConfigException, kubeconfig_client
 
     try:
         connecting = kubeconfig_client(
