@@ -20,7 +20,7 @@ from tests.fake.test_operator import CR, NAMESPACE, create_cr, roll_out
 
 install_documents = importlib.import_module("kubevirt_py.render.install.documents")
 
-pytestmark = [pytest.mark.looptime, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.looptime, pytest.mark.sweep, pytest.mark.timeout(300)]
 
 NEW = Images("r/control-plane:b", "r/launcher:b", "0.2.0")
 FEW = ("virtualmachines.kubevirt.io",)

@@ -74,6 +74,7 @@ STOPPED = {"vm": "Stopped", "ready": False, "vmi": None, "pods": [], "crowded": 
 GONE = {"vm": None, "ready": None, "vmi": None, "pods": [], "crowded": []}
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(
     ("scenario", "expected"),
     [(start, RAN), (start_after_a_refusal, RAN), (power_off_and_run_again, RAN), (stop, STOPPED), (remove, GONE)],
