@@ -47,7 +47,8 @@ SERVE = (
     f"mkfifo /run/echo; (while :; do nc.openbsd -6ulw 1 {DATAGRAMS} </run/echo | tee /run/echo >/dev/null; done) & "
     "sleep 1"
 )
-NIC = "/sys/class/net/{}"
+ONE_DHCP6C = "killall dhcp6c; sleep 1; dhcp6c -c /run/network-eth0/dhcp6c.conf -p /run/dhcp6c.pid eth0"
+"""The guest starts one for each card, and those of one port take each other's answers; eth1 has no IPv6 here."""
 
 
 def attachment(name: str, subnet: str, **config: Any) -> Document:
@@ -113,6 +114,7 @@ def net(shared: Namespace, nodes: tuple[str, ...]) -> Iterator[Namespace]:
     shared.until_phase("first", "Running")
     with console(shared.name, "first") as guest:
         guest.login()
+        guest.run(ONE_DHCP6C)
         assert configured(guest), guest.attempt("ip addr; ip route; ip -6 route")[0]
         guest.run(SERVE)
     yield shared
