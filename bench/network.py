@@ -12,6 +12,7 @@ import os
 import statistics
 import struct
 import subprocess
+import termios
 import threading
 import tty
 from collections.abc import Iterator
@@ -94,6 +95,9 @@ def by_hand(qemu: Path, node: str) -> Iterator[Console]:
     disk = "/var/run/kubevirt-private/container-disks/root/disk/tiny.qcow2"
     own, theirs = os.openpty()
     tty.setraw(theirs)
+    modes = termios.tcgetattr(theirs)
+    modes[1] = 0  # QEMU switches output processing on again: then nothing may be left to process
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
     with tap_on_bridge(node) as tap:
         command = ["nsenter", f"--mount=/proc/{qemu.name}/ns/mnt", "--", given[0], "-nodefaults", "-no-user-config"]
         for option in ("-machine", "-accel", "-cpu", "-smp", "-m"):
