@@ -11,7 +11,7 @@ import pytest
 from e2e import machines
 from e2e.console import Console, console
 from e2e.kubectl import Failed, Namespace, condition, eventually, status
-from e2e.test_network import SSH_BANNER, configured, server_pod
+from e2e.test_network import configured, server_pod
 
 Document = dict[str, Any]
 ECHO = """
@@ -211,7 +211,7 @@ def test_a_network_policy_keeps_others_out(net: Namespace) -> None:
 
     def open_to_peer() -> bool:
         try:
-            return SSH_BANNER in ask(net, "tcp", address, 22)
+            return ask(net, "tcp", address, LISTED) == "web"
         except Failed:
             return False
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from kubevirt_py.api import names
 from kubevirt_py.render.network.binding import extended, leaving, plan_links
 from kubevirt_py.render.network.linknames import pod_link_name
 from kubevirt_py.render.network.model import NetworkPlan, NetworkPlanError
@@ -90,6 +92,11 @@ class Hosted:
         self.pidfd = lab.pod.pidfd
         self.key = "default/vm1"
         self.saved = 0
+        self.attached: list[str] = []
+
+    def pod(self) -> Any:
+        report = json.dumps([{"interface": name} for name in self.attached])
+        return SimpleNamespace(metadata=SimpleNamespace(annotations={names.NETWORK_STATUS_ANNOTATION: report}))
 
     def network_bindings(self) -> dict[str, Any]:
         return {}
@@ -107,6 +114,8 @@ async def test_wiring_follows_links_and_cards(lab: Lab) -> None:
         wiring = Wiring(cast("Any", hosted))
         assert [wire.name for wire in await wiring.follow(two("masquerade"))] == ["default"]
         attach(lab)
+        assert [wire.name for wire in await wiring.follow(two("masquerade"))] == ["default"], "not finished yet"
+        hosted.attached = ["eth0", LINK]
         assert [wire.name for wire in await wiring.follow(two("masquerade"))] == ["default", "blue"]
         held = await wiring.open(["tap.blue.0"])
         with pytest.raises(NotWired, match=r"interface blue cannot be wired: .* already runs"):

@@ -52,6 +52,17 @@ def namespaced(network_name: str, namespace: str) -> tuple[str, str]:
     return (home, name) if slash else (namespace, network_name)
 
 
+def attached_links(annotations: Mapping[str, str]) -> frozenset[str]:
+    """Links of the pod that Multus has finished, addresses and all, by its report; none if that makes no sense."""
+    try:
+        entries = json.loads(annotations.get(names.NETWORK_STATUS_ANNOTATION) or "[]")
+    except (ValueError, RecursionError):
+        return frozenset()
+    if not isinstance(entries, list):
+        return frozenset()
+    return frozenset(str(entry.get("interface")) for entry in entries if isinstance(entry, dict))
+
+
 def _plugin_elements(plugin: Document, network: Document, namespace: str) -> list[dict[str, Any]]:
     if not plugin.get("networkAttachmentDefinition"):
         return []

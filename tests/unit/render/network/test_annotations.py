@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from kubevirt_py.api import names
-from kubevirt_py.render.network.annotations import in_mesh, network_annotations
+from kubevirt_py.render.network.annotations import attached_links, in_mesh, network_annotations
 
 UUID = "5d307ca9-b3ef-428c-8861-06e72d69f223"
 
@@ -72,6 +72,14 @@ def test_a_plugin_brings_a_network_of_its_own() -> None:
     assert json.loads(found[names.NETWORKS_ANNOTATION]) == [
         {"name": "fast-cni", "namespace": "plugins", "cni-args": {"logicNetworkName": "default"}}
     ]
+
+
+def test_only_links_that_multus_has_finished_count() -> None:
+    report = json.dumps([{"name": "pods", "interface": "eth0"}, {"name": "farm/blue", "interface": "podx"}])
+    assert attached_links({names.NETWORK_STATUS_ANNOTATION: report}) == {"eth0", "podx"}
+    for nonsense in ("", "{", "{}", "[1]", "[" * 100_000):
+        assert attached_links({names.NETWORK_STATUS_ANNOTATION: nonsense}) == frozenset()
+    assert attached_links({}) == frozenset()
 
 
 def test_a_mesh_is_told_of_the_guests_bridge() -> None:
