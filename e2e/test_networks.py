@@ -265,7 +265,7 @@ def test_a_card_comes_and_goes_while_the_guest_runs(net: Namespace) -> None:
             [*networks, {"name": "red", "multus": {"networkName": "red"}}],
         )
         until_guest(guest, "test -e /sys/class/net/eth2 || echo gone", "gone")
-    (pod,) = net.launcher_pods("first")
+    (pod,) = net.launcher_pods("web")  # its label has the host name
 
     def detached() -> bool:
         text = net.get("pod", pod["metadata"]["name"])["metadata"]["annotations"]["k8s.v1.cni.cncf.io/network-status"]
