@@ -63,6 +63,7 @@ async def register(client: Client, namespace: str, port: int, ca: bytes) -> None
     for document in webhook_configurations(bundle, names.NAMESPACE):
         document = copy.deepcopy(document)
         document["metadata"]["name"] += f"-{namespace}"
+        document["webhooks"] = [webhook for webhook in document["webhooks"] if _of_machines(webhook)]
         for webhook in document["webhooks"]:
             path = webhook["clientConfig"]["service"]["path"]
             webhook["clientConfig"] = {"url": f"https://127.0.0.1:{port}{path}", "caBundle": bundle}
@@ -71,6 +72,10 @@ async def register(client: Client, namespace: str, port: int, ca: bytes) -> None
     with anyio.fail_after(EFFECTIVE_S):
         while not await in_effect(client, namespace):
             pass
+
+
+def _of_machines(webhook: Document) -> bool:
+    return webhook["rules"][0]["resources"][0].partition("/")[0] in ("virtualmachines", "virtualmachineinstances")
 
 
 async def in_effect(client: Client, namespace: str) -> bool:
