@@ -38,10 +38,15 @@ async def controlled(client: Client) -> AsyncIterator[None]:
         yield
 
 
-async def seen(client: Client, kind: Kind[Any], namespace: str, holds: Callable[[Document | None], bool]) -> Document:
-    """The first object of `kind` in the namespace of which `holds`; None stands for one that was deleted."""
+async def seen(
+    client: Client, kind: Kind[Any], namespace: str, holds: Callable[[Document | None], bool], since: str = ""
+) -> Document:
+    """The first object of `kind` in the namespace of which `holds`; None stands for one that was deleted.
+
+    Looks at what there is and what comes, or with `since` at what came after that version.
+    """
     with anyio.fail_after(WITHIN_S):
-        async with aclosing(client.watch(kind, namespace=namespace, initial=True)) as lines:
+        async with aclosing(client.watch(kind, namespace=namespace, since=since, initial=not since)) as lines:
             async for line in lines:
                 event = msgspec.json.decode(line)
                 gone = event["type"] == "DELETED"
@@ -110,9 +115,7 @@ async def run_stop_remove(cluster: Client, namespace: str) -> None:
     assert vm["status"]["printableStatus"] == "Stopped"
 
     await cluster.delete(VM, key)
-    rest = [page async for page in cluster.list_pages(VM, namespace=namespace)]
-    if any(page.items for page in rest):
-        await seen(cluster, VM, namespace, lambda vm: vm is None)
+    await seen(cluster, VM, namespace, lambda vm: vm is None, since=vm["metadata"]["resourceVersion"])
 
 
 async def test_a_refused_pod_is_replaced(admin_client: Client, namespace: str) -> None:
