@@ -78,6 +78,12 @@ async def _running(lab: Node, pods: list[FakePod], document: Any, path: Path) ->
     return _turn(lab, document, path)
 
 
+def _followed(lab: Node, name: str) -> bool:
+    """Whether QEMU has told how the guest is: what it says of the real port comes before, and would undo `_turn`."""
+    guest = lab.guests.named("default", name)
+    return guest is not None and guest.run_state == "running"
+
+
 def _turn(lab: Node, document: Any, path: Path) -> Guest:
     guest = lab.guests.named("default", document["metadata"]["name"])
     assert guest is not None
@@ -108,7 +114,7 @@ async def test_keys_follow_their_secret_also_over_a_restart_of_the_agent(lab: No
             await lab.until(lambda: _condition(lab, guest, synchronized).get("status") == "True", synchronized)
             assert "AccessCredentialsSyncSuccess" in [event.reason for event in lab.office.events]
         async with lab.agent():
-            await lab.until(lambda: lab.guests.named("default", "keys") is not None, "the guest to be found again")
+            await lab.until(lambda: _followed(lab, "keys"), "the guest to be found and followed again")
             _turn(lab, document, path)
             _write_secret(pod, "..3", "ssh-ed25519 THREE\n")
             await lab.until(lambda: speak.keys() == ["ssh-ed25519 THREE"], "the third key")
@@ -166,7 +172,7 @@ async def test_a_frozen_guest_thaws_in_the_next_life_of_the_agent(lab: Node, pod
             await lab.until(lambda: lab.status(key).get("fsFreezeStatus") == "frozen", "the frozen guest to be told")
         assert state["guest-fsfreeze-status"] == "frozen"
         async with lab.agent():
-            await lab.until(lambda: lab.guests.named("default", "frozen") is not None, "the guest to be found again")
+            await lab.until(lambda: _followed(lab, "frozen"), "the guest to be found and followed again")
             _turn(lab, document, path)
             await lab.until(lambda: "fsFreezeStatus" not in lab.status(key), "the thaw")
         assert state["guest-fsfreeze-status"] == "thawed"
