@@ -159,16 +159,6 @@ def test_what_cannot_be_plugged_is_refused_in_words(machine: Namespace) -> None:
         machine.virtctl("addvolume", NAME, "--volume-name", "nothing")
 
 
-@pytest.mark.timeout(600)
-def test_cycles_leave_nothing_behind(machine: Namespace) -> None:
-    """The short form of `python -m bench hotplug`."""
-    for cycle in sorted(hotplug.KINDS.keys() - {"disk scsi"}):
-        growth = hotplug.cycles(machine, NAME, cycle, 3, "files", warm_up=int(cycle == "card"))
-        assert growth.descriptors == (0, 0), f"{cycle}: {growth}"
-        assert growth.block_devices == 0, f"{cycle}: {growth}"
-        assert growth.directories == 0, f"{cycle}: {growth}"
-
-
 def test_a_guest_waits_for_the_volume_it_boots_with(shared: Namespace) -> None:
     """Also at the start a hotpluggable volume comes by its own pod, before the first instruction."""
     vmi = machines.vmi("early", memory="64Mi")

@@ -13,7 +13,7 @@ from kubevirt_py.plan import Create, Event, Failure, Key, MergePatch, Plan
 from kubevirt_py.reconcile import EVERYTHING, LeaseLost, LeaseSpec, Manager, Terminal, mapped, ticker
 from kubevirt_py.reconcile.events import EVENT
 from kubevirt_py.reconcile.lease import LEASE
-from kubevirt_py.reconcile.storm import HOLD_S
+from kubevirt_py.reconcile.storm import HOLD_S, LIMIT
 from kubevirt_py.reconcile.testing import (
     FakeApi,
     Fault,
@@ -180,8 +180,8 @@ async def test_a_key_that_wakes_itself_is_held_back() -> None:
     looking_at(manager, decide)
     api.server.create(WIDGET, "ns", widget(A))
     async with running(manager):
-        await anyio.sleep(50)
-    assert 60 <= len(looks) <= 66
+        await anyio.sleep(LIMIT * 0.1 + 3 * HOLD_S)
+    assert LIMIT <= len(looks) <= LIMIT + 6
     assert looks[-1] - looks[-2] == pytest.approx(HOLD_S, abs=0.2)
     assert sample(manager, "kubevirt_storms_total", controller="c") == 1
 
