@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from kubevirt_py.api import names
@@ -231,7 +232,7 @@ async def test_removal_does_not_wait_for_a_controller_that_is_gone(tmp_path: Pat
         }
         await api.create(VM, "default", machine)
         await api.delete(KUBEVIRT, CR)
-        await settle(manager)
+        await anyio.sleep(PATIENCE_S / 2)
         assert exists(api, VM, Key("default", "vm")), "its controller may still come"
         await settle(manager, within_s=PATIENCE_S + 10)
         assert not exists(api, VM, Key("default", "vm"))
