@@ -8,9 +8,9 @@ from __future__ import annotations
 from kubevirt_py.api.crd_kinds import KINDS
 from kubevirt_py.plan import Document
 from kubevirt_py.render.fixed import MESSAGE, MIGRATION
+from kubevirt_py.render.install.policy import denying, writes_of
 
 POLICY = "kubevirt-fixed-specs"
-ADMISSION = "admissionregistration.k8s.io/v1"
 WHOLE = {
     "VirtualMachineInstanceMigration": MIGRATION,
     "VirtualMachineSnapshot": MESSAGE,
@@ -31,41 +31,14 @@ def fixed_specs_policy() -> tuple[Document, Document]:
     kept = [kind for kind in KINDS if kind.kind in texts]
     words = ", ".join(f"'{kind.kind}': {_quoted(texts[kind.kind])}" for kind in kept)
     partly = ", ".join(f"'{kind}'" for kind in SELECTORS)
-    policy: Document = {
-        "apiVersion": ADMISSION,
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": POLICY},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "resourceRules": [
-                    {
-                        "apiGroups": [kind.group],
-                        "apiVersions": ["*"],
-                        "operations": ["UPDATE"],
-                        "resources": [kind.plural],
-                    }
-                    for kind in kept
-                ]
-            },
-            "validations": [
-                {
-                    "expression": f"request.kind.kind in [{partly}]"
-                    " ? object.spec.selector == oldObject.spec.selector : object.spec == oldObject.spec",
-                    "message": MESSAGE,
-                    "messageExpression": f"{{{words}}}[request.kind.kind]",
-                    "reason": "Invalid",
-                }
-            ],
-        },
+    validation = {
+        "expression": f"request.kind.kind in [{partly}]"
+        " ? object.spec.selector == oldObject.spec.selector : object.spec == oldObject.spec",
+        "message": MESSAGE,
+        "messageExpression": f"{{{words}}}[request.kind.kind]",
+        "reason": "Invalid",
     }
-    binding: Document = {
-        "apiVersion": ADMISSION,
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": POLICY},
-        "spec": {"policyName": POLICY, "validationActions": ["Deny"]},
-    }
-    return policy, binding
+    return denying(POLICY, {"matchConstraints": writes_of(kept, "UPDATE"), "validations": [validation]})
 
 
 def _quoted(text: str) -> str:

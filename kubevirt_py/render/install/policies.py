@@ -8,45 +8,33 @@ from __future__ import annotations
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
+from kubevirt_py.render.install.policy import denying
 
 POLICY = "kubevirt-node-restriction"
-ADMISSION = "admissionregistration.k8s.io/v1"
 OWN_LABELS = (names.NODE_NAME_LABEL, names.OUTDATED_LAUNCHER_LABEL, names.MIGRATION_TARGET_NODE_LABEL)
 
 
 def handler_policy(namespace: str) -> tuple[Document, Document]:
     """The policy that binds virt-handler to its node, and its binding."""
     account = f"system:serviceaccount:{namespace}:kubevirt-handler"
-    policy: Document = {
-        "apiVersion": ADMISSION,
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": POLICY},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "resourceRules": [
-                    _rule("kubevirt.io", "virtualmachineinstances", "UPDATE"),
-                    _rule("coordination.k8s.io", "leases", "CREATE", "UPDATE", "DELETE"),
-                ]
-            },
-            "matchConditions": [{"name": "is-virt-handler", "expression": f"request.userInfo.username == '{account}'"}],
-            "variables": [
-                {
-                    "name": "node",
-                    "expression": "request.userInfo.extra[?'authentication.kubernetes.io/node-name'].orValue([''])[0]",
-                },
-                {"name": "vmi", "expression": "request.resource.resource == 'virtualmachineinstances'"},
-            ],
-            "validations": _validations(),
+    spec: Document = {
+        "matchConstraints": {
+            "resourceRules": [
+                _rule("kubevirt.io", "virtualmachineinstances", "UPDATE"),
+                _rule("coordination.k8s.io", "leases", "CREATE", "UPDATE", "DELETE"),
+            ]
         },
+        "matchConditions": [{"name": "is-virt-handler", "expression": f"request.userInfo.username == '{account}'"}],
+        "variables": [
+            {
+                "name": "node",
+                "expression": "request.userInfo.extra[?'authentication.kubernetes.io/node-name'].orValue([''])[0]",
+            },
+            {"name": "vmi", "expression": "request.resource.resource == 'virtualmachineinstances'"},
+        ],
+        "validations": _validations(),
     }
-    binding: Document = {
-        "apiVersion": ADMISSION,
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": POLICY},
-        "spec": {"policyName": POLICY, "validationActions": ["Deny"]},
-    }
-    return policy, binding
+    return denying(POLICY, spec)
 
 
 def _validations() -> list[Document]:

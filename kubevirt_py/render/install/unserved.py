@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from kubevirt_py.api.crd_kinds import KINDS
 from kubevirt_py.plan import Document
+from kubevirt_py.render.install.policy import denying, writes_of
 
 POLICY = "kubevirt-unserved-kinds"
-ADMISSION = "admissionregistration.k8s.io/v1"
 UNSERVED = {
     "VirtualMachineInstanceReplicaSet": "replica sets",
     "VirtualMachineInstanceMigration": "live migration",
@@ -31,37 +31,10 @@ def unserved_policy() -> tuple[Document, Document]:
     """The policy that refuses to create these kinds, and its binding."""
     unserved = [kind for kind in KINDS if kind.kind in UNSERVED]
     texts = ", ".join(f"'{kind.kind}': '{UNSERVED[kind.kind]}'" for kind in unserved)
-    policy: Document = {
-        "apiVersion": ADMISSION,
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": POLICY},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "resourceRules": [
-                    {
-                        "apiGroups": [kind.group],
-                        "apiVersions": ["*"],
-                        "operations": ["CREATE"],
-                        "resources": [kind.plural],
-                    }
-                    for kind in unserved
-                ]
-            },
-            "validations": [
-                {
-                    "expression": "false",
-                    "message": "not supported yet by this release",
-                    "messageExpression": f"'not supported yet by this release: ' + {{{texts}}}[request.kind.kind]",
-                    "reason": "Invalid",
-                }
-            ],
-        },
+    validation = {
+        "expression": "false",
+        "message": "not supported yet by this release",
+        "messageExpression": f"'not supported yet by this release: ' + {{{texts}}}[request.kind.kind]",
+        "reason": "Invalid",
     }
-    binding: Document = {
-        "apiVersion": ADMISSION,
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": POLICY},
-        "spec": {"policyName": POLICY, "validationActions": ["Deny"]},
-    }
-    return policy, binding
+    return denying(POLICY, {"matchConstraints": writes_of(unserved, "CREATE"), "validations": [validation]})
