@@ -21,6 +21,7 @@ from kubevirt_py.plan import Action, Delete, JsonPatch, Kind, Plan
 AWAY_S = 30.0
 """An operator whose lease is older is away: it is renewed every few seconds."""
 UNANSWERED_S = 15.0
+"""How long virt-api may be away before its APIs are unregistered; virt-operator waits as long."""
 
 
 @dataclass(frozen=True, slots=True)

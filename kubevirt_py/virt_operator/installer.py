@@ -13,6 +13,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.kinds import DAEMON_SET, DEPLOYMENT, KUBEVIRT
 from kubevirt_py.api.views import Held, KubeVirt, Workload
 from kubevirt_py.decide import install
+from kubevirt_py.decide.caretaking import UNANSWERED_S
 from kubevirt_py.decide.certificates import Rotation
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import ApiError
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 RECHECK_S = 3600.0
 REMOVAL_S = 1.0
 DOORS = ("APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
-API_AWAY_S = 15.0
-"""How long virt-api may be away before its APIs are unregistered."""
 WORKLOADS: tuple[tuple[Kind[Workload], str], ...] = (
     (DEPLOYMENT, names.VIRT_API),
     (DEPLOYMENT, names.VIRT_CONTROLLER),
@@ -125,7 +124,7 @@ class Installer:
         Returns in how many seconds to look again.
         """
         self._api_lost_at = self._api_lost_at or self._now()
-        left_s = API_AWAY_S - (self._now() - self._api_lost_at) / timedelta(seconds=1)
+        left_s = UNANSWERED_S - (self._now() - self._api_lost_at) / timedelta(seconds=1)
         if left_s > 0:
             return left_s
         if await self.applier.remove(rendered.aggregation):

@@ -13,6 +13,7 @@ import pytest
 
 from kubevirt_py.api import names
 from kubevirt_py.api.kinds import CONFIG_MAP, DAEMON_SET, DEPLOYMENT, KUBEVIRT, SECRET, VM
+from kubevirt_py.decide.caretaking import UNANSWERED_S
 from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.manager import Manager
@@ -20,7 +21,7 @@ from kubevirt_py.reconcile.testing import FakeApi, running, settle, virtual_now
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.virt_operator.app import wire
 from kubevirt_py.virt_operator.certificates import LEAVES
-from kubevirt_py.virt_operator.installer import API_AWAY_S, Images
+from kubevirt_py.virt_operator.installer import Images
 from kubevirt_py.virt_operator.removal import PATIENCE_S
 
 pytestmark = pytest.mark.looptime
@@ -201,7 +202,7 @@ async def test_apis_are_registered_only_while_virt_api_answers(tmp_path: Path) -
         )
         await settle(manager)
         assert exists(api, API_SERVICE, SUBRESOURCES), "a moment's absence changes nothing"
-        await settle(manager, within_s=API_AWAY_S + 1)
+        await settle(manager, within_s=UNANSWERED_S + 1)
         assert not exists(api, API_SERVICE, SUBRESOURCES), "namespaces could not end"
         assert exists(api, WEBHOOKS, Key("", "virt-api-validator")), "nothing may get in unseen"
         await roll_out(api)
