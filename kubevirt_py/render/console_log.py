@@ -10,7 +10,9 @@ from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.machine.devices import logs_serial
+from kubevirt_py.render.pod_security import container_confinement
 from kubevirt_py.render.pod_volumes import SERIAL_LOG_VOLUME
+from kubevirt_py.render.resources import is_guaranteed
 
 CONTAINER = "guest-console-log"
 RESOURCES = {"cpu": "100m", "memory": "32M"}
@@ -21,8 +23,7 @@ def log_containers(spec: Document, config: ClusterConfig, image: str, compute: D
     """At most one. `compute` are the resources of QEMU's container: a pod that is Guaranteed stays so."""
     if not logs_serial((spec.get("domain") or {}).get("devices") or {}):
         return []
-    limits, requests = compute.get("limits") or {}, compute.get("requests") or {}
-    guaranteed = all(name in limits and limits[name] == requests.get(name) for name in ("cpu", "memory"))
+    guaranteed = is_guaranteed(compute)
     return [
         {
             "name": CONTAINER,
@@ -31,14 +32,7 @@ def log_containers(spec: Document, config: ClusterConfig, image: str, compute: D
             "restartPolicy": "Always",
             "command": ["/usr/bin/virt-launcher", "console-log"],
             "resources": {"requests": dict(RESOURCES if guaranteed else REQUESTS), "limits": dict(RESOURCES)},
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "runAsUser": names.QEMU_ID,
-                "runAsGroup": names.QEMU_ID,
-                "runAsNonRoot": True,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": container_confinement(),
             "volumeMounts": [{"name": SERIAL_LOG_VOLUME, "mountPath": names.SERIAL_LOG_DIR}],
         }
     ]

@@ -14,6 +14,7 @@ from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.launcher_pod import LAUNCHER
+from kubevirt_py.render.pod_security import container_confinement, pod_confinement
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.render.scheduling import tolerations
 
@@ -55,14 +56,7 @@ def hotplug_pod(
         "imagePullPolicy": config.image_pull_policy,
         "command": [LAUNCHER, "attach"],
         "resources": {"requests": REQUESTS, "limits": {**LIMITS, names.TUN_DEVICE: "1"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "runAsUser": names.QEMU_ID,
-            "runAsGroup": names.QEMU_ID,
-            "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": container_confinement(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     container |= {key: value for key, value in (("volumeMounts", mounts), ("volumeDevices", devices)) if value}
@@ -111,14 +105,7 @@ def _pod_spec(
         "containers": [container],
         "enableServiceLinks": False,
         "restartPolicy": "Never",
-        "securityContext": {
-            "fsGroup": names.QEMU_ID,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "runAsUser": names.QEMU_ID,
-            "runAsGroup": names.QEMU_ID,
-            "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_confinement(),
         "terminationGracePeriodSeconds": 0,
         "tolerations": [*borne, *tolerations(spec, config)],
         "volumes": sources,

@@ -19,7 +19,7 @@ from kubevirt_py.render.config_volumes import service_account
 from kubevirt_py.render.console_log import log_containers
 from kubevirt_py.render.network.annotations import network_annotations
 from kubevirt_py.render.overhead import in_guest, overhead_bytes
-from kubevirt_py.render.pod_security import seccomp_profile, selinux_options
+from kubevirt_py.render.pod_security import container_confinement, pod_confinement, seccomp_profile, selinux_options
 from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
 from kubevirt_py.render.resources import compute_resources
 from kubevirt_py.render.scheduling import affinity, node_selector, tolerations
@@ -73,15 +73,7 @@ def launcher_pod(
         "terminationGracePeriodSeconds": guest_grace_s(spec) + GRACE_MARGIN_S,
         "hostname": hostname(vmi),
         "nodeSelector": node_selector(spec, config),
-        "securityContext": {
-            "fsGroup": names.QEMU_ID,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "runAsUser": names.QEMU_ID,
-            "runAsGroup": names.QEMU_ID,
-            "runAsNonRoot": True,
-            "seccompProfile": seccomp_profile(config),
-            **selinux_options(config),
-        },
+        "securityContext": pod_confinement(seccomp_profile(config)) | selinux_options(config),
         "containers": [compute],
         "volumes": volumes.volumes,
     }
@@ -176,14 +168,7 @@ def _compute(spec: Document, config: ClusterConfig, image: str, volumes: PodVolu
         "command": [LAUNCHER],
         "lifecycle": {"preStop": {"exec": {"command": [LAUNCHER, "shutdown"]}}},
         "resources": compute_resources(spec, config, overhead_bytes(spec, config)),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
-            "runAsUser": names.QEMU_ID,
-            "runAsGroup": names.QEMU_ID,
-            "runAsNonRoot": True,
-            "seccompProfile": seccomp_profile(config),
-        },
+        "securityContext": container_confinement(seccomp_profile(config), ("NET_BIND_SERVICE",)),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": volumes.mounts,
     }

@@ -42,6 +42,12 @@ def dedicated_cpus(spec: Document, *, even: bool = False) -> int:
     return count
 
 
+def is_guaranteed(resources: Document) -> bool:
+    """Whether a container with these resources lets its pod be Guaranteed."""
+    limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+    return all(name in limits and limits[name] == requests.get(name) for name in ("cpu", "memory"))
+
+
 def compute_resources(spec: Document, config: ClusterConfig, overhead_bytes: int) -> Document:
     """Requests and limits of the compute container.
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.pod_security import container_confinement
+from kubevirt_py.render.resources import is_guaranteed
 
 VIRTIOFSD = "/usr/libexec/virtiofsd"
 SOCKETS_VOLUME = "virtiofs-containers"
@@ -39,8 +41,7 @@ def server(mount: Document, config: ClusterConfig, image: str, compute: Document
 
     `compute` are the resources of QEMU's container: a pod that is Guaranteed stays so.
     """
-    limits, requests = compute.get("limits") or {}, compute.get("requests") or {}
-    guaranteed = all(name in limits and limits[name] == requests.get(name) for name in ("cpu", "memory"))
+    guaranteed = is_guaranteed(compute)
     volume = mount["name"]
     command = [VIRTIOFSD, f"--socket-path={socket_path(volume)}", f"--shared-dir={mount['mountPath']}"]
     return {
@@ -52,14 +53,7 @@ def server(mount: Document, config: ClusterConfig, image: str, compute: Document
         "resources": {"requests": dict(GUARANTEED), "limits": dict(GUARANTEED)}
         if guaranteed
         else {"requests": dict(REQUESTS)},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "runAsUser": names.QEMU_ID,
-            "runAsGroup": names.QEMU_ID,
-            "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": container_confinement(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": SOCKETS_VOLUME, "mountPath": names.SHARES_DIR}, mount],
     }
