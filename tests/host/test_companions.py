@@ -12,24 +12,10 @@ from pathlib import Path
 import pytest
 
 from kubevirt_py.virt_launcher import companions, files
-from tests.host.agentlab import FakePod, Node, needs_qemu, node, place, vmi
+from tests.host.agentlab import FakePod, Node, needs_qemu, place, vmi
 
 pytestmark = [needs_qemu, pytest.mark.skipif(not shutil.which("swtpm"), reason="needs swtpm")]
 TPM = {"devices": {"tpm": {}}}
-
-
-@pytest.fixture
-def lab() -> Iterator[Node]:
-    with node() as made:
-        yield made
-
-
-@pytest.fixture
-def pods() -> Iterator[list[FakePod]]:
-    made: list[FakePod] = []
-    yield made
-    for pod in made:
-        pod.stop()
 
 
 async def test_a_guest_has_a_tpm_and_both_end_together(lab: Node, pods: list[FakePod]) -> None:

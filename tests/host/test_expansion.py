@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator
-
-import pytest
 
 from kubevirt_py.plan import Document
-from tests.host.agentlab import Node, needs_qemu, node, place, vmi
+from tests.host.agentlab import Node, needs_qemu, place, vmi
 
 pytestmark = needs_qemu
 MIB = 1 << 20
-
-
-@pytest.fixture
-def lab() -> Iterator[Node]:
-    with node() as made:
-        yield made
 
 
 def _claims(size: str) -> list[Document]:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
-import pytest
 from anyio.abc import SocketStream
 
 from kubevirt_py.virt_handler import requests
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.screen import FIRST_SET
-from tests.host.agentlab import FakePod, Node, needs_qemu, node, place, vmi
+from tests.host.agentlab import FakePod, Node, needs_qemu, place, vmi
 from tests.unit.virt_handler.agents import HONEST, Speak, agent, answering
 
 pytestmark = needs_qemu
@@ -28,20 +26,6 @@ KEYS = {
     }
 }
 VMI_BYTES = 64 << 10
-
-
-@pytest.fixture
-def lab() -> Iterator[Node]:
-    with node() as made:
-        yield made
-
-
-@pytest.fixture
-def pods() -> Iterator[list[FakePod]]:
-    made: list[FakePod] = []
-    yield made
-    for pod in made:
-        pod.stop()
 
 
 class _Recording:

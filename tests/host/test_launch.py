@@ -5,30 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import anyio
 import pytest
 from anyio.abc import SocketStream
 
 from kubevirt_py.virt_handler import launch, requests
-from tests.host.agentlab import DEVICE, FakePod, Node, needs_qemu, node, place, vmi
+from tests.host.agentlab import DEVICE, FakePod, Node, needs_qemu, place, vmi
 
 pytestmark = needs_qemu
-
-
-@pytest.fixture
-def lab() -> Iterator[Node]:
-    with node() as made:
-        yield made
-
-
-@pytest.fixture
-def pods() -> Iterator[list[FakePod]]:
-    made: list[FakePod] = []
-    yield made
-    for pod in made:
-        pod.stop()
 
 
 @contextlib.asynccontextmanager
