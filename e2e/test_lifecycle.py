@@ -73,16 +73,25 @@ def test_poweroff_inside_the_guest_follows_the_run_strategy(own: Namespace) -> N
     )
 
 
-def test_restart_gives_a_new_instance(own: Namespace) -> None:
+def test_restart_gives_a_new_instance_of_the_same_board(own: Namespace, nodes: tuple[str, ...]) -> None:
     own.apply(machines.vm("again"))
-    first = own.until_phase("again", "Running")["metadata"]["uid"]
+    first = own.until_phase("again", "Running")
+    board = first["status"]["machine"]["type"]
+    assert (first["spec"]["domain"]["machine"]["type"], board[:7]) == ("q35", "pc-q35-")
     assert "VM again was scheduled to restart" in own.virtctl("restart", "again")
-    own.until(
+    uid = first["metadata"]["uid"]
+    second = own.until(
         "vmi",
         "again",
-        lambda vmi: vmi and vmi["metadata"]["uid"] != first and status(vmi, "phase") == "Running",
+        lambda vmi: vmi and vmi["metadata"]["uid"] != uid and status(vmi, "phase") == "Running",
         "running as a new instance",
     )
+    assert second["spec"]["domain"]["machine"]["type"] == second["status"]["machine"]["type"] == board
+    vm = own.get("vm", "again")
+    assert vm["spec"]["template"]["spec"]["domain"]["machine"]["type"] == "q35"
+    assert not condition(vm, "RestartRequired")
+    labels = [own.get("node", node)["metadata"]["labels"] for node in nodes]
+    assert all(f"machine-type.node.kubevirt.io/{board}" in found for found in labels)
 
 
 def test_pause_and_unpause_show_in_status_and_the_guest_goes_on(own: Namespace) -> None:

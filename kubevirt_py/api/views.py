@@ -86,6 +86,7 @@ class VirtualMachineStatus(Tree, frozen=True):
     conditions: tuple[Condition, ...] = ()
     state_change_requests: tuple[StateChangeRequest, ...] = ()
     volume_requests: Raw = Raw(b"[]")
+    memory_dump_request: dict[str, Any] | None = None
     start_failure: StartFailure | None = None
 
 
@@ -100,6 +101,10 @@ class PhaseTransition(View, frozen=True):
     phase_transition_timestamp: str | None = None
 
 
+class MachineStatus(View, frozen=True):
+    type: str = ""
+
+
 class VirtualMachineInstanceStatus(Tree, frozen=True):
     phase: str = ""
     reason: str = ""
@@ -108,6 +113,7 @@ class VirtualMachineInstanceStatus(Tree, frozen=True):
     active_pods: dict[str, str] = field(default_factory=dict)
     interfaces: Raw = Raw(b"[]")
     volume_status: Raw = Raw(b"[]")
+    machine: MachineStatus = MachineStatus()
     memory: dict[str, str] = field(default_factory=dict)
     current_cpu_topology: dict[str, int] = field(default_factory=dict, name="currentCPUTopology")
     phase_transition_timestamps: tuple[PhaseTransition, ...] = ()

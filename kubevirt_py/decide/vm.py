@@ -13,6 +13,7 @@ from kubevirt_py.decide.vm_live import carry_out_requests, follow
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.decide.vm_status import status_write
 from kubevirt_py.plan import Action, Create, Delete, JsonPatch, MergePatch, Plan
+from kubevirt_py.render.machine_version import is_version, machine_type
 from kubevirt_py.render.vmi_from_vm import vmi_from_vm
 
 QUIET_START_S = 3.0
@@ -62,7 +63,7 @@ def _create(s: VmSnapshot) -> Plan:
         if s.stranger:
             return Plan()
     name = s.vm.metadata.name
-    body = vmi_from_vm(s.document, paused=starts_paused(s))
+    body = vmi_from_vm(s.document, paused=starts_paused(s), machine=s.machine_version)
     note = f"Started the virtual machine by creating the new virtual machine instance {name}"
     return Plan(
         do=(*_finalize(s), Create(kinds.VMI, body, owner_uid=s.vm.metadata.uid)),
@@ -127,12 +128,28 @@ def _report(s: VmSnapshot, again_s: float | None = None) -> Plan:
 
 
 def _release(s: VmSnapshot) -> tuple[Action, ...]:
-    """Let go of a VMI whose end is recorded."""
+    """Let go of a VMI whose end is recorded, once what the next one needs of it is written down."""
     if s.vmi is None or not s.final or not s.vmi.metadata.deletion_timestamp:
         return ()
     meta = s.vmi.metadata
     ops = patches.guarded(meta.resource_version, patches.finalizer_ops(meta.finalizers, {names.VM_FINALIZER}))
-    return (JsonPatch(kinds.VMI, key_of(s.vmi), ops),) if ops else ()
+    return (*_keep_machine(s), JsonPatch(kinds.VMI, key_of(s.vmi), ops)) if ops else ()
+
+
+def _keep_machine(s: VmSnapshot) -> tuple[Action, ...]:
+    """The version of the board that the guest ran on, where the template names none and none is kept yet.
+
+    Only this annotation is written, whatever else changed meanwhile: a template that now names another board
+    takes no notice of it.
+    """
+    assert s.vmi is not None
+    meta, ran_on = s.vm.metadata, s.vmi.status.machine.type
+    board = machine_type(s.document["spec"]["template"].get("spec") or {})
+    kept = meta.annotations.get(names.MACHINE_TYPE_ANNOTATION, "")
+    if not is_version(ran_on, board) or is_version(kept, board):
+        return ()
+    body = {"metadata": {"uid": meta.uid, "annotations": {names.MACHINE_TYPE_ANNOTATION: ran_on}}}
+    return (MergePatch(kinds.VM, key_of(s.vm), body),)
 
 
 def _quiet_s(s: VmSnapshot) -> float:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import msgspec
 
+from kubevirt_py.api import names
 from kubevirt_py.api.views import PersistentVolumeClaim, VirtualMachine, VirtualMachineInstance
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.clock import rfc3339
@@ -53,6 +54,12 @@ class VmSnapshot:
         """spec.dataVolumeTemplates, decoded."""
         found: list[Document] = msgspec.json.decode(self.vm.spec.data_volume_templates) or []
         return [template for template in found if template]
+
+    @property
+    def machine_version(self) -> str:
+        """The version of its board that the guest had before, if the cluster permits it (still)."""
+        found = self.vm.metadata.annotations.get(names.MACHINE_TYPE_ANNOTATION, "")
+        return found if self.config.permits_machine(found) else ""
 
     @property
     def waits_for_data(self) -> tuple[str, ...]:

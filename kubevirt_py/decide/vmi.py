@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
 
+import msgspec
+
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import Condition, Pod
 from kubevirt_py.decide import phases, pods
@@ -35,6 +37,7 @@ from kubevirt_py.decide.vmi_status import (
 )
 from kubevirt_py.plan import NOTHING, Delete, Event, Plan
 from kubevirt_py.render.launcher_pod import GRACE_MARGIN_S, guest_grace_s
+from kubevirt_py.render.machine_version import machine_type
 
 QUIET_S = 2.0
 """How long a pod may look for a node before the VMI says Scheduling: a write saved on the usual path."""
@@ -141,10 +144,20 @@ def _report_unbound(s: VmiSnapshot, pod: Pod | None) -> Plan:
     """The pod waits for a node: say so when it takes long or cannot be."""
     assert pod is not None
     finding = pods.unschedulable(pod)
+    if finding is not None and not s.machine_known:
+        finding = msgspec.structs.replace(finding, message=f"{finding.message} {_unknown_machine(s)}")
     quiet = QUIET_S - age_s(pod.metadata.creation_timestamp, s.now)
     if finding is None and quiet > 0:
         return Plan(again_s=quiet)
     return patch(s, scheduling(s, finding))
+
+
+def _unknown_machine(s: VmiSnapshot) -> str:
+    """What the scheduler can only call a selector that matches no node."""
+    return (
+        f"No node's QEMU has machine type {machine_type(s.spec)}: name another one in domain.machine.type, or "
+        f"remove the VM's annotation {names.MACHINE_TYPE_ANNOTATION} if that keeps this one."
+    )
 
 
 def _place(s: VmiSnapshot, pod: Pod | None) -> Plan:

@@ -23,6 +23,8 @@ class VmiSnapshot:
     when a pod uses them. `state_claim` names the claim that keeps firmware and TPM state, if there is one;
     `default_class` the storage class that is the default for machines.
 
+    `machine_known` tells that some node's QEMU has the machine type that the VMI names.
+
     `settle_s` is how many seconds must still pass before a pod that is not seen may be taken for
     gone: stores filled a moment ago may lag behind each other.
     """
@@ -38,6 +40,7 @@ class VmiSnapshot:
     attachments: tuple[Pod, ...] = ()
     first_consumer_claims: frozenset[str] = frozenset()
     owner_exists: bool = False
+    machine_known: bool = True
     settle_s: float = 0.0
     failure: Failure | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import msgspec
@@ -121,6 +122,10 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     def gate(self, name: str) -> bool:
         """Whether the feature gate is on."""
         return featuregates.enabled(name, self.feature_gates, self.disabled_feature_gates)
+
+    def permits_machine(self, machine: str) -> bool:
+        """Whether VMIs may ask for this machine type."""
+        return any(fnmatchcase(machine, pattern) for pattern in self.emulated_machines)
 
     def verbosity(self, component: str, default: int, node: str = "") -> int:
         """Log verbosity 0-9 of a component as the CR spells it; that of a node, if given, comes first."""

@@ -9,19 +9,21 @@ import uuid
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.live_update import fixed_part
+from kubevirt_py.render.machine_version import with_version
 
 FIRMWARE_UUIDS = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 """Namespace of the firmware UUIDs of VMs that name none: a guest keeps its UUID over restarts."""
 
 
-def vmi_from_vm(vm: Document, *, paused: bool = False) -> Document:
+def vmi_from_vm(vm: Document, *, paused: bool = False, machine: str = "") -> Document:
     """The VMI document for a VM document.
 
     It has the VM's name, the template's labels, annotations and spec, and remembers the generation
-    and template it was made from. `paused` starts the guest stopped at its first instruction.
+    and template it was made from. `paused` starts the guest stopped at its first instruction; `machine`
+    is the version of its board that it had before.
     """
     meta, template = vm["metadata"], vm["spec"].get("template") or {}
-    template_meta, spec = template.get("metadata") or {}, dict(template.get("spec") or {})
+    template_meta, spec = template.get("metadata") or {}, dict(with_version(template.get("spec") or {}, machine))
     spec["domain"] = _with_firmware_uuid(spec.get("domain") or {}, meta["name"])
     if paused:
         spec["startStrategy"] = "Paused"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from kubevirt_py.api.names import PERSISTENT_STATE
-from kubevirt_py.api.views import PersistentVolumeClaim, VirtualMachine, VirtualMachineInstance
+from kubevirt_py.api.names import MACHINE_TYPE_PREFIX, PERSISTENT_STATE
+from kubevirt_py.api.views import Node, PersistentVolumeClaim, VirtualMachine, VirtualMachineInstance
 from kubevirt_py.decide.references import Named
 from kubevirt_py.render.data_volumes import template_names
 from kubevirt_py.render.pod_volumes import claims_of
@@ -15,6 +15,7 @@ from kubevirt_py.render.pod_volumes import claims_of
 OWNER = "owner"
 CLAIM = "claim"
 DATA = "data"
+MACHINE = "machine"
 NODE = "node"
 STATE = "state"
 
@@ -47,3 +48,12 @@ def by_state(claim: PersistentVolumeClaim) -> Iterable[str]:
 def by_node(vmi: VirtualMachineInstance) -> Iterable[str]:
     """Name of the node a VMI is placed on."""
     return (vmi.status.node_name,) if vmi.status.node_name else ()
+
+
+def by_machine(node: Node) -> Iterable[str]:
+    """Machine types that the QEMU of a node has."""
+    return (
+        label.removeprefix(MACHINE_TYPE_PREFIX)
+        for label in node.metadata.labels
+        if label.startswith(MACHINE_TYPE_PREFIX)
+    )

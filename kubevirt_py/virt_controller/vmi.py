@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from kubevirt_py.api.kinds import POD, PVC, STORAGE_CLASS, VM, VMI
+from kubevirt_py.api.kinds import NODE, POD, PVC, STORAGE_CLASS, VM, VMI
 from kubevirt_py.api.names import (
     APP_LABEL,
     DEFAULT_VIRT_CLASS_ANNOTATION,
@@ -21,8 +21,9 @@ from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.live_config import LiveConfig
 from kubevirt_py.plan import Failure, Key
 from kubevirt_py.reconcile import Manager, mapped, owns
+from kubevirt_py.render.machine_version import machine_type
 from kubevirt_py.render.pod_volumes import claims_of
-from kubevirt_py.virt_controller.indexes import CLAIM, OWNER, STATE, by_claim, by_owner, by_state
+from kubevirt_py.virt_controller.indexes import CLAIM, MACHINE, OWNER, STATE, by_claim, by_machine, by_owner, by_state
 from kubevirt_py.virt_controller.settling import Settling
 
 LAUNCHER_PODS = f"{APP_LABEL}={VIRT_LAUNCHER}"
@@ -42,6 +43,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
     attachments = manager.store(POD, labels=ATTACHMENT_PODS, indexes={OWNER: by_owner})
     claims = manager.store(PVC, indexes={STATE: by_state})
     vms, classes = manager.store(VM), manager.store(STORAGE_CLASS)
+    nodes = manager.store(NODE, indexes={MACHINE: by_machine})
 
     def users(claim: PersistentVolumeClaim) -> Iterable[Key]:
         return (key_of(vmi) for vmi in vmis.by(CLAIM, str(key_of(claim))))
@@ -63,7 +65,8 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
         assert vmi is not None
         owner = vmi.metadata.controller
         vm = vms.get(Key(key.namespace, owner.name)) if owner is not None else None
-        wanted = claims_of(msgspec.json.decode(vmi.spec))
+        spec = msgspec.json.decode(vmi.spec)
+        wanted, machine = claims_of(spec), machine_type(spec)
         used = {name: claim for name in wanted if (claim := claims.get(Key(key.namespace, name))) is not None}
         own = pods.by(OWNER, vmi.metadata.uid)
         return VmiSnapshot(
@@ -78,6 +81,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
             default_class=next((one.metadata.name for one in classes.all() if is_machines_default(one)), ""),
             state_claim=next((one.metadata.name for one in claims.by(STATE, str(key))), ""),
             owner_exists=vm is not None and owner is not None and vm.metadata.uid == owner.uid,
+            machine_known=not machine or bool(nodes.by(MACHINE, machine)),
             settle_s=max(settling.left_s(), doubt_s(key.namespace)),
             failure=failure,
         )

@@ -21,13 +21,16 @@ REALTIME_RUNTIME = Path("/proc/sys/kernel/sched_rt_runtime_us")
 """-1 where real-time threads may use all of a CPU."""
 PROBE_S = 10.0
 _VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD"}
-_QEMU_VERSIONS = ("7.2", "8.0", "8.1", "8.2", "9.0", "9.1", "9.2", "10.0")
+_QEMU_VERSIONS = (
+    *("4.2", "5.0", "5.1", "5.2", "6.0", "6.1", "6.2", "7.0", "7.1", "7.2"),
+    *("8.0", "8.1", "8.2", "9.0", "9.1", "9.2", "10.0"),
+)
 MACHINE_TYPES = (
     "q35",
     "pc",
     *(f"pc-{board}-{version}" for board in ("q35", "i440fx") for version in _QEMU_VERSIONS),
 )
-"""Boards that every QEMU of the launcher image has."""
+"""Boards that the QEMU of the launcher image has, its newest among them: a VM that ran on it asks for it again."""
 EMULATED_MODELS = (
     "qemu64",
     "kvm64",

@@ -20,6 +20,7 @@ from kubevirt_py.virt_controller.app import build
 
 VM_KEY = Key("default", "testvm")
 NODE = "node1"
+BOARD, VERSION = "q35", "pc-q35-10.0"
 PATIENCE_S = 7.0
 """Longer than virt-controller holds any report or any doubt back."""
 
@@ -49,7 +50,8 @@ def controller(api: FakeApi) -> Manager:
 
 
 def vm_document(strategy: str = "Always", **spec: Any) -> Document:
-    template = {"spec": {"domain": {"memory": {"guest": "64M"}, "devices": {}}} | spec}
+    domain = {"machine": {"type": BOARD}, "memory": {"guest": "64M"}, "devices": {}}
+    template = {"spec": {"domain": domain} | spec}
     return {
         "metadata": {"name": VM_KEY.name},
         "spec": {"runStrategy": strategy, "template": template},
@@ -109,6 +111,7 @@ async def report(api: FakeApi, phase: str) -> None:
         "phase": phase,
         "conditions": conditions.documents(changed),
         "phaseTransitionTimestamps": phases.transitions(vmi.status.phase_transition_timestamps, phase, _now()),
+        "machine": {"type": VERSION},
     }
     await api.json_patch(VMI, VM_KEY, status_patch(observed(vmi), status, vmi.metadata.resource_version))
 
@@ -137,6 +140,8 @@ def summary(server: Server) -> Document:
         "vm": vm and vm["status"].get("printableStatus"),
         "ready": vm and vm["status"].get("ready", False),
         "vmi": vmi and vmi["status"]["phase"],
+        "machine": vmi and vmi["spec"]["domain"]["machine"]["type"],
+        "kept": vm and vm["metadata"].get("annotations", {}).get(names.MACHINE_TYPE_ANNOTATION),
         "pods": sorted(pod.get("status", {}).get("phase", "Pending") for pod in server.shelf(POD).objects.values()),
         "crowded": crowded(server),
     }

@@ -69,15 +69,22 @@ async def remove(user: FakeApi, settled: Settle) -> None:
     await patient(settled)
 
 
-RAN = {"vm": "Running", "ready": True, "vmi": "Running", "pods": ["Running"], "crowded": []}
-STOPPED = {"vm": "Stopped", "ready": False, "vmi": None, "pods": [], "crowded": []}
-GONE = {"vm": None, "ready": None, "vmi": None, "pods": [], "crowded": []}
+RAN = {
+    **{"vm": "Running", "ready": True, "vmi": "Running", "pods": ["Running"], "crowded": []},
+    **{"machine": cluster.BOARD, "kept": None},
+}
+RAN_AGAIN = RAN | {"machine": cluster.VERSION, "kept": cluster.VERSION}
+STOPPED = {
+    **{"vm": "Stopped", "ready": False, "vmi": None, "pods": [], "crowded": []},
+    **{"machine": None, "kept": cluster.VERSION},
+}
+GONE = {"vm": None, "ready": None, "vmi": None, "pods": [], "crowded": [], "machine": None, "kept": None}
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize(
     ("scenario", "expected"),
-    [(start, RAN), (start_after_a_refusal, RAN), (power_off_and_run_again, RAN), (stop, STOPPED), (remove, GONE)],
+    [(start, RAN), (start_after_a_refusal, RAN), (power_off_and_run_again, RAN_AGAIN), (stop, STOPPED), (remove, GONE)],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
 async def test_killed_between_any_two_writes_the_end_is_the_same(scenario: object, expected: object) -> None:
@@ -153,6 +160,8 @@ async def test_dead_guest_of_a_lost_agent_fails_and_is_run_again() -> None:
             "vmi": "Scheduling",
             "pods": ["Pending"],
             "crowded": [],
+            "machine": cluster.VERSION,
+            "kept": cluster.VERSION,
         }
 
 

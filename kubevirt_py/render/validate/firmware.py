@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause
@@ -67,7 +66,7 @@ def _kernel(boot: Document | None, base: str) -> Iterator[Cause]:
 
 def _machine(domain: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     kind = (domain.get("machine") or {}).get("type")
-    if kind and not any(fnmatchcase(kind, pattern) for pattern in config.emulated_machines):
+    if kind and not config.permits_machine(kind):
         yield Cause(
             f"{path}.domain.machine.type",
             NOT_SUPPORTED,

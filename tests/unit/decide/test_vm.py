@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from kubevirt_py.api.names import MACHINE_TYPE_ANNOTATION
 from kubevirt_py.decide.crash_loop import MAX_S, delay_s
 from kubevirt_py.decide.run_strategy import ON_START_REQUEST, STEPS, State
 from kubevirt_py.decide.vm import decide
 from kubevirt_py.decide.vm_status import PRINTABLE, printable_status
 from kubevirt_py.plan import NOTHING
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.defaults import with_vmi_defaults
 from tests.unit.decide.scene import (
     NOW,
     VMI,
@@ -299,3 +302,62 @@ def test_written_once_nothing_is_left_to_write(strategy: str, instance: str) -> 
     second = decide(vm_snapshot(result, left))
     assert after(result, second) == result
     assert left is None or after(left, second) == left
+
+
+def ended(ran_on: str) -> dict[str, Any]:
+    return vmi("Succeeded", meta=GOING, machine={"type": ran_on}, **RAN)
+
+
+@pytest.mark.parametrize(
+    ("template", "kept", "ran_on", "expected"),
+    [
+        ("q35", None, "pc-q35-10.0", "pc-q35-10.0"),
+        ("pc", None, "pc-i440fx-10.0", "pc-i440fx-10.0"),
+        ("q35", "pc-q35-9.2", "pc-q35-9.2", "pc-q35-9.2"),
+        ("q35", "pc-i440fx-9.2", "pc-q35-10.0", "pc-q35-10.0"),
+        ("pc-q35-8.2", None, "pc-q35-8.2", None),
+        ("pc", None, "pc-q35-10.0", None),
+        ("q35", None, "", None),
+        (None, None, "pc-q35-10.0", None),
+    ],
+    ids=["first end", "pc", "kept already", "of another board", "named", "changed meanwhile", "never ran", "no board"],
+)
+def test_the_board_a_guest_first_ran_on_is_kept_when_it_ends(
+    template: str | None, kept: str | None, ran_on: str, expected: str | None
+) -> None:
+    machine = vm("Manual", annotations={MACHINE_TYPE_ANNOTATION: kept} if kept else {})
+    if template:
+        machine["spec"]["template"]["spec"]["domain"]["machine"] = {"type": template}
+    plan = decide(vm_snapshot(machine, ended(ran_on)))
+    result = after(machine, plan)
+    assert result["metadata"]["annotations"].get(MACHINE_TYPE_ANNOTATION) == expected
+    assert result["spec"] == machine["spec"]
+    assert plan.do[-1].kind is VMI, "the VMI is let go of last"
+
+
+@pytest.mark.parametrize(
+    ("template", "permitted", "expected"),
+    [
+        ("q35", ("q35*", "pc-q35*"), "pc-q35-9.2"),
+        ("q35", ("q35",), "q35"),
+        ("pc", ("pc*",), "pc"),
+        ("pc-q35-8.2", ("*",), "pc-q35-8.2"),
+    ],
+    ids=["kept", "no longer permitted", "another board", "named"],
+)
+def test_the_next_guest_has_the_board_that_was_kept(template: str, permitted: tuple[str, ...], expected: str) -> None:
+    machine = vm(annotations={MACHINE_TYPE_ANNOTATION: "pc-q35-9.2"})
+    machine["spec"]["template"]["spec"]["domain"]["machine"] = {"type": template}
+    (body,) = created(decide(vm_snapshot(machine, config=ClusterConfig(emulated_machines=permitted))))
+    assert body["spec"]["domain"]["machine"] == {"type": expected}
+
+
+def test_a_kept_board_asks_for_no_restart() -> None:
+    machine = vm(annotations={MACHINE_TYPE_ANNOTATION: "pc-q35-9.2"})
+    machine["spec"]["template"]["spec"]["domain"]["machine"] = {"type": "q35"}
+    (body,) = created(decide(vm_snapshot(machine)))
+    running = vmi("Running", meta={"annotations": body["metadata"]["annotations"]}, **RAN)
+    running["spec"] = with_vmi_defaults(body["spec"], ClusterConfig())
+    machine["metadata"]["generation"] = 2
+    del machine["metadata"]["annotations"]
+    assert condition(after(machine, decide(vm_snapshot(machine, running))), "RestartRequired") is None

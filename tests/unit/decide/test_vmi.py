@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,15 @@ def test_pod_that_looks_for_a_node_long_is_reported() -> None:
     machine = vmi()
     result = after(machine, decide(vmi_snapshot(machine, pod(node="", age_s=3))))
     assert result["status"]["phase"] == "Scheduling"
+
+
+def test_a_machine_type_that_no_node_knows_is_named() -> None:
+    finding = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node fits."}
+    machine = vmi(spec={"domain": {"machine": {"type": "pc-q35-1.0"}}})
+    snapshot = replace(vmi_snapshot(machine, pod(node="", conditions=[finding])), machine_known=False)
+    told = condition(after(machine, decide(snapshot)), "PodScheduled")
+    assert told is not None
+    assert told["message"].startswith("no node fits. No node's QEMU has machine type pc-q35-1.0: name another one")
 
 
 def test_unschedulable_pod_is_reported_at_once_and_taken_back() -> None:
