@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from hack.cluster import addons, build, config, controlplane, images, network, node, packages, storage
+from hack.cluster import addons, build, config, controlplane, hugepages, images, network, node, packages, storage
 from hack.cluster.api import Api, wait_until
 from hack.cluster.pki import write_if_changed
 from hack.cluster.plan import DEFAULT_NAME, PIN_ROOT, SLOTS, STATE_ROOT, Cluster
@@ -129,6 +129,7 @@ def _start(cluster: Cluster, supervisor: Supervisor, programs: node.Programs, ex
         node.ensure_pins(cluster)
         network.ensure_host(cluster)
         storage.ensure_loop_devices()
+        hugepages.reserve(cluster)
         controlplane.prepare(cluster)
         host_resolvers = Path("/etc/resolv.conf")
         text = host_resolvers.read_text() if host_resolvers.exists() else ""
@@ -198,6 +199,7 @@ def _remove(name: str) -> None:
         supervisor.stop(controlplane.NAMES[1:])
         supervisor.stop(supervisor.names())
         storage.release(cluster)
+        hugepages.release(cluster)
         network.remove_host(cluster)
         node.remove_pins(cluster)
         if cluster.state.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -147,10 +148,18 @@ def _write_configuration(node: Node) -> None:
     pki.issue(Leaf(node.name, "ca", f"/O=system:nodes/CN=system:node:{node.name}", (*names, f"DNS:{node.name}")))
     pki.kubeconfig(node.name, cluster.api_url)
     resolv_conf = cluster.state / "resolv.conf"
+    _forget_other_policy(node)
     write_if_changed(node.state / "root/etc/cni/net.d/10-pods.conflist", config.cni(node))
     write_if_changed(node.state / "containerd.toml", config.containerd())
     write_if_changed(node.state / "kubelet.json", config.kubelet(node, resolv_conf=resolv_conf))
     write_if_changed(node.state / "kube-proxy.json", config.kube_proxy(node))
+
+
+def _forget_other_policy(node: Node) -> None:
+    """A kubelet refuses to start where CPUs were dealt out by another policy than its own."""
+    dealt = node.state / "root/var/lib/kubelet/cpu_manager_state"
+    if dealt.exists() and json.loads(dealt.read_text())["policyName"] != node.cpu_policy:
+        dealt.unlink()
 
 
 def ensure_pins(cluster: Cluster) -> None:

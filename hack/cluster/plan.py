@@ -41,6 +41,11 @@ class Node:
         return f"{self.cluster.name}-{self.name}"
 
     @property
+    def cpu_policy(self) -> str:
+        """How the kubelet deals out CPUs: those of the last node can be had for one pod alone."""
+        return "static" if self.index == self.cluster.size else "none"
+
+    @property
     def addresses(self) -> tuple[Address, Address]:
         v4, v6 = self.cluster.link_networks
         return v4[10 + self.index], v6[10 + self.index]

@@ -23,7 +23,12 @@ OWNED_PREFIXES = (
     names.HYPERV_PREFIX,
     names.MACHINE_TYPE_PREFIX,
 )
-OWNED = (names.OBSOLETE_HOST_MODEL_LABEL, names.REALTIME_LABEL, names.CPU_MANAGER_LABEL)
+OWNED = (
+    names.OBSOLETE_HOST_MODEL_LABEL,
+    names.REALTIME_LABEL,
+    names.CPU_MANAGER_LABEL,
+    names.LEGACY_CPU_MANAGER_LABEL,
+)
 MAX_LABEL_NAME = 63
 
 
@@ -55,7 +60,8 @@ def node_labels(facts: NodeFacts, obsolete_models: Collection[str] = ()) -> dict
     labels |= _flags(names.HOST_MODEL_FEATURE_PREFIX, facts.host_model_features)
     labels |= _flags(names.HYPERV_PREFIX, facts.hyperv)
     labels |= _flags(names.MACHINE_TYPE_PREFIX, facts.machine_types)
-    labels |= {names.CPU_MANAGER_LABEL: TRUE} if facts.cpu_manager else {}
+    if facts.cpu_manager:
+        labels |= {names.CPU_MANAGER_LABEL: TRUE, names.LEGACY_CPU_MANAGER_LABEL: TRUE}
     labels |= {names.REALTIME_LABEL: TRUE} if facts.realtime else {}
     if facts.host_model and facts.host_model in obsolete_models:
         labels[names.OBSOLETE_HOST_MODEL_LABEL] = TRUE

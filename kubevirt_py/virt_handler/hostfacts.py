@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Collection
@@ -15,8 +17,8 @@ import msgspec
 from kubevirt_py.render.cpumodels import usable_models
 from kubevirt_py.render.nodelabels import NodeFacts
 
-CPU_MANAGER_STATE = Path("/proc/1/root/var/lib/kubelet/cpu_manager_state")
-"""The agent shares the host's processes, and sees the host's files through the first of them."""
+KUBELET_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
+CPU_MANAGER_STATE = "var/lib/kubelet/cpu_manager_state"
 REALTIME_RUNTIME = Path("/proc/sys/kernel/sched_rt_runtime_us")
 """-1 where real-time threads may use all of a CPU."""
 PROBE_S = 10.0
@@ -83,7 +85,7 @@ def read_host() -> HostFacts:
         cpu_vendor=vendor,
         cpu_features=features,
         vhost_vsock=_opens("/dev/vhost-vsock"),
-        cpu_manager=_pins_cpus(_text(CPU_MANAGER_STATE)),
+        cpu_manager=_pins_cpus(_text(kubelet_root(KUBELET_SOCKET) / CPU_MANAGER_STATE)),
         realtime=_text(REALTIME_RUNTIME).strip() == "-1",
     )
 
@@ -129,6 +131,21 @@ def node_facts(host: HostFacts) -> NodeFacts:
         cpu_manager=host.cpu_manager,
         realtime=host.realtime,
     )
+
+
+def kubelet_root(listener: Path) -> Path:
+    """The kubelet's files, seen through its process, which its socket names; else those of the host's first process.
+
+    The agent shares the host's processes, but not its files; a kubelet may have a root of its own.
+    """
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PROBE_S)
+        try:
+            sock.connect(str(listener))
+            pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        except OSError:
+            pid = 1
+    return Path(f"/proc/{pid}/root")
 
 
 def _pins_cpus(state: str) -> bool:

@@ -31,6 +31,12 @@ def test_the_kubelet_serves_on_the_address_its_certificate_names(node: Node) -> 
     assert settings["tlsCertFile"].endswith("/node2.crt")
 
 
+def test_the_last_node_gives_whole_cpus_to_pods(node: Node) -> None:
+    nodes = [json.loads(config.kubelet(each, resolv_conf=Path("/r"))) for each in node.cluster.nodes]
+    assert [settings["cpuManagerPolicy"] for settings in nodes] == ["none", "static"]
+    assert all(settings["systemReserved"] == {"cpu": "100m"} for settings in nodes)
+
+
 def test_containerd_knows_the_pause_image_and_gives_devices_to_the_pods_user() -> None:
     settings = tomllib.loads(config.containerd())
     plugins = settings["plugins"]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import cgroups
+from hack.cluster import cgroups, hugepages, plan
 from hack.cluster.build import cache_key
+from hack.cluster.plan import Cluster
 from hack.cluster.processes import Daemon, Supervisor, start_time
 from hack.cluster.storage import LoopDevice, of_folder
 
@@ -96,3 +97,20 @@ def test_on_cgroup_v1_the_node_gets_the_machines_cpus(tmp_path: Path, monkeypatc
     cgroups.create("kvpy-node1")
     assert (tmp_path / "cpuset/kvpy-node1/cpuset.cpus").read_text() == "0-1\n"
     assert (tmp_path / "memory/kvpy-node1").is_dir()
+
+
+def test_huge_pages_are_given_back_when_the_last_cluster_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = tmp_path / "nr_hugepages"
+    machine.write_text("3\n")
+    monkeypatch.setattr(hugepages, "RESERVED", machine)
+    monkeypatch.setattr(plan, "STATE_ROOT", tmp_path / "clusters")
+    first, second = Cluster("first", 0, 1), Cluster("second", 1, 1)
+    for cluster in (first, second, first):
+        cluster.state.mkdir(parents=True, exist_ok=True)
+        hugepages.reserve(cluster)
+        assert int(machine.read_text()) == hugepages.PAGES
+    hugepages.release(first)
+    assert int(machine.read_text()) == hugepages.PAGES
+    hugepages.release(second)
+    hugepages.release(second)
+    assert int(machine.read_text()) == 3

@@ -29,7 +29,7 @@ def test_labels_for_the_scheduler() -> None:
 
 def test_pinning_and_real_time_are_labelled_where_the_node_can() -> None:
     labels = node_labels(NodeFacts(cpu_manager=True, realtime=True))
-    assert labels["cpumanager"] == labels["kubevirt.io/realtime"] == "true"
+    assert labels["cpumanager"] == labels["kubevirt.io/cpumanager"] == labels["kubevirt.io/realtime"] == "true"
     assert label_changes(labels, {}) == dict.fromkeys(labels.keys() - {"kubevirt.io/schedulable"})
 
 

@@ -31,7 +31,7 @@ def test_a_pod_of_dedicated_cpus_is_guaranteed() -> None:
         assert found["requests"][name] == found["limits"][name]
     assert found["requests"]["cpu"] == "2"
     assert found["requests"]["memory"] == str(GIB + 100)
-    assert node_selector(pinned, CONFIG)["cpumanager"] == "true"
+    assert node_selector(pinned, CONFIG)["kubevirt.io/cpumanager"] == "true"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -76,3 +79,12 @@ def test_the_lease_tells_time_and_facts() -> None:
     assert lease["spec"]["renewTime"] == "2026-01-02T03:04:05.000006Z"
     told = msgspec.json.decode(lease["metadata"]["annotations"]["kubevirt.io/node-facts"], type=NodeFacts)
     assert told.schedulable
+
+
+def test_the_kubelets_files_are_those_of_the_process_behind_its_socket(tmp_path: Path) -> None:
+    listener = tmp_path / "kubelet.sock"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(listener))
+        sock.listen()
+        assert hostfacts.kubelet_root(listener) == Path(f"/proc/{os.getpid()}/root")
+    assert hostfacts.kubelet_root(tmp_path / "none.sock") == Path("/proc/1/root")
