@@ -17,7 +17,7 @@ POLL_S = 120.0
 HASTE_S = 60.0
 CALM_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Pauses after looks that follow one another within HASTE_S: a guest that opens and closes its port without end
-costs one look and one report a minute."""
+costs one look and a report or two a minute."""
 CHANNEL = "channel0"
 """Name of the guest agent's port in QEMU's events."""
 
@@ -33,6 +33,8 @@ class AgentWatch:
         self._channel = channel
         self._open = False
         self._fresh = False
+        self._resting = False
+        self._heard = 0
         self._poke = anyio.Event()
         self._appearance = anyio.Event()
 
@@ -42,10 +44,21 @@ class AgentWatch:
         return self._appearance
 
     def set_open(self, is_open: bool) -> None:
-        """Whether the agent has its port open."""
+        """Whether the agent has its port open.
+
+        That there is an agent is known at once even where the next look is some time off; that there is none only then.
+        """
         self._open = is_open
         self._fresh = self._fresh or is_open
         self._poke.set()
+        if is_open and self._resting and not self.connected:
+            self.connected = True
+            self._hosted.changed()
+
+    @property
+    def heard(self) -> int:
+        """How often QEMU has told of the port by itself: it is asked only for what was before."""
+        return self._heard
 
     async def run(self) -> None:
         """Follow, until cancelled."""
@@ -55,7 +68,9 @@ class AgentWatch:
                 self._poke = anyio.Event()
                 await self._look()
                 looked_at = anyio.current_time()
+                self._resting = True
                 await anyio.sleep(CALM_S[min(haste, len(CALM_S) - 1)])
+                self._resting = False
                 with anyio.move_on_after(POLL_S if self._open else None):
                     await self._poke.wait()
                 haste = haste + 1 if anyio.current_time() - looked_at < HASTE_S + CALM_S[-1] else 0
@@ -71,6 +86,7 @@ class AgentWatch:
 
     def _on_event(self, event: str, data: Mapping[str, Any]) -> None:
         if event == "VSERPORT_CHANGE" and data.get("id") == CHANNEL:
+            self._heard += 1
             self.set_open(bool(data.get("open")))
 
     def _note(self, *, connected: bool, info: GuestInfo | None) -> None:

@@ -122,4 +122,7 @@ class Guest:
         self.hosted.changed()
 
     async def _set_up(self, session: qmp.Session) -> None:
-        self.agent.set_open(await set_up(session, self.record, self.folder))
+        heard = self.agent.heard
+        is_open = await set_up(session, self.record, self.folder)
+        if self.agent.heard == heard:  # else QEMU has told of a later state already
+            self.agent.set_open(is_open)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 import msgspec
@@ -21,6 +21,8 @@ CONNECT_S = 10.0
 LINE_BYTES = 1 << 20
 CONVERSATION_BYTES = 4 << 20
 """An agent that says more than this is hung up on, so that endless lines cost little."""
+STALE_LINES = 64
+"""What earlier conversations may have left to be read; more is a guest that wants to keep this process busy."""
 TEXT = 256
 
 T = TypeVar("T")
@@ -107,11 +109,13 @@ class Conversation:
         request = msgspec.json.encode({"execute": "guest-sync-delimited", "arguments": {"id": serial}})
         with anyio.fail_after(ANSWER_S):
             await self._stream.send(b"\xff" + request + b"\n")
-            while True:
+            for _ in range(STALE_LINES):
                 await self._reader.receive_until(b"\xff", LINE_BYTES)
-                answer = msgspec.json.decode(await self._reader.receive_until(b"\n", LINE_BYTES), type=dict[str, Any])
-                if answer.get("return") == serial:
+                line = await self._reader.receive_until(b"\n", LINE_BYTES)
+                answer = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+                if bytes(answer.get("return", b"")) == b"%d" % serial:
                     return
+        raise AgentSilent(f"it does not come to the point in {STALE_LINES} lines")
 
     async def tell(self, command: str, arguments: Document | None = None) -> None:
         """Give a command whose success has no answer."""
@@ -137,6 +141,10 @@ class Conversation:
             return await self.ask(command, answer)
         except AgentRefused:
             return None
+
+
+class Nothing(msgspec.Struct):
+    """The answer to a command that has none to give: whatever is in there is passed over."""
 
 
 class _Trouble(msgspec.Struct, rename={"kind": "class"}):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import anyio
 import msgspec
 
 from kubevirt_py.plan import Document
-from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent, Channel
+from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent, Channel, Nothing
 
 FREEZE_S = 60.0
 """A freeze first writes out what the guest's file systems hold back."""
@@ -43,7 +41,7 @@ class Result(msgspec.Struct, frozen=True):
 async def ping(channel: Channel, deadline_s: float) -> None:
     """Raises AgentSilent when there is no answer in time."""
     with _in_time(deadline_s):
-        await channel.ask("guest-ping", dict[str, Any])
+        await channel.ask("guest-ping", Nothing)
 
 
 async def reboot(channel: Channel) -> None:
@@ -84,15 +82,13 @@ async def run(channel: Channel, command: Sequence[str], deadline_s: float, stdin
 async def set_password(channel: Channel, user: str, password: bytes) -> None:
     """Raises AgentError."""
     encoded = base64.b64encode(password).decode()
-    await channel.ask(
-        "guest-set-user-password", dict[str, Any], {"username": user, "password": encoded, "crypted": False}
-    )
+    await channel.ask("guest-set-user-password", Nothing, {"username": user, "password": encoded, "crypted": False})
 
 
 async def set_keys(channel: Channel, user: str, keys: Sequence[str]) -> None:
     """Make `keys` the user's authorized keys, all of them. Raises AgentError."""
     request: Document = {"username": user, "keys": list(keys), "reset": True}
-    await channel.ask("guest-ssh-add-authorized-keys", dict[str, Any], request)
+    await channel.ask("guest-ssh-add-authorized-keys", Nothing, request)
 
 
 @contextmanager
@@ -112,5 +108,5 @@ def _result(status: _ExecStatus) -> Result:
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text)[:OUTPUT_BYTES]
-    except binascii.Error as error:
+    except ValueError as error:  # also for what is not even ASCII
         raise AgentRefused(f"guest-exec-status: its output is not base64: {error}") from error

@@ -171,10 +171,10 @@ class Guests:
         return vmi.phase in phases.FINAL if vmi is not None else await self.is_deleted(guest.key, guest.uid)
 
     def _forget(self, guest: Guest) -> None:
-        guest.folder.remove()
-        self._devices.release(guest.record.device_id, guest.record.device_inode)
         if self._guests.get(guest.uid) is guest:
+            guest.folder.remove()  # else it is the folder of the guest that came after
             del self._guests[guest.uid]
+        self._devices.release(guest.record.device_id, guest.record.device_inode)
         log.info("forgot a guest", extra={"vmi": str(guest.key)})
 
     # Starting

@@ -25,6 +25,8 @@ OWNER_S = 60.0
 """How long the watches may take to tell of a pod that already runs."""
 ATTEMPTS = 5
 """Launches of one pod that may fail for reasons of the host before the pod is given up."""
+NO_ROOM_S = 0.5
+"""Until the next try to take a caller in when the host lacks descriptors or memory for it."""
 MAX_CALLERS = 1024
 MAX_CALLERS_OF_POD = 8
 """So that no pod keeps the others out: a stub calls once at a time, and so does the kubelet's hook."""
@@ -50,7 +52,11 @@ class Launcher:
                 await anyio.wait_readable(self._sock)
                 try:
                     caller, _ = self._sock.accept()
-                except BlockingIOError:
+                except (BlockingIOError, ConnectionAbortedError):
+                    continue
+                except OSError:
+                    log.exception("no room for a caller, trying again")
+                    await anyio.sleep(NO_ROOM_S)
                     continue
                 await self._admit(caller, tasks)
 

@@ -43,6 +43,14 @@ def open_below(root: str, path: str, flags: int) -> int:
     return fd
 
 
+def is_block(path: str) -> bool:
+    """Not just whether it exists: a volume may have the name of another device, such as null."""
+    try:
+        return stat.S_ISBLK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def only_file(root: str) -> str:
     """The disk of an image that does not name it: the one file in /disk."""
     try:
@@ -151,7 +159,7 @@ def perform(steps: list[dict], table: dict[str, int]) -> tuple[dict, list[int]]:
             known[f"folder.{step['name']}"] = {"number": fd}
             continue
         if device := step.get("device"):  # the volume is either a block device or a file system
-            if os.path.exists(device):
+            if is_block(device):
                 step = {**step, "do": "open", "root": os.path.dirname(device), "path": os.path.basename(device)}
         make(step, known)
         path = step.get("path") or only_file(step["root"])

@@ -60,3 +60,31 @@ async def test_an_agent_that_comes_and_goes_costs_a_few_looks(tmp_path: Path, mo
         assert asked.count("guest-info") <= 2
         assert home.changes <= 3
         tasks.cancel_scope.cancel()
+
+
+async def test_an_agent_that_is_back_is_there_though_it_is_not_asked_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agentwatch, "CALM_S", (0.0, 0.0, 3600.0))
+    home = _Home()
+    record = Record(namespace="default", name="vm", uid=UID, pod_uid="pod", pid=1, started=1)
+    hosted = Hosted(record, Folder(tmp_path, UID), -1, home)  # type: ignore[arg-type]
+    monitor = Monitor(hosted, _set_up)
+    async with agent(tmp_path / "a", answering(HONEST)) as channel, anyio.create_task_group() as tasks:
+        watch = AgentWatch(hosted, monitor, channel)
+        tasks.start_soon(watch.run)
+        while not monitor._listeners:
+            await anyio.lowlevel.checkpoint()
+        for is_open in (True, False):
+            monitor._on_event("VSERPORT_CHANGE", {"id": "channel0", "open": is_open})
+            with anyio.fail_after(10):
+                while watch.connected is not is_open:
+                    await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
+        told = home.changes
+        for _ in range(100):
+            for is_open in (True, False, True):
+                monitor._on_event("VSERPORT_CHANGE", {"id": "channel0", "open": is_open})
+        assert watch.connected
+        assert home.changes == told + 1
+        tasks.cancel_scope.cancel()

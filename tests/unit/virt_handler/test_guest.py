@@ -127,3 +127,18 @@ async def test_what_qemu_refuses_when_it_is_set_up_is_told_until_it_works(
     assert said[0] == said[2] == ""
     assert "Device 'nic.x' not found" in said[1]
     assert home.changes == 2
+
+
+async def test_an_event_of_the_agents_port_counts_for_more_than_what_qemu_was_asked_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = _guest(tmp_path, _Home())
+
+    async def set_up(*_: Any) -> bool:
+        guest.monitor._on_event("VSERPORT_CHANGE", {"id": "channel0", "open": True})
+        return False
+
+    monkeypatch.setattr(guests, "set_up", set_up)
+    with guest.monitor.listening(guest.agent._on_event):
+        await guest._set_up(None)  # type: ignore[arg-type]
+    assert guest.agent._open

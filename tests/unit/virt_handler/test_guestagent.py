@@ -10,7 +10,7 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from kubevirt_py.virt_handler import guestagent, guestfacts
+from kubevirt_py.virt_handler import guestagent, guestcommands, guestfacts
 from kubevirt_py.virt_handler.guestagent import AgentRefused, Channel
 from tests.unit.virt_handler.agents import HONEST, Speak, agent, answering
 
@@ -90,3 +90,26 @@ async def test_an_agent_that_never_answers(tmp_path: Path, monkeypatch: pytest.M
 
 async def test_no_agent_at_all(tmp_path: Path) -> None:
     assert await guestfacts.inform(Channel(str(tmp_path / "none"))) is None
+
+
+async def test_a_babbling_agent_is_hung_up_on_before_it_costs_anything(tmp_path: Path) -> None:
+    """Lines that are quick to say and slow to read, with a deadline that never passes while there is more to read."""
+    said = 0
+
+    async def babbling(stream: SocketStream, request: dict[str, Any]) -> None:
+        nonlocal said
+        while True:
+            await stream.send(b"\xff{}\n" * 1024)
+            said += 4096
+
+    async with agent(tmp_path / "a", babbling) as channel:
+        assert await guestfacts.inform(channel) is None
+        assert said < guestagent.CONVERSATION_BYTES // 4
+
+
+@pytest.mark.parametrize("output", ["\u00e9", "a"])
+async def test_output_that_is_no_base64_is_a_refusal(tmp_path: Path, output: str) -> None:
+    answers = {"guest-exec": {"pid": 1}, "guest-exec-status": {"exited": True, "exitcode": 0, "out-data": output}}
+    async with agent(tmp_path / "a", answering(answers)) as channel:
+        with pytest.raises(AgentRefused, match="base64"):
+            await guestcommands.run(channel, ["true"], 5.0)

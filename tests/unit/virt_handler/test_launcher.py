@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -49,10 +50,12 @@ def _identify(_sock: socket.socket, _mount: str) -> Peer:
 
 
 @asynccontextmanager
-async def _launcher(path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[_Guests]:
+async def _launcher(
+    path: Path, monkeypatch: pytest.MonkeyPatch, listener: type[socket.socket] = socket.socket
+) -> AsyncIterator[_Guests]:
     monkeypatch.setattr(launcher, "identify", _identify)
     guests: Any = _Guests()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) as sock:
+    with listener(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) as sock:
         sock.bind(str(path))
         sock.listen()
         async with anyio.create_task_group() as tasks:
@@ -118,6 +121,21 @@ async def test_a_pod_that_holds_many_connections_is_turned_away(
                 sock.close()
         await anyio.wait_all_tasks_blocked()
         assert await _call(tmp_path / "s", b'{"shutdown": 1}') == b'{"done":1}'
+
+
+async def test_a_host_without_descriptors_keeps_its_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "NO_ROOM_S", 0.01)
+    failures = [OSError(errno.EMFILE, "too many open files"), ConnectionAbortedError()]
+
+    class Listener(socket.socket):
+        def accept(self) -> tuple[socket.socket, Any]:
+            if failures:
+                raise failures.pop()
+            return super().accept()
+
+    async with _launcher(tmp_path / "s", monkeypatch, Listener):
+        assert await _call(tmp_path / "s", b'{"shutdown": 1}') == b'{"done":1}'
+    assert not failures
 
 
 def test_a_secret_that_is_no_file_is_not_read() -> None:

@@ -90,6 +90,12 @@ def test_a_claim_without_a_disk_gets_a_sparse_one_and_keeps_it(tmp_path: Path) -
     assert _perform(step)["a"]["size"] == 4
 
 
+def test_a_volume_named_as_a_device_is_its_file_system(tmp_path: Path) -> None:
+    for name in ("null", "shm", "kvm"):
+        step: dict[str, object] = {"do": "create", "name": "a", "root": str(tmp_path), "path": "disk.img", "size": 4096}
+        assert _perform({**step, "device": f"/dev/{name}"})["a"]["size"] == 4096
+
+
 def test_a_file_that_outlives_its_pod_is_seeded_once(tmp_path: Path) -> None:
     (tmp_path / "template").write_bytes(b"new" * 100)
     step: dict[str, object] = {"do": "seed", "name": "vars", "root": str(tmp_path), "path": "vars.fd"}
