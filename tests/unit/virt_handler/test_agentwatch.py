@@ -75,6 +75,7 @@ async def test_an_agent_that_is_back_is_there_though_it_is_not_asked_yet(
         tasks.start_soon(watch.run)
         while not monitor._listeners:
             await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
         for is_open in (True, False):
             monitor._on_event("VSERPORT_CHANGE", {"id": "channel0", "open": is_open})
             with anyio.fail_after(10):
