@@ -26,11 +26,11 @@ class Pins(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A NUMA cell of the guest: its virtual CPUs, its memory, and the node of the host that both come from."""
+    """A NUMA cell of the guest: its virtual CPUs, its memory, and the CPUs that both are on: of one node of the host."""
 
-    node: int
     cpus: tuple[int, ...]
     size_kib: int
+    host_cpus: tuple[int, ...]
 
 
 def cpu_list(text: str) -> tuple[int, ...]:
@@ -84,14 +84,18 @@ def cells(domain: Document, facts: Facts, placed: Pins | None, memory: Memory) -
     for index, node in enumerate(nodes):
         share = pages // len(nodes) + (1 if index < pages % len(nodes) else 0)
         guest = tuple(number for number, host in enumerate(placed.vcpus) if node_of[host] == node)
-        found.append(Cell(node, guest, share * page_kib))
+        found.append(Cell(guest, share * page_kib, tuple(placed.vcpus[number] for number in guest)))
     return tuple(found)
 
 
 def cell_args(found: tuple[Cell, ...], memory: Memory) -> list[str]:
-    """Each cell's memory is allocated on its node before the guest starts."""
+    """Each cell's memory is allocated on its node before the guest starts: by threads on the cell's own CPUs.
+
+    Binding it (mbind) would need a capability that pods under restricted Pod Security do not have.
+    """
     args = []
     for index, cell in enumerate(found):
+        toucher = ["thread-context", f"id=cell{index}", *(f"cpu-affinity={cpu}" for cpu in cell.host_cpus)]
         backend = options(
             "memory-backend-memfd",
             id=f"ram-cell{index}",
@@ -100,9 +104,8 @@ def cell_args(found: tuple[Cell, ...], memory: Memory) -> list[str]:
             hugetlb=True,
             hugetlbsize=memory.hugepage_bytes,
             prealloc=True,
-            policy="bind",
-            **{"host-nodes": cell.node},
+            **{"prealloc-context": f"cell{index}"},
         )
         node = ",".join(["node", f"nodeid={index}", *(f"cpus={cpu}" for cpu in cell.cpus), f"memdev=ram-cell{index}"])
-        args += ["-object", backend, "-numa", node]
+        args += ["-object", ",".join(toucher), "-object", backend, "-numa", node]
     return args
