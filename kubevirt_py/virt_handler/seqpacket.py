@@ -12,7 +12,8 @@ import anyio
 import msgspec
 
 MESSAGE_BYTES = 1 << 20
-MAX_RECEIVED = 16
+MAX_RECEIVED = 128
+"""A guest may have a disk of each of many Secrets."""
 MAX_SENT = 100
 SEND_S = 10.0
 HEARD_S = 5.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 
+import kubevirt_py
+from hack.vmi_fields import rows, schema
 from kubevirt_py import virt_handler
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
@@ -27,6 +30,7 @@ from kubevirt_py.virt_handler.records import Folder
 from kubevirt_py.virt_launcher import files
 from tests.unit.render.validate.machines import CONFIG, NOW, UUID, vmi
 
+USER = 107
 SECRET = b"not yours".ljust(4096, b"!")
 ATTACKS = (
     *("../secret", "disk/../../secret", "/../secret", "./../secret", "//../secret", "disk/./../../secret"),
@@ -117,6 +121,69 @@ def test_what_is_swapped_while_the_stub_looks_is_never_followed(
     assert (volume.parent / "secret").read_bytes() == SECRET
 
 
+def test_a_hard_link_gives_nobody_what_he_may_not_read(volume: Path) -> None:
+    """It is the file itself, with its own owner and mode; the stub has the rights of the pod's user alone."""
+    os.link(volume.parent / "secret", volume / "disk.img")
+    (volume.parent / "secret").chmod(0o600)
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.chdir(volume)
+            os.setgroups([])
+            os.setgid(USER)
+            os.setuid(USER)
+            os.write(writer, _said_to_user().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        assert "user 107 may not use it" in told.read()
+    os.waitpid(child, 0)
+
+
+def _said_to_user() -> str:
+    try:
+        files.perform([{"do": "open", "name": "a", "root": ".", "path": "disk.img"}], {})
+    except (files.Refused, OSError) as error:
+        return str(error)
+    return "opened"
+
+
+SOMEWHERE_ELSE = "/a/../../etc/passwd"
+KERNEL = {"image": "k", "kernelPath": "/k", "initrdPath": "/i"}
+LABELS = {"fieldRef": {"fieldPath": "metadata.labels"}}
+PATHS: dict[str, Document] = {
+    "domain.firmware.kernelBoot.container.kernelPath": KERNEL | {"kernelPath": SOMEWHERE_ELSE},
+    "domain.firmware.kernelBoot.container.initrdPath": KERNEL | {"initrdPath": SOMEWHERE_ELSE},
+    "volumes[0].containerDisk.path": {"image": "x", "path": SOMEWHERE_ELSE},
+    "volumes[0].containerPath.path": {"path": SOMEWHERE_ELSE},
+    "volumes[0].downwardAPI.fields[0].path": LABELS | {"path": SOMEWHERE_ELSE},
+    "volumes[0].hostDisk.path": {"path": SOMEWHERE_ELSE, "type": "Disk"},
+}
+"""Every path of a spec that this project follows, and the object around it with a path that leads away."""
+OF_OTHERS = ("livenessProbe.httpGet.path", "readinessProbe.httpGet.path", "fieldRef.fieldPath")
+"""What a guest's web server and the API server make of these is theirs."""
+
+
+def test_every_path_of_a_spec_is_known_here() -> None:
+    fields = [path for path, _ in rows(schema()) if path.startswith("spec.") and path.lower().endswith("path")]
+    ours = {path.removeprefix("spec.") for path in fields if not path.endswith(OF_OTHERS)}
+    assert ours - {"volumes[].containerPath"} == {path.replace("[0]", "[]") for path in PATHS}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_that_leads_away_is_refused_by_name(path: str) -> None:
+    around = re.sub(r"(\.fields\[0\])?\.\w+$", "", path)
+    value: Any = PATHS[path]
+    edits: Document = {around: {"fields": [value]} if ".fields" in path else value}
+    if around.startswith("volumes"):
+        edits = {"volumes[0]": {"name": "root", around.rpartition(".")[2]: edits[around]}}
+    gates = {"developerConfiguration": {"featureGates": ["HostDisk"]}}
+    config = ClusterConfig.from_kubevirt({"configuration": gates})
+    document = default_vmi(vmi(edits), config, NOW, lambda: UUID)
+    assert [cause.field for cause in validate_vmi_create(document, config) if f"spec.{path}".startswith(cause.field)]
+
+
 # The advisories
 
 
@@ -177,7 +244,7 @@ def test_cve_2025_64433_ghsa_qw6q_3pgr_5cwq_a_claims_image_that_is_a_link_is_ref
 
 
 def _calls(package: Any) -> Iterator[tuple[str, ast.Call]]:
-    for source in sorted(Path(package.__file__).parent.glob("*.py")):
+    for source in sorted(Path(package.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Call):
                 yield source.name, node
@@ -204,6 +271,18 @@ def test_cve_2026_7374_ghsa_7jcp_v9w4_wjmg_the_agent_dials_sockets_of_its_own_on
     for pod in _pods():
         mounts = pod["spec"]["containers"][0]["volumeMounts"]
         assert not [mount for mount in mounts if mount["mountPath"].startswith(("/run/kubevirt-agent", "/var/lib"))]
+
+
+FILE_SERVERS = {"FileResponse", "add_static", "send_file", "static", "SimpleHTTPRequestHandler"}
+
+
+def test_cve_2026_9804_ghsa_mpmf_3w4r_qfpf_nobody_serves_files_by_a_name_in_a_request() -> None:
+    names = {
+        call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+        for _, call in _calls(kubevirt_py)
+    }
+    assert "add_get" in names, "the calls are not seen"
+    assert not FILE_SERVERS & names
 
 
 @pytest.mark.parametrize("do", ["open", "create", "seed"])
