@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hack.cluster.plan import DNS_ADDRESS, Cluster, Node
+from hack.cluster.plan import DNS_ADDRESS, POD_BRIDGE, Cluster, Node
 
 PAUSE_IMAGE = "localhost/kubevirt-py/pause:1"
 COREDNS_IMAGE = "localhost/kubevirt-py/coredns:1"
@@ -95,7 +95,7 @@ def cni(node: Node) -> str:
             "plugins": [
                 {
                     "type": "bridge",
-                    "bridge": "cni0",
+                    "bridge": POD_BRIDGE,
                     "isGateway": True,
                     "ipMasq": False,
                     "hairpinMode": True,

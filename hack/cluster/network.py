@@ -6,7 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from hack.cluster.plan import Cluster, Node
+from hack.cluster.plan import POD_BRIDGE, Cluster, Node
 from hack.cluster.processes import run
 
 FIREWALLS = ("iptables", "ip6tables")
@@ -64,8 +64,14 @@ def ensure_node(node: Node) -> None:
     run(["ip", "link", "set", node.unique_name, "master", cluster.bridge, "up"])
     # Set before any link comes up: with forwarding on, the kernel does not configure itself from advertisements.
     settings = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"]
+    if f" {POD_BRIDGE}:" not in run([*inside, "-o", "link"]):
+        run([*inside, "link", "add", POD_BRIDGE, "type", "bridge"])
     if Path("/proc/sys/net/bridge").exists():
-        settings += ["net.bridge.bridge-nf-call-iptables=1", "net.bridge.bridge-nf-call-ip6tables=1"]
+        # Services and policies need the pods' bridge filtered. Others are plain networks: the kernel drops fragments
+        # that cross a filtered bridge made with an MTU above 1500, since it remembers 1500 until the MTU is changed.
+        settings += ["net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0"]
+        filtered = ["nf_call_iptables", "1", "nf_call_ip6tables", "1"]
+        run([*inside, "link", "set", POD_BRIDGE, "type", "bridge", *filtered])
     run(["nsenter", f"--net={node.netns_pin}", "sysctl", "-qw", *settings])
     run([*inside, "link", "set", "lo", "up"])
     for address, network in zip(node.addresses, cluster.link_networks, strict=True):

@@ -21,6 +21,8 @@ STATE_ROOT = Path("/var/lib/kubevirt-py")
 PIN_ROOT = Path("/run/kubevirt-py")
 SERVICES = (IPv4Network("10.96.0.0/16"), IPv6Network("fd00:10:96::/112"))
 DNS_ADDRESS = IPv4Address("10.96.0.10")
+POD_BRIDGE = "cni0"
+"""The link of the pods' network on each node."""
 
 
 @dataclass(frozen=True)
