@@ -191,6 +191,7 @@ class Container(Tree, frozen=True):
 class PodSpec(Tree, frozen=True):
     node_name: str = ""
     containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
 
 
 class PodStatus(Tree, frozen=True):

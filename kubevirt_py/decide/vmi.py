@@ -7,7 +7,7 @@ a controller and a node agent, can never undo each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import Enum, auto
 
@@ -23,6 +23,7 @@ from kubevirt_py.decide.vmi_hotplug import attachment_plan, attachment_status
 from kubevirt_py.decide.vmi_networks import network_patches
 from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt
 from kubevirt_py.decide.vmi_resize import resize, size_conditions
+from kubevirt_py.decide.vmi_shares import Trouble, unserved, unshareable
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.decide.vmi_status import (
     Change,
@@ -72,6 +73,9 @@ def decide(s: VmiSnapshot) -> Plan:
         return _finish(s)
     pod = pods.current(s.pods)
     fate = pods.fate(pod)
+    if pod is not None and fate in (Fate.UNBOUND, Fate.BOUND) and stand(s.vmi.status.phase) is Stand.UNPLACED:
+        if trouble := unserved(s, pod):
+            return _exchange(s, pod, trouble)
     plan = TABLE[stand(s.vmi.status.phase), fate](s, pod)
     if plan.do or pod is None or fate is not Fate.BOUND:
         return plan
@@ -115,6 +119,8 @@ def _create(s: VmiSnapshot, _: Pod | None) -> Plan:
         text = f"PersistentVolumeClaim {named} does not exist in namespace {s.vmi.metadata.namespace}"
         unscheduled = Condition(names.POD_SCHEDULED, "False", names.UNSCHEDULABLE, text)
         return _trouble(s, names.FAILED_PVC_NOT_FOUND, text, f"{text}; create it and the VM starts", unscheduled)
+    if trouble := unshareable(s):
+        return _not_ready(s, *trouble) or Plan(again_s=MAX_REPLACE_DELAY_S)
     if s.failure is not None:
         text = f"The virtual machine pod was refused: {s.failure.message}"
         told = _trouble(s, names.FAILED_CREATE, text, text)
@@ -131,11 +137,26 @@ def _replace(s: VmiSnapshot, pod: Pod | None) -> Plan:
     told = patch(s, back, events=(warning(kinds.VMI, s.vmi, names.FAILED_CREATE, f"{text}; another pod is made"),))
     if told:
         return told
+    return _another(s, pod, [old for old in s.pods if old is not pod])
+
+
+def _exchange(s: VmiSnapshot, pod: Pod, trouble: Trouble) -> Plan:
+    """The pod was admitted without a part that the guest needs: it never gets a guest, another one may have all."""
+    reason, text = trouble
+    back = scheduling(s, Condition(names.SYNCHRONIZED, "False", reason, text))
+    ready = Condition(names.READY, "False", reason, text)
+    back = replace(back, conditions={**back.conditions, names.READY: ready})
+    told = patch(s, back, events=(warning(kinds.VMI, s.vmi, reason, f"{text}; another pod is made"),))
+    return told if told else _another(s, pod, [one for one in s.pods if not one.metadata.deletion_timestamp])
+
+
+def _another(s: VmiSnapshot, pod: Pod, gone: Iterable[Pod]) -> Plan:
+    """Make the pod after this one when it is time, and delete those that are `gone` then."""
     delay = min(MAX_REPLACE_DELAY_S, 2.0 ** min(pods.attempt(pod), MAX_DOUBLINGS))
     wait = delay - age_s(pod.metadata.creation_timestamp, s.now)
     if wait > 0:
         return Plan(again_s=wait)
-    older = tuple(Delete(kinds.POD, key_of(old), old.metadata.uid) for old in s.pods if old is not pod)
+    older = tuple(Delete(kinds.POD, key_of(old), old.metadata.uid) for old in gone)
     plan = create_pod(s, next_attempt(s.pods))
     return Plan(do=(*plan.do, *older), events=plan.events, again_s=plan.again_s)
 
@@ -221,6 +242,11 @@ def _clear(s: VmiSnapshot, pod: Pod | None) -> Plan:
 
 def _nothing(s: VmiSnapshot, _: Pod | None) -> Plan:
     return NOTHING
+
+
+def _not_ready(s: VmiSnapshot, reason: str, text: str) -> Plan:
+    """Nothing can start as things are."""
+    return _trouble(s, reason, text, text, Condition(names.READY, "False", reason, text))
 
 
 def _trouble(s: VmiSnapshot, reason: str, text: str, note: str, also: Condition | None = None) -> Plan:

@@ -13,7 +13,6 @@ from kubevirt_py.decide import conditions
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.plan import Document, JsonPatch
-from kubevirt_py.render.launcher_pod import COMPUTE
 from kubevirt_py.render.overhead import overhead_bytes
 from kubevirt_py.render.resources import compute_resources
 
@@ -33,7 +32,7 @@ def _ops(s: VmiSnapshot, pod: Pod) -> tuple[Document, ...]:
     """What of the pod's requests and limits differs from what the spec makes of them."""
     ops: list[Document] = []
     for index, container in enumerate(pod.spec.containers):
-        if container.name != COMPUTE:
+        if container.name != names.COMPUTE:
             continue
         wanted = _wanted(s)
         place = f"/spec/containers/{index}"
@@ -43,7 +42,7 @@ def _ops(s: VmiSnapshot, pod: Pod) -> tuple[Document, ...]:
                 if have is not None and _differs(have, amount, growing=_growing(s)):
                     ops.append({"op": "replace", "path": f"{place}/resources/{side}/{name}", "value": amount})
         if ops:
-            ops.insert(0, {"op": "test", "path": f"{place}/name", "value": COMPUTE})
+            ops.insert(0, {"op": "test", "path": f"{place}/name", "value": names.COMPUTE})
     return tuple(ops)
 
 
@@ -104,7 +103,7 @@ def _differs(have: str, wanted: str, *, growing: bool) -> bool:
 
 def _has(s: VmiSnapshot, pod: Pod) -> bool:
     """Whether the kubelet says that the container has at least what is wanted."""
-    status = next((one for one in pod.status.container_statuses if one.name == COMPUTE), None)
+    status = next((one for one in pod.status.container_statuses if one.name == names.COMPUTE), None)
     if status is None:
         return False
     return all(

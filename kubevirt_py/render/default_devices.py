@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.downwardmetrics import disk_volume
 from kubevirt_py.render.hotplug_volumes import hotplug_volumes
 
 DEFAULT_INTERFACE = "default"
@@ -11,6 +12,7 @@ DISK_KINDS = ("disk", "cdrom", "lun")
 DISK_BUSES = {"amd64": "sata", "arm64": "virtio", "s390x": "virtio"}
 SCSI_BUS = "scsi"
 """The bus of LUNs, and of disks that are plugged in unless they say otherwise: it takes the most."""
+METRICS_BUS = "virtio"
 UNSEEN_SOURCES = ("memoryDump",)
 
 
@@ -44,12 +46,14 @@ def _disks(spec: Document, devices: Document) -> None:
     for volume in spec.get("volumes") or ():
         if volume["name"] not in shown and not any(source in volume for source in UNSEEN_SOURCES):
             disks.append({"name": volume["name"]})
-    plugged = hotplug_volumes(spec)
+    plugged, metrics = hotplug_volumes(spec), disk_volume(spec)
     for disk in disks:
         kinds = [kind for kind in DISK_KINDS if kind in disk] or ["disk"]
         for kind in kinds:
             target = disk.setdefault(kind, {})
-            if not target.get("bus"):
+            if not target.get("bus") and kind == "disk" and disk.get("name") == metrics:
+                target["bus"] = METRICS_BUS
+            elif not target.get("bus"):
                 target["bus"] = _bus(kind, spec["architecture"], plugged=disk.get("name") in plugged)
         if "cdrom" in disk:
             disk["cdrom"].setdefault("readonly", True)

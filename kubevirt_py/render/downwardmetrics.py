@@ -1,15 +1,23 @@
-"""Metrics of the host for a guest that asked for them (devices.downwardMetrics), in the words of vhostmd."""
+"""Metrics of the host for a guest that wants them, on a port or on a disk, in the words of vhostmd."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 import msgspec
 
+from kubevirt_py.plan import Document
+
 REQUEST = "GET /metrics/XML"
 REFUSAL = "INVALID REQUEST\n\n"
+DISK_BYTES = 256 << 10
+NOTHING = "<metrics></metrics>"
+"""What a disk says before the first report."""
 _PAGE_KIB = 4
+_HEADER = struct.Struct(">4siii")
+_SIGNATURE = b"mvbd"
 
 
 class HostMetrics(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +64,24 @@ def metrics_xml(host: HostMetrics, guest: GuestMetrics) -> str:
         _metric("vm", "ResourceMemoryLimit", "uint64", guest.limit_kib, "KiB"),
     ]
     return "\n".join(["<metrics>", *lines, "</metrics>"])
+
+
+def disk_writes(xml: str) -> tuple[tuple[int, bytes], ...]:
+    """What to write to a disk of DISK_BYTES, by offset and in this order, so that it says `xml`.
+
+    vhostmd's layout, all numbers big-endian: signature, whether it is being written, sum of the body's bytes, length
+    of the body; then the body. Raises ValueError for a body that does not fit.
+    """
+    body = xml.encode() + b"\n"
+    if len(body) > DISK_BYTES - _HEADER.size:
+        raise ValueError(f"metrics of {len(body)} bytes do not fit on their disk")
+    busy, done = (_HEADER.pack(_SIGNATURE, writing, sum(body), len(body)) for writing in (1, 0))
+    return (0, busy), (_HEADER.size, body), (0, done)
+
+
+def disk_volume(spec: Document) -> str:
+    """The volume of a VMI that is a disk of metrics, empty if it has none."""
+    return next((str(volume["name"]) for volume in spec.get("volumes") or () if "downwardMetrics" in volume), "")
 
 
 def _used_swap(memory: Mapping[str, int]) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Collection
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
+from kubevirt_py.render import container_paths
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.config_volumes import service_account
 from kubevirt_py.render.console_log import log_containers
@@ -25,7 +26,6 @@ from kubevirt_py.render.resources import compute_resources
 from kubevirt_py.render.scheduling import affinity, node_selector, tolerations
 from kubevirt_py.render.shares import server
 
-COMPUTE = "compute"
 DEFAULT_GRACE_S = 30
 GRACE_MARGIN_S = 15
 """Beyond the guest's own grace period: time for the agent to end QEMU itself before the kubelet does."""
@@ -43,6 +43,7 @@ COPIED_FIELDS = (
 )
 UNSHARED_ANNOTATIONS = (
     "kubectl.kubernetes.io",
+    names.CONTAINER_PATHS_ANNOTATION,
     names.LATEST_API_VERSION_ANNOTATION,
     names.STORAGE_API_VERSION_ANNOTATION,
 )
@@ -85,7 +86,7 @@ def launcher_pod(
         "serviceAccountName": service_account(spec),
         "initContainers": [
             *log_containers(spec, config, image, compute["resources"]),
-            *(server(mount, config, image, compute["resources"]) for mount in volumes.shares),
+            *(server(mount["name"], mount, config, image, compute["resources"]) for mount in volumes.shares),
         ],
         "imagePullSecrets": [
             {"name": name} for name in dict.fromkeys((*config.image_pull_secrets, *volumes.pull_secrets))
@@ -138,9 +139,10 @@ def _metadata(vmi: Document, config: ClusterConfig, attempt: int) -> Document:
             names.VMI_ID_LABEL: vmi_id(meta["name"]),
         },
         "annotations": annotations
+        | container_paths.note(vmi["spec"])
         | network_annotations(vmi["spec"], meta["namespace"], meta["uid"], config.network_bindings)
         | {
-            names.DEFAULT_CONTAINER_ANNOTATION: COMPUTE,
+            names.DEFAULT_CONTAINER_ANNOTATION: names.COMPUTE,
             names.DOMAIN_ANNOTATION: meta["name"],
             names.LAUNCH_ATTEMPT_ANNOTATION: str(attempt),
             names.MEMORY_OVERHEAD_ANNOTATION: str(overhead_bytes(vmi["spec"], config)),
@@ -162,7 +164,7 @@ def _metadata(vmi: Document, config: ClusterConfig, attempt: int) -> Document:
 
 def _compute(spec: Document, config: ClusterConfig, image: str, volumes: PodVolumes) -> Document:
     container: Document = {
-        "name": COMPUTE,
+        "name": names.COMPUTE,
         "image": image,
         "imagePullPolicy": config.image_pull_policy,
         "command": [LAUNCHER],

@@ -118,6 +118,8 @@ def _volume_steps(volume: Document, read_only: bool, claim_bytes: int) -> list[S
         if source in volume:
             wanted = any((volume[source] or {}).get(ref) for ref in SECRET_REFS)
             return [Step(do="secret", name=name, root=f"{names.SECRET_DIR}/{name}")] if wanted else []
+    if "downwardMetrics" in volume:
+        return []  # the agent writes it, into a file of its own
     if source_of(volume):
         return [Step(do="secret", name=name, root=f"{names.SECRET_DIR}/{name}")]
     kinds = ", ".join(key for key in volume if key != "name") or "no source"

@@ -36,13 +36,12 @@ def container_name(volume: str) -> str:
     return f"virtiofs-{volume}"[:MAX_NAME].rstrip("-")
 
 
-def server(mount: Document, config: ClusterConfig, image: str, compute: Document) -> Document:
-    """The container that shares the volume mounted as `mount` says.
+def server(volume: str, mount: Document, config: ClusterConfig, image: str, compute: Document) -> Document:
+    """The container that shares what is mounted as `mount` says, as the VMI's `volume`.
 
     `compute` are the resources of QEMU's container: a pod that is Guaranteed stays so.
     """
     guaranteed = is_guaranteed(compute)
-    volume = mount["name"]
     command = [VIRTIOFSD, f"--socket-path={socket_path(volume)}", f"--shared-dir={mount['mountPath']}"]
     return {
         "name": container_name(volume),

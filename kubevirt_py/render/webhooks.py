@@ -6,7 +6,7 @@ components' writes, so that all of these work while virt-api is down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kubevirt_py.api import names, subresources
 from kubevirt_py.api.crd_kinds import KINDS
@@ -49,6 +49,8 @@ class Hook:
     others: bool = False
     failure_policy: str = "Fail"
     side_effects: str = "None"
+    optional: Document = field(default_factory=dict)
+    """Fields of the webhook that others leave to the API server."""
 
     @property
     def group(self) -> str:
@@ -82,6 +84,25 @@ MUTATING = (
     Hook("migrations-mutator", "/migration-mutate-create", ("virtualmachineinstancemigrations",), CREATE),
     Hook("vm-clone-mutator", "/vm-clone-mutate-create", ("virtualmachineclones",), CREATE),
 )
+
+POD_MUTATOR = Hook(
+    "virt-launcher-pod-mutator",
+    "/virt-launcher-pod-mutate",
+    ("pods",),
+    CREATE,
+    (
+        {
+            "name": "shares-container-paths",
+            "expression": f"'{names.CONTAINER_PATHS_ANNOTATION}' in object.metadata.?annotations.orValue({{}})",
+        },
+    ),
+    failure_policy="Ignore",
+    optional={
+        "objectSelector": {"matchLabels": {names.APP_LABEL: names.VIRT_LAUNCHER}},
+        "reinvocationPolicy": "IfNeeded",
+    },
+)
+"""Registered with the gate ContainerPathVolumes only; asked again where others add volumes after it."""
 
 
 def _judging(name: str, path: str, resource: str) -> Hook:
@@ -215,6 +236,7 @@ def _webhook(hook: Hook, ca_bundle: str, namespace: str) -> Document:
         ],
         "sideEffects": hook.side_effects,
         "timeoutSeconds": TIMEOUT_S,
+        **hook.optional,
     }
 
 
@@ -227,9 +249,13 @@ def _configuration(kind: str, name: str, webhooks: list[Document]) -> Document:
     }
 
 
-def mutating_webhooks(ca_bundle: str, namespace: str) -> Document:
-    """`virt-api-mutator`: defaults. `ca_bundle` is base64 PEM, `namespace` where virt-api runs."""
-    hooks = [_webhook(hook, ca_bundle, namespace) for hook in MUTATING]
+def mutating_webhooks(ca_bundle: str, namespace: str, *, container_paths: bool = False) -> Document:
+    """`virt-api-mutator`: defaults. `ca_bundle` is base64 PEM, `namespace` where virt-api runs.
+
+    `container_paths` tells whether pods of machines are to be given servers of containerPath volumes.
+    """
+    wanted = (*MUTATING, POD_MUTATOR) if container_paths else MUTATING
+    hooks = [_webhook(hook, ca_bundle, namespace) for hook in wanted]
     return _configuration("MutatingWebhookConfiguration", "virt-api-mutator", hooks)
 
 
@@ -239,9 +265,10 @@ def validating_webhooks(ca_bundle: str, namespace: str) -> Document:
     return _configuration("ValidatingWebhookConfiguration", "virt-api-validator", hooks)
 
 
-def webhook_configurations(ca_bundle: str, namespace: str) -> list[Document]:
+def webhook_configurations(ca_bundle: str, namespace: str, *, container_paths: bool = False) -> list[Document]:
     """Both configurations of virt-api."""
-    return [mutating_webhooks(ca_bundle, namespace), validating_webhooks(ca_bundle, namespace)]
+    mutating = mutating_webhooks(ca_bundle, namespace, container_paths=container_paths)
+    return [mutating, validating_webhooks(ca_bundle, namespace)]
 
 
 def api_services(ca_bundle: str, namespace: str) -> list[Document]:

@@ -16,7 +16,7 @@ from aiohttp import web
 from kubevirt_py.api.v1.vmi import VirtualMachineInstance
 from kubevirt_py.kube.api import Api
 from kubevirt_py.plan import Document
-from kubevirt_py.render import defaults, presets, requests, validate
+from kubevirt_py.render import container_paths, defaults, presets, requests, validate
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.fixed import fixed_spec
 from kubevirt_py.render.parse import parse_causes
@@ -64,6 +64,7 @@ class Admission:
         return {
             "/virtualmachines-mutate": self.default_vm,
             "/virtualmachineinstances-mutate": self.default_vmi,
+            "/virt-launcher-pod-mutate": self.share_container_paths,
             "/migration-mutate-create": self.default_migration,
             "/vm-clone-mutate-create": self.default_clone,
             "/virtualmachines-validate": self.check_vm,
@@ -119,6 +120,9 @@ class Admission:
             return Verdict(causes=outcome.causes)
         full = defaults.default_vmi(outcome.vmi, self._config(), self._now(), self._new_uuid)
         return _patched(request.new, full, outcome.warnings)
+
+    def share_container_paths(self, request: Request) -> Verdict:
+        return Verdict(container_paths.patch(request.new, self._config()))
 
     def default_migration(self, request: Request) -> Verdict:
         return _patched(request.new, requests.default_migration(request.new))

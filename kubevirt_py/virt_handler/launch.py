@@ -20,6 +20,7 @@ from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.credentials import agent_credentials
+from kubevirt_py.render.downwardmetrics import DISK_BYTES, disk_volume
 from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.isos import IsoImage, iso_images, with_devices
 from kubevirt_py.render.launcher_pod import guest_grace_s
@@ -36,6 +37,7 @@ from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.resources import is_pinned
 from kubevirt_py.render.shares import socket_path
 from kubevirt_py.virt_handler import secretfolder
+from kubevirt_py.virt_handler.downwardmetrics import make_disk
 from kubevirt_py.virt_handler.hostcpus import allow_locking, own_cells
 from kubevirt_py.virt_handler.iso import make_iso
 from kubevirt_py.virt_handler.links import plumb, read_links
@@ -80,6 +82,7 @@ class _OpenedFile(msgspec.Struct, frozen=True):
     block: bool = False
     blocks: tuple[int, int] = (0, 0)
     number: int = -1
+    read_only: bool = False
 
 
 PLACEHOLDER = _OpenedFile(format="raw", size=0, direct=False)
@@ -145,6 +148,7 @@ async def launch(
             _add_acpi_tables(spec, secrets, held)
             others: dict[str, Any] = {"ignition": _add_ignition(vmi, held), "vsock_cid": _add_vsock(vmi, spec, held)}
             facts = await _facts(spec, peer, hello, config, now)
+            _add_metrics(spec, folder, files, held)
             if has_tags(spec):
                 drives = files | {f"disk.{image.volume}": PLACEHOLDER for image in images}
                 planned = _machine(vmi, spec, facts, drives, wires, **others)
@@ -288,6 +292,13 @@ async def _add_images(
     return copies
 
 
+def _add_metrics(spec: Document, folder: Folder, files: dict[str, _OpenedFile], held: Descriptors) -> None:
+    """The disk that tells of the host lies with us; QEMU gets a descriptor that can only read."""
+    if volume := disk_volume(spec):
+        held.add(f"disk.{volume}", make_disk(folder))
+        files[f"disk.{volume}"] = _OpenedFile(format="raw", size=DISK_BYTES, read_only=True)
+
+
 def _machine(
     vmi: HostedInstance,
     spec: Document,
@@ -305,6 +316,7 @@ def _machine(
             base = files.get(f"base.{volume}")
             known: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
             known |= {"block": file.block, "blocks": file.blocks, "base_block": bool(base and base.block)}
+            known |= {"read_only": file.read_only}
             disks[volume] = msgspec.convert({**known, "direct": file.direct, "size_bytes": file.size}, DiskFile)
     attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition, vsock_cid=vsock_cid)
     meta = vmi.metadata

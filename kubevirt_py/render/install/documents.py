@@ -7,7 +7,8 @@ from functools import cache
 
 from kubevirt_py.api import crd, names
 from kubevirt_py.plan import Document, Kind
-from kubevirt_py.render import roles, webhooks
+from kubevirt_py.render import container_paths, roles, webhooks
+from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.install import fixed_specs, operator_webhooks, policies, rbac, services, unserved, workloads
 from kubevirt_py.render.install.customize import customized
 from kubevirt_py.render.install.installation import Installation
@@ -62,7 +63,9 @@ def documents(inst: Installation) -> tuple[Document, ...]:
 
 def admission(inst: Installation) -> tuple[Document, ...]:
     """virt-api's webhooks: applied once it answers, removed before it goes."""
-    return customized(map(inst.stamp, webhooks.webhook_configurations(inst.ca_bundle, inst.namespace)), inst.spec)
+    wanted = ClusterConfig.from_kubevirt(inst.spec).gate(container_paths.GATE)
+    found = webhooks.webhook_configurations(inst.ca_bundle, inst.namespace, container_paths=wanted)
+    return customized(map(inst.stamp, found), inst.spec)
 
 
 def aggregation(inst: Installation) -> tuple[Document, ...]:

@@ -151,9 +151,10 @@ def _disk(
     bus = front.get("bus") or (DEFAULT_BUS if kind != "lun" else "scsi")
     if bus not in BUSES:
         raise ValueError(f"disk {name}: bus {bus!r} is unknown; choose one of {', '.join(BUSES)}")
-    if bus == "sata" and kind == "disk" and front.get("readonly"):
-        raise ValueError(f"disk {name}: a disk on sata cannot be read-only; use bus virtio or scsi, or a cdrom")
     file = files.disks.get(name) if front.get("tray") != "open" else None
+    read_only = is_read_only(spec) or bool(file and file.read_only)
+    if bus == "sata" and kind == "disk" and read_only:
+        raise ValueError(f"disk {name}: a disk on sata cannot be read-only; use bus virtio or scsi, or a cdrom")
     if file is None and kind != "cdrom":
         raise ValueError(f"disk {name}: no volume of this name was opened")
     transitional = bool(devices.get("useVirtioTransitional"))
@@ -171,7 +172,7 @@ def _disk(
         unit=unit,
         place=_place(front, transitional, layout, device_id(name)) if virtio else None,
         port=_sata_port(unit, layout.q35) if bus == "sata" else "",
-        read_only=kind == "cdrom" or bool(front.get("readonly")),
+        read_only=read_only,
         cache=spec.get("cache") or "",
         io=spec.get("io") or "",
         error_policy=_ERROR_POLICIES.get(spec.get("errorPolicy") or "stop", "stop"),

@@ -31,7 +31,8 @@ class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
     """An opened volume. `direct` says that O_DIRECT works; `base` is the format of a read-only image below.
 
     `block` and `base_block` tell of block devices, `blocks` the logical and physical block size of the storage, in
-    bytes, 0 where not known. `source` names the claim of a volume that can be plugged.
+    bytes, 0 where not known. `source` names the claim of a volume that can be plugged. `read_only` files are never
+    written, whatever the spec says of the disk. Space of `preallocated` storage is never given back.
     """
 
     format: Literal["raw", "qcow2"] = "raw"
@@ -42,6 +43,8 @@ class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
     base_block: bool = False
     blocks: tuple[int, int] = (0, 0)
     source: str = ""
+    read_only: bool = False
+    preallocated: bool = False
 
 
 class NicWire(msgspec.Struct, frozen=True, kw_only=True):

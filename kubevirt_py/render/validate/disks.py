@@ -18,6 +18,7 @@ from kubevirt_py.render.causes import (
     unique,
 )
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.default_devices import METRICS_BUS
 from kubevirt_py.render.validate.hotplug import may_be_empty
 from kubevirt_py.render.validate.text import pci_address
 
@@ -29,7 +30,7 @@ TRAYS = ("open", "closed")
 MAX_SERIAL = 256
 MAX_TAG = 36
 SHARED_CLAIMS = ("persistentVolumeClaim", "dataVolume")
-SHARED_FILES = ("configMap", "secret", "serviceAccount", "downwardAPI")
+SHARED_FILES = ("configMap", "secret", "serviceAccount", "downwardAPI", "containerPath")
 VIRTIOFS_STORAGE_GATE = "EnableVirtioFsStorageVolumes"
 MIN_BLOCK, MAX_BLOCK = 512, 2 << 20
 _SERIAL = re.compile(r"[A-Za-z0-9_.+-]*")
@@ -44,6 +45,8 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         known = volumes | ({disk["name"]} if disk["name"] and may_be_empty(disk, config) else set())
         yield from _disk(disk, f"{base}.disks[{index}]", known)
     sources = {volume["name"]: volume for volume in spec.get("volumes") or ()}
+    for index, disk in enumerate(disks):
+        yield from _source(disk, sources.get(disk["name"]) or {}, f"{base}.disks[{index}]")
     for index, filesystem in enumerate(filesystems):
         field = f"{base}.filesystems[{index}]"
         yield from _in_volumes(filesystem["name"], f"{field}.name", volumes)
@@ -56,6 +59,21 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         "name",
     )
     yield from _boot_orders(devices, base)
+
+
+def _source(disk: Document, volume: Document, field: str) -> Iterator[Cause]:
+    """What the sources of some volumes ask of their disks."""
+    if "containerPath" in volume:
+        text = f"volume {disk['name']!r} has files and no disk; name it in devices.filesystems with virtiofs"
+        yield Cause(f"{field}.name", NOT_SUPPORTED, text)
+    if "downwardMetrics" not in volume:
+        return
+    bus = (disk.get("disk") or {}).get("bus") or METRICS_BUS
+    if bus != METRICS_BUS or "cdrom" in disk or "lun" in disk:
+        yield Cause(field, NOT_SUPPORTED, f"a volume of downwardMetrics is a disk on bus {METRICS_BUS}")
+    if disk.get("cache") == "none":
+        text = "a disk of downwardMetrics changes below the guest; leave cache out"
+        yield Cause(f"{field}.cache", NOT_SUPPORTED, text)
 
 
 def _filesystem(name: str, volume: Document | None, field: str, config: ClusterConfig) -> Iterator[Cause]:

@@ -23,8 +23,6 @@ VMI_FIELDS = {
     "networks[].resourceClaim": "networks from resource claims",
     "resourceClaims": "dynamic resource allocation",
     "utilityVolumes": "utility volumes",
-    "volumes[].containerPath": "containerPath volumes",
-    "volumes[].downwardMetrics": "downward metrics on a disk; use devices.downwardMetrics",
     "volumes[].memoryDump": "memory dumps",
 }
 VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {

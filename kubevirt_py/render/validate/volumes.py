@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from kubevirt_py.api.quantity import parse_quantity
 from kubevirt_py.api.v1.volumes import Volume
 from kubevirt_py.plan import Document
-from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, exactly_one, needs_gate, one_of, unique
+from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause, exactly_one, needs_gate, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.container_paths import is_plain, is_private
 from kubevirt_py.render.machine.firmware import acpi_volumes
 from kubevirt_py.render.persistent_state import VOLUME as STATE_VOLUME
 from kubevirt_py.render.pod_volumes import EPHEMERAL_VOLUME, KERNEL_BOOT_VOLUME, PRIVATE_VOLUME, SERIAL_LOG_VOLUME
@@ -26,6 +27,7 @@ HOST_DISK_GATE = "HostDisk"
 HOST_DISK_TYPES = ("Disk", "DiskOrCreate")
 MAX_LABEL = 32
 """Of the name of an ISO 9660 volume."""
+ONCE = {"serviceAccount": "service account", "downwardMetrics": "disk of metrics"}
 DISKLESS = ("memoryDump",)
 """Sources the guest does not see."""
 
@@ -54,9 +56,9 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
                 INVALID,
                 f"volume {volume['name']!r} is used by no disk; add a disk of this name or remove the volume",
             )
-    accounts = [index for index, volume in enumerate(volumes) if "serviceAccount" in volume]
-    for index in accounts[1:]:
-        yield Cause(f"{path}.volumes[{index}].serviceAccount", INVALID, "a virtual machine has one service account")
+    for source, what in ONCE.items():
+        for index in [index for index, volume in enumerate(volumes) if source in volume][1:]:
+            yield Cause(f"{path}.volumes[{index}].{source}", INVALID, f"a virtual machine has one {what}")
     yield from unique(((f"{path}.volumes[{index}].name", v["name"]) for index, v in enumerate(volumes)), "volume name")
     yield from cloudinit.check(volumes, path)
 
@@ -75,8 +77,21 @@ def _source(volume: Document, field: str) -> Iterator[Cause]:
             yield from _claim(claim["claimName"], f"{field}.ephemeral.persistentVolumeClaim.claimName")
     if (empty := volume.get("emptyDisk")) is not None and parse_quantity(empty["capacity"]) <= 0:
         yield Cause(f"{field}.emptyDisk.capacity", INVALID, f"must be more than 0, not {empty['capacity']}")
+    if (inside := volume.get("containerPath")) is not None:
+        yield from _container_path(inside, f"{field}.containerPath")
     if (data := volume.get("dataVolume")) is not None:
         yield from _claim(data["name"], f"{field}.dataVolume.name")
+
+
+def _container_path(given: Document, field: str) -> Iterator[Cause]:
+    """A path of the pod that others mount something at; what we mount there ourselves is not for guests."""
+    path = given.get("path") or ""
+    if not is_plain(path):
+        yield Cause(f"{field}.path", INVALID, f"{path!r} must be an absolute path without empty parts, '.' and '..'")
+    elif is_private(path):
+        yield Cause(f"{field}.path", INVALID, f"{path!r} is a place of KubeVirt's own; name one that others mount")
+    if given.get("readOnly") is False:
+        yield Cause(f"{field}.readOnly", NOT_SUPPORTED, "the guest can only read what others mount; leave it true")
 
 
 def _files(volume: Document, field: str) -> Iterator[Cause]:

@@ -21,7 +21,7 @@ PINNED = {"cpu": "1", "memory": "1Gi"}
     ],
 )
 def test_limits_come_with_guaranteed_pods_only(compute: Document, limited: bool) -> None:
-    resources = server(MOUNT, ClusterConfig(), "launcher", compute)["resources"]
+    resources = server("data", MOUNT, ClusterConfig(), "launcher", compute)["resources"]
     assert ("limits" in resources) is limited
     assert not limited or resources["limits"] == resources["requests"]
 

@@ -11,15 +11,30 @@ from kubevirt_py.render import webhooks
 
 def test_golden(golden: Any) -> None:
     documents = [
-        *webhooks.webhook_configurations("Q0E=", "kubevirt"),
+        *webhooks.webhook_configurations("Q0E=", "kubevirt", container_paths=True),
         *webhooks.api_services("Q0E=", "kubevirt"),
     ]
     golden.check("render/webhooks/virt_api.yaml", yaml.safe_dump_all(documents, sort_keys=False))
 
 
+def test_pods_are_looked_at_with_the_gate_only() -> None:
+    seen = {
+        wanted: [
+            webhook["name"]
+            for webhook in webhooks.mutating_webhooks("", "ns", container_paths=wanted)["webhooks"]
+            if webhook["rules"][0]["resources"] == ["pods"]
+        ]
+        for wanted in (False, True)
+    }
+    assert seen == {False: [], True: ["virt-launcher-pod-mutator.kubevirt.io"]}
+
+
 def test_nothing_of_ours_stands_in_the_way_of_deletion() -> None:
     """Every webhook that sees updates is skipped when an object being deleted only loses finalizers."""
-    for document in (webhooks.mutating_webhooks("", "ns"), webhooks.validating_webhooks("", "ns")):
+    for document in (
+        webhooks.mutating_webhooks("", "ns", container_paths=True),
+        webhooks.validating_webhooks("", "ns"),
+    ):
         for webhook in document["webhooks"]:
             assert all("DELETE" not in rule["operations"] for rule in webhook["rules"])
             updates_objects = any(
