@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 from e2e import machines
 from e2e.console import Console, console
-from e2e.kubectl import Namespace, condition, status
+from e2e.installation import SYSTEM
+from e2e.kubectl import Namespace, condition, eventually, status
+from kubevirt_py.render.machine.pinning import cpu_list
 
 DAY_S = 86400
 FIXED_DISK, FIXED_CARD = "0000:81:01.0", "0000:00:1d.0"
@@ -21,6 +24,11 @@ DEVICES = {
     "video": {"type": "bochs"},
     "watchdog": {"name": "dog", "i6300esb": {"action": "poweroff"}},
 }
+USED = r"""import glob, json, re
+text = "".join(open(name).read() for name in glob.glob("/proc/1/task/*/status"))
+sizes = re.findall(r"Size: +(\d+) kB\nKernelPageSize: +2048 kB", open("/proc/1/smaps").read())
+print(json.dumps({"cpus": re.findall(r"Cpus_allowed_list:\t(\S+)", text), "huge_kib": sum(map(int, sizes))}))
+"""
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 
@@ -83,15 +91,38 @@ def test_a_guest_finds_all_its_devices_and_ends_by_its_watchdog(own: Namespace) 
     assert "WatchdogExpired" in {event["reason"] for event in own.events("full")}
 
 
-def test_a_reboot_ends_a_guest_that_is_to_end_then(own: Namespace) -> None:
+def test_a_guest_on_a_cpu_and_huge_pages_of_its_own_ends_at_its_reboot(own: Namespace) -> None:
     machine = machines.vmi("ending")
-    machine["spec"]["domain"]["rebootPolicy"] = "Terminate"
+    domain = machine["spec"]["domain"]
+    domain["rebootPolicy"] = "Terminate"
+    domain["cpu"] = {"cores": 1, "dedicatedCpuPlacement": True, "numa": {"guestMappingPassthrough": {}}}
+    domain["memory"]["hugepages"] = {"pageSize": "2Mi"}
     own.apply(machine)
-    own.until_phase("ending", "Running")
+    vmi = own.until_phase("ending", "Running")
+    assert status(vmi, "qosClass") == "Guaranteed"
+    (pod,) = own.launcher_pods("ending")
+    used = json.loads(own.kubectl("exec", pod["metadata"]["name"], "-c", "compute", "--", "python3", "-c", USED))
+    (cpu,) = {cpu for cpus in used["cpus"] for cpu in cpu_list(cpus)}
+    assert len(used["cpus"]) > 1, "all of QEMU's threads are on the one CPU that the pod has"
+    assert used["huge_kib"] == 96 << 10
+    agent = agent_of(str(status(vmi, "nodeName")))
+    assert eventually(lambda: cpu not in cpus_of(agent), 30), "nobody else is on it"
     with console(own.name, "ending") as guest:
         guest.login()
+        assert guest.run("cat /sys/devices/system/node/node0/cpulist") == "0"
         guest.send("reboot\n")
         own.until_phase("ending", "Succeeded")
+
+
+def agent_of(node: str) -> str:
+    """Name of the pod of a node's agent."""
+    agents = SYSTEM.items("pods", "kubevirt.io=virt-handler")
+    return next(str(pod["metadata"]["name"]) for pod in agents if pod["spec"]["nodeName"] == node)
+
+
+def cpus_of(agent: str) -> tuple[int, ...]:
+    text = SYSTEM.kubectl("exec", agent, "-c", "virt-handler", "--", "cat", "/proc/self/status")
+    return next(cpu_list(line.split()[1]) for line in text.splitlines() if line.startswith("Cpus_allowed_list:"))
 
 
 def test_secure_boot_is_enrolled_and_in_force(own: Namespace) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from hack.cluster.plan import Cluster
 
 RESERVED = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
-PAGES = 48
-"""96 MiB: enough for one small guest. A kubelet counts them when it starts."""
+PAGES = 64
+"""128 MiB: enough for a small guest. A kubelet counts them when it starts."""
 
 
 def reserve(cluster: Cluster) -> None:
