@@ -80,6 +80,7 @@ def response(uid: str, verdict: Verdict) -> Document:
 
 
 def _invalid(causes: tuple[Cause, ...]) -> Document:
+    """The message as a whole names the fields; of each cause kubectl and others print field and message themselves."""
     words = [each.message if each.field in each.message else f"{each.field}: {each.message}" for each in causes]
     return {
         "status": "Failure",
@@ -87,9 +88,6 @@ def _invalid(causes: tuple[Cause, ...]) -> Document:
         "reason": "Invalid",
         "code": 422,
         "details": {
-            "causes": [
-                {"field": each.field, "reason": each.reason, "message": text}
-                for each, text in zip(causes, words, strict=True)
-            ]
+            "causes": [{"field": each.field, "reason": each.reason, "message": each.message} for each in causes]
         },
     }

@@ -132,8 +132,10 @@ class Admission:
 
     def check_vm(self, request: Request) -> Verdict:
         if request.operation == "CREATE":
-            return _judged(validate.validate_vm_create(request.new, self._config()))
-        return _judged(validate.validate_vm_update(request.new, request.old, self._config()))
+            causes = validate.validate_vm_create(request.new, self._config())
+        else:
+            causes = validate.validate_vm_update(request.new, request.old, self._config())
+        return _judged(causes, () if causes or _untouched(request) else validate.vm_warnings(request.new))
 
     def check_vmi_create(self, request: Request) -> Verdict:
         ours = request.user in self._users
@@ -180,8 +182,8 @@ def _untouched(request: Request) -> bool:
     return request.operation != "CREATE" and (request.deleting or request.new.get("spec") == request.old.get("spec"))
 
 
-def _judged(causes: list[validate.Cause]) -> Verdict:
-    return Verdict(causes=tuple(causes))
+def _judged(causes: list[validate.Cause], warnings: tuple[str, ...] = ()) -> Verdict:
+    return Verdict(causes=tuple(causes), warnings=warnings)
 
 
 def _patched(old: Document, new: Document, warnings: tuple[str, ...] = ()) -> Verdict:

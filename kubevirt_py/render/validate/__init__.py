@@ -15,7 +15,7 @@ from kubevirt_py.render.validate.pool import validate_pool_create, validate_pool
 from kubevirt_py.render.validate.preset import validate_preset
 from kubevirt_py.render.validate.replicaset import validate_replicaset
 from kubevirt_py.render.validate.snapshot import validate_restore, validate_snapshot
-from kubevirt_py.render.validate.vm import validate_vm_create, validate_vm_update
+from kubevirt_py.render.validate.vm import validate_vm_create, validate_vm_update, vm_warnings
 from kubevirt_py.render.validate.vmi import validate_vmi_create, validate_vmi_update
 
 __all__ = [
@@ -41,4 +41,5 @@ __all__ = [
     "validate_vm_update",
     "validate_vmi_create",
     "validate_vmi_update",
+    "vm_warnings",
 ]

@@ -21,7 +21,7 @@ from kubevirt_py.render.causes import (
 )
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.validate.networks import is_primary
-from kubevirt_py.render.validate.text import dns_label, mac_address, pci_address
+from kubevirt_py.render.validate.text import mac_address, network_name, pci_address
 
 BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "macvtap", "binding")
 GONE = {
@@ -72,7 +72,7 @@ def _normal_mac(interface: Document) -> str:
 
 
 def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
-    yield from dns_label(f"{field}.name", interface["name"])
+    yield from network_name(f"{field}.name", interface["name"])
     yield from exactly_one(field, interface, BINDINGS, "binding")
     yield from one_of(f"{field}.model", interface.get("model"), MODELS)
     yield from one_of(f"{field}.state", interface.get("state"), STATES)

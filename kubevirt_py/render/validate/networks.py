@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, REQUIRED, Cause, exactly_one, unique
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.validate.text import dns_label
+from kubevirt_py.render.validate.text import network_name
 
 KINDS = ("pod", "multus", "resourceClaim")
 LEAST_ADDRESSES = 4
@@ -20,7 +20,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     interfaces = {item["name"] for item in (spec["domain"].get("devices") or {}).get("interfaces") or ()}
     for index, network in enumerate(networks):
         field = f"{path}.networks[{index}]"
-        yield from dns_label(f"{field}.name", network["name"])
+        yield from network_name(f"{field}.name", network["name"])
         yield from exactly_one(field, network, KINDS, "network kind")
         if "multus" in network and not network["multus"]["networkName"]:
             yield Cause(f"{field}.multus.networkName", REQUIRED, "must name a NetworkAttachmentDefinition")

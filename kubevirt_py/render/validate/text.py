@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from kubevirt_py.render.causes import INVALID, Cause
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_NETWORK = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 _MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
 _PCI = re.compile(r"(?:[0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
@@ -15,7 +16,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def dns_label(field: str, value: str | None) -> Iterator[Cause]:
-    """RFC 1123 label: what a host name, a volume or an interface is called."""
+    """RFC 1123 label: what a host name or a volume is called."""
     if value is not None and (len(value) > 63 or not _LABEL.fullmatch(value)):
         yield Cause(
             field,
@@ -23,6 +24,12 @@ def dns_label(field: str, value: str | None) -> Iterator[Cause]:
             f"{value!r} is not a DNS label; use up to 63 lower-case letters, digits and '-', "
             "starting and ending with a letter or digit",
         )
+
+
+def network_name(field: str, value: str) -> Iterator[Cause]:
+    """What an interface and its network are called: KubeVirt takes capitals and underscores too."""
+    if not _NETWORK.fullmatch(value):
+        yield Cause(field, INVALID, f"{value!r} is not a name of a network; use up to 63 letters, digits, '-' and '_'")
 
 
 def dns_subdomain(field: str, value: str | None) -> Iterator[Cause]:

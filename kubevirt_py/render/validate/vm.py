@@ -24,6 +24,13 @@ def validate_vm_create(document: Document, config: ClusterConfig) -> list[Cause]
     return vm_spec_causes(without_nulls(document["spec"]), "spec", config)
 
 
+def vm_warnings(document: Document) -> tuple[str, ...]:
+    """What works in a VM and should be written otherwise, in KubeVirt's words."""
+    if document["spec"].get("running") is not None:
+        return ("spec.running is deprecated, please use spec.runStrategy instead.",)
+    return ()
+
+
 def vm_spec_causes(spec: Document, path: str, config: ClusterConfig) -> list[Cause]:
     """What is wrong in a VM's spec whose types are right. `path` is where the spec stands in its object."""
     causes = list(_spec(spec, path))

@@ -106,6 +106,18 @@ async def test_refusals_name_the_field(cloud: Cloud) -> None:
     (cause,) = status["details"]["causes"]
     assert cause["field"] == "spec.template.spec.domain.devices.disks[0].disk.bus"
     assert cause["field"] in status["message"]
+    assert cause["field"] not in cause["message"], "kubectl prints the field twice"
+
+
+async def test_an_old_way_to_start_a_vm_works_with_a_warning(cloud: Cloud) -> None:
+    old = copy.deepcopy(VM)
+    del old["spec"]["runStrategy"]
+    old["spec"]["running"] = False
+    stored = patched(old, await review(cloud, "/virtualmachines-mutate", old))
+    warning = ["spec.running is deprecated, please use spec.runStrategy instead."]
+    assert (await review(cloud, "/virtualmachines-validate", stored))["warnings"] == warning
+    assert "warnings" not in await review(cloud, "/virtualmachines-validate", stored, stored)
+    assert "warnings" not in await review(cloud, "/virtualmachines-validate", VM)
 
 
 async def test_a_users_status_of_a_vmi_is_put_back(cloud: Cloud) -> None:

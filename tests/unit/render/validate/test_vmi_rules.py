@@ -27,6 +27,7 @@ def _volume(**source: Document) -> Document:
 
 
 ACCEPTED: dict[str, Document] = {
+    "a network's name in capitals": {"domain.devices.interfaces[0].name": "Net_1", "networks[0].name": "Net_1"},
     "as it is": {},
     "BIOS on the serial console": {"domain.firmware.bootloader.bios.useSerial": True},
     "UEFI without secure boot": {"domain.firmware.bootloader.efi.secureBoot": False},
@@ -417,6 +418,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "livenessProbe.successThreshold",
         causes.INVALID,
         "1",
+    ),
+    "an interface with a blank in its name": (
+        {"domain.devices.interfaces[0].name": "my net", "networks[0].name": "my net"},
+        "domain.devices.interfaces[0].name",
+        causes.INVALID,
+        "not a name of a network",
     ),
     "a host name with dots": ({"hostname": "a.b"}, "hostname", causes.INVALID, "DNS label"),
     "a subdomain in capitals": ({"subdomain": "Web"}, "subdomain", causes.INVALID, "DNS label"),
