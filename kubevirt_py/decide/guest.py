@@ -80,8 +80,9 @@ def _ended(s: Snapshot, outcome: Outcome) -> Plan:
     not_ready = Condition(type=names.READY, status="False", reason=names.GUEST_NOT_RUNNING, message=text)
     changes = {names.READY: not_ready, names.PAUSED: None, names.AGENT_CONNECTED: None}
     make = event if outcome.clean else warning
-    told = make(kinds.HOSTED_VMI, s.vmi, names.STOPPED, outcome.text)
-    return _patch(s, {"phase": outcome.phase}, changes, (told,))
+    told = [make(kinds.HOSTED_VMI, s.vmi, reason, outcome.text) for reason in (outcome.reason, names.STOPPED) if reason]
+    named = {"reason": outcome.reason} if outcome.reason else {}
+    return _patch(s, {"phase": outcome.phase, **named}, changes, tuple(told))
 
 
 def _refused(s: Snapshot, why: str) -> Plan:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from kubevirt_py.api import names
 from kubevirt_py.decide import phases
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import Machine
@@ -28,10 +29,11 @@ CRASHED_STATES = (PANICKED, INTERNAL_ERROR, WATCHDOG)
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a guest ended: the VMI's final phase, and why, for people."""
+    """How a guest ended: the VMI's final phase, and why, for people; `reason` says it in one word where there is one."""
 
     phase: str
     text: str
+    reason: str = ""
 
     @property
     def clean(self) -> bool:
@@ -39,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 POWERED_OFF = Outcome(phases.SUCCEEDED, "The VirtualMachineInstance was shut down.")
-PANIC = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: the guest panicked.")
+PANIC = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: the guest panicked.", names.GUEST_PANICKED)
 BROKEN = Outcome(phases.FAILED, "The VirtualMachineInstance crashed: QEMU met an internal error.")
 VANISHED = Outcome(
     phases.FAILED,
@@ -91,11 +93,27 @@ class Propagation(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class MemoryDump(msgspec.Struct, frozen=True, kw_only=True):
+    """A dump of the guest's memory into a file of the claim behind `volume`. Times are RFC 3339, empty before them.
+
+    `passed` tells that QEMU has been given the file; `trouble` why a dump that `ended` failed.
+    """
+
+    volume: str
+    claim: str
+    file: str
+    started: str
+    passed: bool = False
+    ended: str = ""
+    trouble: str = ""
+
+
 class Plugged(msgspec.Struct, frozen=True, kw_only=True):
     """What comes and goes while the guest runs.
 
-    `mounted` are volumes whose descriptors are at hand, `held_volumes` those that QEMU may have. `troubles` tell what
-    stands in the way, by device. `memory_bytes` is what the guest took of its pluggable memory, None if unknown.
+    `mounted` are volumes whose descriptors, or whose pods, are at hand, `held_volumes` those that QEMU may have.
+    `troubles` tell what stands in the way, by device. `memory_bytes` is what the guest took of its pluggable memory,
+    None if unknown.
     """
 
     mounted: frozenset[str] = frozenset()
@@ -124,6 +142,7 @@ class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     selinux_context: str = ""
     trouble: str = ""
     plugged: Plugged = Plugged()
+    dump: MemoryDump | None = None
 
     @property
     def alive(self) -> bool:

@@ -28,7 +28,7 @@ class Devices(msgspec.Struct, frozen=True, kw_only=True):
     """A place is None where the device is absent. `balloon_stats_s` 0 asks the balloon nothing."""
 
     channel: Address
-    pvpanic: Address
+    pvpanic: Address | None = None
     pvpanic_isa: bool = False
     serial: bool = True
     serial_log: bool = False
@@ -76,9 +76,10 @@ def devices_from_spec(
         raise ValueError(f"panic device {unknown.pop()!r} is unknown; choose hyperv, isa or pvpanic")
     balloon = devices.get("autoattachMemBalloon") is not False
     channel = layout.express("system", "channels")
+    panic_slot = layout.conventional("system", "pvpanic0")  # kept free where it is not used
     return Devices(
         channel=channel,
-        pvpanic=layout.conventional("system", "pvpanic0"),
+        pvpanic=panic_slot if "pvpanic" in panics else None,
         pvpanic_isa="isa" in panics,
         serial=devices.get("autoattachSerialConsole") is not False,
         serial_log=logs_serial(devices),
@@ -161,7 +162,8 @@ def device_args(devices: Devices) -> list[str]:
         guest = {"guest-cid": devices.vsock.cid}
         args += ["-device", _at("vhost-vsock-pci", "vsock0", devices.vsock.place)]
         args[-1] = options(args[-1], vhostfd=descriptor("vsock"), **guest)
-    args += ["-device", _at("pvpanic-pci", "pvpanic0", devices.pvpanic)]
+    if devices.pvpanic:
+        args += ["-device", _at("pvpanic-pci", "pvpanic0", devices.pvpanic)]
     return [*args, *(("-device", "pvpanic") if devices.pvpanic_isa else ())]
 
 

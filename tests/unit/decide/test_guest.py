@@ -183,7 +183,6 @@ def test_the_agent_in_the_guest() -> None:
     [
         ({"run_state": "shutdown", "outcome": POWERED_OFF}, "Succeeded", "Normal"),
         ({"outcome": POWERED_OFF, "exited": True}, "Succeeded", "Normal"),
-        ({"outcome": PANIC}, "Failed", "Warning"),
         ({"outcome": FORCED}, "Failed", "Warning"),
         ({"exited": True}, "Failed", "Warning"),
         ({"exited": True, "run_state": ""}, "Failed", "Warning"),
@@ -197,6 +196,18 @@ def test_ends(changes: dict[str, Any], phase: str, event_type: str) -> None:
     assert _conditions(after)["Ready"]["status"] == "False"
     assert [(event.reason, event.type) for event in plan.events] == [("Stopped", event_type)]
     assert _decide(after, _guest(**changes)) == NOTHING
+
+
+def test_a_panic_is_the_reason_of_the_end() -> None:
+    running = _applied(_vmi(), _decide(_vmi(), _guest()))
+    plan = _decide(running, _guest(outcome=PANIC))
+    after = _applied(running, plan)
+    assert (after["status"]["phase"], after["status"]["reason"]) == ("Failed", "GuestPanicked")
+    assert [(event.reason, event.type) for event in plan.events] == [
+        ("GuestPanicked", "Warning"),
+        ("Stopped", "Warning"),
+    ]
+    assert _decide(after, _guest(outcome=PANIC)) == NOTHING
 
 
 def test_absence_of_evidence_is_not_evidence_of_death() -> None:
