@@ -77,7 +77,6 @@ class Route:
 
 
 _PORTS = ("/{port}", "/{port}/{protocol}")
-_MEMORY_DUMP = "memory dumps"
 _SEV = "the WorkloadEncryptionSEV feature"
 _BACKUP = "incremental backup"
 
@@ -101,10 +100,10 @@ ROUTES: tuple[Route, ...] = (
         body="RemoveVolumeOptions", code=202,
     ),
     Route(
-        "PUT", VM, "memorydump", "Dump the guest's memory into a claim.", _WRITERS, later=_MEMORY_DUMP,
+        "PUT", VM, "memorydump", "Dump the guest's memory into a claim.", _WRITERS,
         body="VirtualMachineMemoryDumpRequest", code=202,
     ),
-    Route("PUT", VM, "removememorydump", "Forget the guest's memory dump.", _WRITERS, later=_MEMORY_DUMP, code=202),
+    Route("PUT", VM, "removememorydump", "Forget the guest's memory dump.", _WRITERS, code=202),
     Route(
         "PUT", VM, "evacuate/cancel", "Call off the evacuation of a VirtualMachine.", _WRITERS,
         body="EvacuateCancelOptions",

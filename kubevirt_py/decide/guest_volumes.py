@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubevirt_py.api import names
-from kubevirt_py.decide.guest_state import GuestState
-from kubevirt_py.decide.volume_status import ATTACHED, DETACHING, MOUNTED, READY, UNMOUNTED
+from kubevirt_py.decide.guest_state import GuestState, MemoryDump
+from kubevirt_py.decide.volume_status import (
+    ATTACHED,
+    DETACHING,
+    DUMP_FAILED,
+    DUMPED,
+    DUMPING,
+    MOUNTED,
+    READY,
+    UNMOUNTED,
+    every_volume,
+)
 from kubevirt_py.plan import Document
-from kubevirt_py.render.hotplug_volumes import hotplug_volumes
+from kubevirt_py.render.hotplug_volumes import brought_volumes, task_volumes
 from kubevirt_py.render.isos import SOURCES as ISO_SOURCES
 
 MESSAGE_CHARACTERS = 512
-TOLD = (READY, MOUNTED, UNMOUNTED)
+TOLD = (READY, MOUNTED, UNMOUNTED, DUMPING, DUMPED, DUMP_FAILED)
 """Phases that an event tells of when a volume reaches them."""
 
 
@@ -20,15 +30,18 @@ def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Docu
     """One entry per volume, sorted by name as upstream; fields of the controller are kept."""
     disks = {disk.name: disk for disk in guest.machine.disks if not disk.empty}
     known = {str(entry.get("name")): entry for entry in old}
-    plugged = hotplug_volumes(spec)
+    plugged = brought_volumes(spec)
+    dump = guest.dump if guest.dump is not None and guest.dump.volume in task_volumes(spec) else None
     entries = []
-    for volume in spec.get("volumes") or ():
+    for volume in every_volume(spec):
         name = volume["name"]
         disk = disks.get(name)
         entry = {**known.pop(name, {}), "name": name, "target": disk.target if disk else ""}
         if disk is not None and disk.file.size_bytes and any(source in volume for source in ISO_SOURCES):
             entry["size"] = disk.file.size_bytes
-        if name in plugged:
+        if dump is not None and name == dump.volume:
+            entry |= _dumped(dump)
+        elif name in plugged:
             entry |= _arriving(entry, there=disk is not None, guest=guest)
         entries.append(entry)
     entries += [_leaving(entry, guest) for entry in known.values() if "hotplugVolume" in entry]
@@ -54,6 +67,20 @@ def _arriving(entry: Document, *, there: bool, guest: GuestState) -> Document:
         text = trouble or f"Volume {name} has been mounted in virt-launcher pod"
         return _reached(MOUNTED, names.VOLUME_MOUNTED_TO_POD, text)
     return {"reason": names.HOTPLUG_FAILED, "message": trouble} if trouble and phase == ATTACHED else {}
+
+
+def _dumped(dump: MemoryDump) -> Document:
+    """Words are KubeVirt's, which clients look for."""
+    found: Document = {"claimName": dump.claim, "startTimestamp": dump.started, "targetFileName": dump.file}
+    if not dump.ended:
+        text = f"Memory dump Volume {dump.volume} is attached, getting memory dump"
+        return {"memoryDumpVolume": found, **_reached(DUMPING, names.VOLUME_MOUNTED_TO_POD, text)}
+    found["endTimestamp"] = dump.ended
+    if dump.trouble:
+        text = f"Memory dump to pvc {dump.volume} failed: {dump.trouble}"[:MESSAGE_CHARACTERS]
+        return {"memoryDumpVolume": found, **_reached(DUMP_FAILED, names.MEMORY_DUMP_FAILED, text)}
+    text = f"Memory dump to Volume {dump.volume} has completed successfully"
+    return {"memoryDumpVolume": found, **_reached(DUMPED, names.VOLUME_READY, text)}
 
 
 def _leaving(entry: Document, guest: GuestState) -> Document:

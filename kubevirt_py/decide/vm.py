@@ -9,6 +9,7 @@ from kubevirt_py.decide.clock import age_s
 from kubevirt_py.decide.references import event, key_of, warning
 from kubevirt_py.decide.run_strategy import START, State, Step, starts_paused, state, step
 from kubevirt_py.decide.vm_data import make_data
+from kubevirt_py.decide.vm_dump import dump_actions, startable
 from kubevirt_py.decide.vm_live import carry_out_requests, follow
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.decide.vm_status import status_write
@@ -63,7 +64,7 @@ def _create(s: VmSnapshot) -> Plan:
         if s.stranger:
             return Plan()
     name = s.vm.metadata.name
-    body = vmi_from_vm(s.document, paused=starts_paused(s), machine=s.machine_version)
+    body = vmi_from_vm(startable(s), paused=starts_paused(s), machine=s.machine_version)
     note = f"Started the virtual machine by creating the new virtual machine instance {name}"
     return Plan(
         do=(*_finalize(s), Create(kinds.VMI, body, owner_uid=s.vm.metadata.uid)),
@@ -117,6 +118,8 @@ def _enable(s: VmSnapshot) -> Plan:
 def _report(s: VmSnapshot, again_s: float | None = None) -> Plan:
     """Nothing to start or stop: the status, and the finalizer of a VMI that has ended and is being deleted."""
     if do := carry_out_requests(s):
+        return Plan(do=do)
+    if do := dump_actions(s):
         return Plan(do=do)
     if s.vmi is not None and (do := follow(s)):
         return Plan(do=do)

@@ -47,7 +47,7 @@ def follow(s: VmSnapshot) -> tuple[Action, ...]:
     if s.config.rollout_strategy != LIVE_UPDATE or s.final or s.vmi.metadata.deletion_timestamp:
         return ()
     found = _found(s)
-    return (_patch_vmi(s, found.spec) if found is not None else ()) or _tidy(s)
+    return (patch_vmi(s, found.spec) if found is not None else ()) or _tidy(s)
 
 
 def _tidy(s: VmSnapshot) -> tuple[Action, ...]:
@@ -74,7 +74,7 @@ def carry_out_requests(s: VmSnapshot) -> tuple[Action, ...]:
     meta = s.vm.metadata
     if ops := patches.guarded(meta.resource_version, patches.field_ops(TEMPLATE, template, changed)):
         return (JsonPatch(kinds.VM, key_of(s.vm), ops),)
-    if followed is not None and (vmi_patch := _patch_vmi(s, followed)):
+    if followed is not None and (vmi_patch := patch_vmi(s, followed)):
         return vmi_patch
     done = ({"op": "remove", "path": "/status/volumeRequests"},)
     return (JsonPatch(kinds.VM, key_of(s.vm), patches.guarded(meta.resource_version, done), subresource="status"),)
@@ -105,7 +105,8 @@ def _running(s: VmSnapshot) -> Document:
     return spec
 
 
-def _patch_vmi(s: VmSnapshot, spec: Document) -> tuple[Action, ...]:
+def patch_vmi(s: VmSnapshot, spec: Document) -> tuple[Action, ...]:
+    """The patch that makes `spec` the VMI's own, none if it is."""
     assert s.vmi is not None
     old = _running(s)
     gone = {key: None for key in old if key not in spec}

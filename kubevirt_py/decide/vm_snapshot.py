@@ -23,7 +23,7 @@ class VmSnapshot:
     """`vmi` is the instance the VM controls (by owner UID), `stranger` one of its name that it does not.
 
     `waits_for_claim` tells that a claim of the VMI is not bound to a volume yet. `claims` are those of its
-    DataVolumes that exist.
+    DataVolumes that exist, `dump_claim` the one that a dump of memory goes to.
     """
 
     vm: VirtualMachine
@@ -32,6 +32,7 @@ class VmSnapshot:
     stranger: bool = False
     waits_for_claim: bool = False
     claims: Mapping[str, PersistentVolumeClaim] = field(default_factory=dict)
+    dump_claim: PersistentVolumeClaim | None = None
     config: ClusterConfig = field(default_factory=ClusterConfig)
     failure: Failure | None = None
 

@@ -10,6 +10,7 @@ from kubevirt_py.api.views import Condition, StartFailure, StateChangeRequest
 from kubevirt_py.decide import conditions, crash_loop, phases
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.run_strategy import open_requests
+from kubevirt_py.decide.vm_dump import next_request
 from kubevirt_py.decide.vm_live import restart_reason
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.plan import Create, Document, MergePatch
@@ -111,6 +112,7 @@ def _wanted(s: VmSnapshot, extra: tuple[StateChangeRequest, ...], failure: Condi
         "runStrategy": s.strategy,
         "stateChangeRequests": _requests((*open_requests(s), *extra)) or None,
         "startFailure": _start_failure(crash_loop.start_failure(s)),
+        "memoryDumpRequest": next_request(s),
         "conditions": conditions.documents(_conditions(s, failure)),
     }
 
@@ -131,6 +133,7 @@ def _observed(s: VmSnapshot) -> dict[str, Any]:
         "runStrategy": status.run_strategy,
         "stateChangeRequests": _requests(status.state_change_requests) or None,
         "startFailure": _start_failure(status.start_failure),
+        "memoryDumpRequest": status.memory_dump_request or None,
         "conditions": conditions.documents(status.conditions),
     }
 

@@ -18,7 +18,7 @@ from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.decide.volume_status import ATTACHED, is_serving, still_held, volume_status, volumes_of
 from kubevirt_py.plan import NOTHING, Action, Create, Delete, Document, Event, Plan
 from kubevirt_py.render.hotplug_pod import hotplug_pod, hotplug_pod_name
-from kubevirt_py.render.hotplug_volumes import hotplug_volumes
+from kubevirt_py.render.hotplug_volumes import brought_volumes
 from kubevirt_py.render.pod_volumes import claim_of
 
 RETRY_S = 5.0
@@ -28,7 +28,7 @@ RETRY_S = 5.0
 def wanted_volumes(s: VmiSnapshot) -> dict[str, Document]:
     """The hotpluggable volumes that a pod can bring now: their claims are bound, or wait for their first pod."""
     found = {}
-    for name, volume in hotplug_volumes(s.spec).items():
+    for name, volume in brought_volumes(s.spec).items():
         claim = s.claims.get(claim_of(volume) or "")
         if claim is not None and (claim.status.phase == "Bound" or claim_of(volume) in s.first_consumer_claims):
             found[name] = volume

@@ -1,7 +1,7 @@
 """status.volumeStatus of a VMI as virt-controller writes it: claims, and how far hotplugged volumes have come.
 
 Up to AttachedToNode, and when a volume is to leave, the controller speaks; the node agent says the rest
-(MountedToPod, Ready, UnMountedFromPod). Words and reasons are KubeVirt's.
+(MountedToPod, Ready, UnMountedFromPod, how a dump of memory fares). Words and reasons are KubeVirt's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import PersistentVolumeClaim, Pod
 from kubevirt_py.decide import pods
 from kubevirt_py.plan import Document
-from kubevirt_py.render.hotplug_volumes import hotplug_volumes
+from kubevirt_py.render.hotplug_volumes import MEMORY_DUMP, brought_volumes, task_volumes
 from kubevirt_py.render.pod_volumes import claim_of
 
 PENDING = "Pending"
@@ -25,8 +25,12 @@ MOUNTED = "MountedToPod"
 READY = "Ready"
 DETACHING = "Detaching"
 UNMOUNTED = "UnMountedFromPod"
+DUMPING = "MemoryDumpInProgress"
+DUMPED = "MemoryDumpCompleted"
+DUMP_FAILED = "MemoryDumpFailed"
 
 _BEFORE_ATTACHED = frozenset({"", PENDING, BOUND})
+_BEFORE_DUMP = frozenset({*_BEFORE_ATTACHED, ATTACHED})
 
 
 def volumes_of(pod: Pod) -> tuple[str, ...]:
@@ -52,9 +56,9 @@ def volume_status(
     `attachments` are the pods that count, by volume; `bringing` are all attachment pods that there are.
     """
     known = {str(entry.get("name")): entry for entry in old}
-    plugged = hotplug_volumes(spec)
+    plugged, tasks = brought_volumes(spec), task_volumes(spec)
     entries = []
-    for volume in spec.get("volumes") or ():
+    for volume in every_volume(spec):
         name = volume["name"]
         entry = {"target": "", **known.pop(name, {}), "name": name}
         claim = claims.get(claim_of(volume) or "")
@@ -62,15 +66,24 @@ def volume_status(
             entry["persistentVolumeClaimInfo"] = info
         if name in plugged:
             entry |= _arriving(entry, claim_of(volume) or "", claim, attachments.get(name))
+        if name in tasks and tasks[name].task == MEMORY_DUMP and entry.get("phase") in _BEFORE_DUMP:
+            entry["memoryDumpVolume"] = {"claimName": tasks[name].claim}
         entries.append({key: value for key, value in entry.items() if value is not None})
     held = {name: pod for pod in bringing for name in volumes_of(pod)}
     entries += [_leaving(entry, held[name]) for name, entry in known.items() if name in held and _is_plugged(entry)]
     return sorted(entries, key=lambda entry: str(entry["name"]))
 
 
+def every_volume(spec: Document) -> list[Document]:
+    """Those of spec.volumes, and utility volumes as if they stood there."""
+    utility = {one["name"] for one in spec.get("utilityVolumes") or ()}
+    brought = brought_volumes(spec).items() if utility else ()
+    return [*(spec.get("volumes") or ()), *(volume for name, volume in brought if name in utility)]
+
+
 def still_held(spec: Document, status: Iterable[Document]) -> frozenset[str]:
     """Volumes that left the spec and that a guest may still have, whatever their pod."""
-    present = {volume["name"] for volume in spec.get("volumes") or ()}
+    present = {volume["name"] for volume in every_volume(spec)}
     return frozenset(
         str(entry["name"])
         for entry in status

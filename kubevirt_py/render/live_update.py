@@ -13,13 +13,14 @@ from typing import NamedTuple
 from kubevirt_py.api.quantity import format_bytes, parse_quantity, quantity_bytes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.hotplug_volumes import hotplug_volumes, is_hotpluggable
+from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, is_hotpluggable
 from kubevirt_py.render.pod_volumes import claim_of
 
 LIVE_UPDATE = "LiveUpdate"
 PLACEMENT = ("affinity", "nodeSelector", "tolerations")
 """Take effect where a guest goes next."""
 GRACE = "terminationGracePeriodSeconds"
+UTILITY = "utilityVolumes"
 LINK_STATE = "state"
 ABSENT = "absent"
 MAX_VCPUS = 512
@@ -36,7 +37,7 @@ class LiveChanges(NamedTuple):
 
 def fixed_part(spec: Document) -> Document:
     """A VMI spec (defaulted or not) without what may change while the guest runs."""
-    plugged = hotplug_volumes(spec)
+    plugged = brought_volumes(spec)
     domain = copy.deepcopy(spec.get("domain") or {})
     devices = domain.get("devices") or {}
     secondary = _secondary(spec)
@@ -50,7 +51,7 @@ def fixed_part(spec: Document) -> Document:
     for side in ("requests", "limits"):
         for key in ("cpu", "memory"):
             ((domain.get("resources") or {}).get(side) or {}).pop(key, None)
-    found = {key: value for key, value in spec.items() if key not in (*PLACEMENT, GRACE)}
+    found = {key: value for key, value in spec.items() if key not in (*PLACEMENT, GRACE, UTILITY)}
     found["domain"] = _without_empty(domain)
     found["volumes"] = [volume for volume in spec.get("volumes") or () if volume["name"] not in plugged]
     found["networks"] = [network for network in spec.get("networks") or () if network["name"] not in secondary]

@@ -100,6 +100,8 @@ def _needs(spec: Document, namespace: str) -> Iterator[Document]:
                 yield _node("Secret", source["secretName"], namespace)
     for volume in spec.get("volumes") or ():
         yield from _volume(volume, namespace)
+    for utility in spec.get("utilityVolumes") or ():
+        yield _node("PersistentVolumeClaim", utility["claimName"], namespace)
     for network in spec.get("networks") or ():
         if named := (network.get("multus") or {}).get("networkName"):
             place, _, name = named.rpartition("/")
@@ -109,6 +111,7 @@ def _needs(spec: Document, namespace: str) -> Iterator[Document]:
 def _volume(volume: Document, namespace: str) -> Iterator[Document]:
     for source, field, kind in (
         ("persistentVolumeClaim", "claimName", "PersistentVolumeClaim"),
+        ("memoryDump", "claimName", "PersistentVolumeClaim"),
         ("configMap", "name", "ConfigMap"),
         ("secret", "secretName", "Secret"),
         ("serviceAccount", "serviceAccountName", "ServiceAccount"),

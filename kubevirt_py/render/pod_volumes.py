@@ -87,7 +87,7 @@ def pod_volumes(spec: Document, block_claims: Collection[str] = (), state_claim:
 
 def claim_of(volume: Document) -> str | None:
     """Name of the PersistentVolumeClaim behind a VMI volume. A DataVolume's claim has the DataVolume's name."""
-    if source := volume.get("persistentVolumeClaim"):
+    if source := volume.get("persistentVolumeClaim") or volume.get("memoryDump"):
         return str(source["claimName"])
     if source := volume.get("dataVolume"):
         return str(source["name"])
@@ -98,7 +98,8 @@ def claim_of(volume: Document) -> str | None:
 
 def claims_of(spec: Document) -> tuple[str, ...]:
     """Names of all claims a VMI spec uses, in order, each once."""
-    return tuple(dict.fromkeys(claim for volume in spec.get("volumes") or () if (claim := claim_of(volume))))
+    found = [claim for volume in spec.get("volumes") or () if (claim := claim_of(volume))]
+    return tuple(dict.fromkeys((*found, *(one["claimName"] for one in spec.get("utilityVolumes") or ()))))
 
 
 def _add_image(out: PodVolumes, name: str, source: Document) -> None:

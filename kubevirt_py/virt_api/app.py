@@ -30,6 +30,7 @@ from kubevirt_py.virt_api.expansion import Expansion
 from kubevirt_py.virt_api.graph import Graph
 from kubevirt_py.virt_api.installed import Installed
 from kubevirt_py.virt_api.lifecycle import Lifecycle
+from kubevirt_py.virt_api.memorydump import MemoryDump
 from kubevirt_py.virt_api.proxy import Proxy
 from kubevirt_py.virt_api.routes import add_discovery, add_subresources
 from kubevirt_py.virt_api.settings import Settings
@@ -140,6 +141,7 @@ def handlers(
     found |= {(VMI, path): handler for path, handler in Proxy(api, agents).handlers.items()}
     found |= {(VMI, path): handler for path, handler in streams.vmi_handlers.items()}
     found |= Volumes(api, lambda: settings.config).handlers
+    found |= MemoryDump(api, lambda: settings.config).handlers
     return found | Evacuation(api).handlers | Graph(api, lambda: settings.config).handlers | Installed(api).handlers
 
 

@@ -8,7 +8,8 @@ instance the change lasts until its guest ends. Source: KubeVirt's subresource A
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import msgspec
@@ -136,14 +137,12 @@ class Volumes:
         check_request(request, spec, VM_RESOURCE, key.name)
         queued = self._config().gate(IMPERATIVE)
         ops = spec_ops(TEMPLATE, spec, with_request(copy.deepcopy(spec), request))
-        try:
+        with changed_meanwhile(VM_RESOURCE, key):
             # A request that could not be carried out later is refused now.
             await self._api.json_patch(kinds.VM, key, ops, dry_run=dry or queued)
             if queued:
                 ops = request_ops(vm, request)
                 await self._api.json_patch(kinds.VM, key, ops, subresource="status", dry_run=dry)
-        except ApiError as error:
-            raise _changed_meanwhile(error, VM_RESOURCE, key) from error
 
     async def _change_vmi(self, key: Key, request: Document, dry: bool) -> None:
         vmi: Document = msgspec.json.decode(await self._api.get(kinds.VMI, key))
@@ -155,17 +154,19 @@ class Volumes:
             raise Refused(400, words)
         check_request(request, vmi["spec"], VMI_RESOURCE, key.name)
         ops = spec_ops("/spec", vmi["spec"], with_request(copy.deepcopy(vmi["spec"]), request))
-        try:
+        with changed_meanwhile(VMI_RESOURCE, key):
             await self._api.json_patch(kinds.VMI, key, ops, dry_run=dry)
-        except ApiError as error:
-            raise _changed_meanwhile(error, VMI_RESOURCE, key) from error
 
 
-def _changed_meanwhile(error: ApiError, resource: str, key: Key) -> Exception:
-    """A failed `test` means that the object was changed between our reading and our patch."""
-    if error.status == 422 and not error.causes:
-        return conflict(resource, key.name, "it changed meanwhile; try again")
-    return error
+@contextmanager
+def changed_meanwhile(resource: str, key: Key) -> Iterator[None]:
+    """A failed `test` of a patch in it means that the object was changed between our reading and our patch."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status == 422 and not error.causes:
+            raise conflict(resource, key.name, "it changed meanwhile; try again") from error
+        raise
 
 
 def _at(document: Document, path: str) -> Any:

@@ -38,6 +38,7 @@ def wire(manager: Manager, config: LiveConfig) -> None:
             vmi=found if owned else None,
             stranger=found is not None and not owned,
             claims={claim.metadata.name: claim for name in by_data(vm) if (claim := claims.get(Key(*name.split("/"))))},
+            dump_claim=claims.get(Key(key.namespace, str((vm.status.memory_dump_request or {}).get("claimName")))),
             waits_for_claim=any(claim is not None and claim.status.phase == PENDING for claim in used),
             failure=failure,
         )

@@ -2,6 +2,7 @@
 
     stub   {"attach": 1}
     agent  {"open": [step]}                   one volume at a time (render/pod_files.py)
+    agent  {"dump": file}                     the file of a memory dump (render/memory_dump.py), when it begins
     stub   {"opened": {name: facts}}          with its descriptor, or {"error": text}
 
 The pod is a tenant's, and so is what it sends.
@@ -19,6 +20,7 @@ import msgspec
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import DiskFile
+from kubevirt_py.render.memory_dump import DumpFile
 from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, ProtocolError, close_all
@@ -46,30 +48,53 @@ class Attachment:
         self.files: dict[str, DiskFile] = {}
         self._connection = connection
         self._fds: dict[str, int] = {}
+        self._turn = anyio.Lock()
+        self._idle = anyio.CancelScope()
+        """What waits for the pod's end when nothing is asked of it."""
 
     async def open(self, disk: Document, volume: Document, status: tuple[Document, ...]) -> None:
         """Open one volume. Raises NotOpened for what its process refuses, PeerGone and ProtocolError as usual."""
         name = str(volume["name"])
         alone = {"domain": {"devices": {"disks": [disk]}}, "volumes": [volume]}
-        steps = [msgspec.to_builtins(step) for step in pod_files(alone, status)]
-        await self._connection.send({"open": steps})
-        with anyio.fail_after(OPEN_S):
-            message, fds = await self._connection.receive()
+        facts, fd = await self._ask({"open": pod_files(alone, status)}, name, f"disk.{name}")
         try:
-            if "error" in message:
-                raise NotOpened(f"volume {name}: {message['error']}"[:ERROR_CHARACTERS])
-            facts = msgspec.convert((message.get("opened") or {}).get(f"disk.{name}"), _Facts)
-            if len(fds) != 1 or not _is_disk(fds[0]):
-                raise ProtocolError(f"the attachment pod sent no descriptor of a disk for volume {name}")
-            self.close_volume(name)
-            self._fds[name] = fds.pop()
-            source = claim_of(volume) or ""
-            block = stat.S_ISBLK(os.fstat(self._fds[name]).st_mode)
-            self.files[name] = DiskFile(
-                direct=facts.direct, size_bytes=facts.size, block=block, blocks=facts.blocks, source=source
-            )
+            found = msgspec.convert(facts, _Facts)
         except msgspec.ValidationError as error:
+            os.close(fd)
             raise ProtocolError(f"the attachment pod's answer makes no sense: {error}") from error
+        self.close_volume(name)
+        self._fds[name] = fd
+        source, block = claim_of(volume) or "", stat.S_ISBLK(os.fstat(fd).st_mode)
+        self.files[name] = DiskFile(
+            direct=found.direct,
+            size_bytes=found.size,
+            block=block,
+            blocks=found.blocks,
+            source=source,
+        )
+
+    async def create(self, file: DumpFile, name: str) -> int:
+        """Have the file of a dump made; returns its descriptor, which is the caller's. Raises as `open`."""
+        _, fd = await self._ask({"dump": file}, name, "dump")
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise ProtocolError(f"the attachment pod sent no regular file for volume {name}")
+        return fd
+
+    async def _ask(self, message: Document, name: str, wanted: str) -> tuple[object, int]:
+        """What the pod's process tells of the file `wanted`, and its descriptor."""
+        self._idle.cancel()
+        async with self._turn:
+            await self._connection.send(message)
+            with anyio.fail_after(OPEN_S):
+                answer, fds = await self._connection.receive()
+        try:
+            if "error" in answer:
+                raise NotOpened(f"volume {name}: {answer['error']}"[:ERROR_CHARACTERS])
+            opened = answer.get("opened")
+            if not isinstance(opened, dict) or wanted not in opened or len(fds) != 1 or not _is_disk(fds[0]):
+                raise ProtocolError(f"the attachment pod sent no descriptor of a disk for volume {name}")
+            return opened[wanted], fds.pop()
         finally:
             close_all(fds)
 
@@ -81,8 +106,12 @@ class Attachment:
         return fd
 
     async def ended(self) -> None:
-        """Returns when the pod's process has gone. Raises ProtocolError if it speaks instead."""
-        await self._connection.ended()
+        """Returns when the pod's process has gone. Raises ProtocolError if it speaks unasked."""
+        while True:
+            async with self._turn:
+                with anyio.CancelScope() as self._idle:
+                    await self._connection.ended()
+                    return
 
     def close_volume(self, name: str) -> None:
         self.files.pop(name, None)

@@ -7,6 +7,7 @@ import logging
 import anyio
 
 from kubevirt_py.decide.guest_state import GuestState
+from kubevirt_py.decide.guest_volumes import memory_kib
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.virt_handler import qmp
@@ -18,6 +19,7 @@ from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import Channel
 from kubevirt_py.virt_handler.hosted import Home, Hosted
 from kubevirt_py.virt_handler.hotplug import HotPlug
+from kubevirt_py.virt_handler.memorydump import MemoryDumps
 from kubevirt_py.virt_handler.monitor import Monitor
 from kubevirt_py.virt_handler.records import Folder, Record
 from kubevirt_py.virt_handler.screen import Screen
@@ -42,6 +44,7 @@ class Guest:
         self.credentials = Credentials(self.hosted, self.channel, self.agent)
         self.wiring = Wiring(self.hosted)
         self.hotplug = HotPlug(self.hosted, self.monitor, self.wiring, self._changed_devices)
+        self.dumps = MemoryDumps(self.hosted, self.monitor, self.hotplug.bringing, self._memory_bytes)
         self.expansion = Expansion(self.hosted, self.monitor)
         self.metrics = DownwardMetrics(self.hosted)
         self.steering = Steering(self.hosted, self.monitor, lambda: self.hotplug.incomplete)
@@ -86,6 +89,7 @@ class Guest:
             credentials=self.credentials.outcome,
             trouble=self.monitor.trouble,
             plugged=self.hotplug.state,
+            dump=self.record.dump,
         )
 
     def poke(self) -> None:
@@ -93,6 +97,7 @@ class Guest:
         self.steering.poke()
         self.hotplug.poke()
         self.expansion.poke()
+        self.dumps.poke()
 
     async def run(self) -> None:
         """Follow the guest until its process is gone; then all that is left is its report."""
@@ -104,6 +109,7 @@ class Guest:
                     self.freezer.run,
                     self.credentials.run,
                     self.metrics.run,
+                    self.dumps.run,
                 )
                 for part in (*followers, self.hotplug.run, self.expansion.run, self.wiring.serve, self.monitor.follow):
                     tasks.start_soon(part)
@@ -116,9 +122,14 @@ class Guest:
         finally:
             self.steering.close()
 
+    def _memory_bytes(self) -> int | None:
+        state = self.state
+        return memory_kib(state)[0] << 10 if state is not None and state.alive else None
+
     def _changed_devices(self) -> None:
-        """A guest that waited for its volumes may begin."""
+        """A guest that waited for its volumes may begin, and so may what is to be done with a volume that came."""
         self.steering.poke()
+        self.dumps.poke()
         self.hosted.changed()
 
     async def _set_up(self, session: qmp.Session) -> None:

@@ -20,7 +20,7 @@ from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.guest_state import Plugged
 from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_machine import becoming
-from kubevirt_py.render.hotplug_volumes import hotplug_volumes
+from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, task_volumes
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.hotplug import Change, Step, applied, changes, facts, remaining, underway
 from kubevirt_py.render.machine.memory import PLUG_ID
@@ -96,12 +96,30 @@ class HotPlug:
         record = self._hosted.record
         machines = [one for one in (record.machine, record.wanted) if one is not None]
         held = {disk.name for one in machines for disk in one.disks if not disk.empty}
+        if record.dump is not None:
+            held.add(record.dump.volume)
+        opened = {name for one in self._attachments for name in one.files}
         return Plugged(
-            mounted=frozenset(name for one in self._attachments for name in one.files),
+            mounted=frozenset(opened.union(self._tasks_at_hand())),
             held_volumes=frozenset(held),
             troubles={**self._unopened, **self.troubles},
             memory_bytes=self.memory_bytes,
         )
+
+    def bringing(self, volume: str) -> Attachment | None:
+        """The pod that is here with this volume, as virt-controller says."""
+        vmi = self._hosted.vmi()
+        if vmi is None:
+            return None
+        spec: Document = msgspec.json.decode(vmi.spec)
+        found = (one for one in self._attachments if volume in dict(_brought(vmi, spec, one.pod_uid)))
+        return next(found, None)
+
+    def _tasks_at_hand(self) -> Iterator[str]:
+        """Volumes without a disk whose pods are here."""
+        vmi = self._hosted.vmi()
+        if vmi is not None:
+            yield from (name for name in task_volumes(msgspec.json.decode(vmi.spec)) if self.bringing(name))
 
     @property
     def incomplete(self) -> bool:
@@ -155,6 +173,7 @@ class HotPlug:
         self._attachments.append(attachment)
         try:
             await self._open_all(attachment)
+            self._changed()
             self.poke()
             await attachment.ended()
             attachment.forget()
@@ -344,7 +363,7 @@ class HotPlug:
 
 def _brought(vmi: HostedInstance, spec: Document, pod_uid: str) -> Iterator[tuple[str, Document]]:
     """The volumes that virt-controller says this pod brings. The pod's own word is a tenant's."""
-    volumes = hotplug_volumes(spec)
+    volumes = brought_volumes(spec)
     for entry in vmi.status.get("volumeStatus") or ():
         name = str(entry.get("name"))
         if (entry.get("hotplugVolume") or {}).get("attachPodUID") == pod_uid and name in volumes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from kubevirt_py.decide.guest_state import Outcome
+from kubevirt_py.decide.guest_state import MemoryDump, Outcome
 from kubevirt_py.plan import Key
 from kubevirt_py.render.credentials import AgentCredential
 from kubevirt_py.render.machine import Machine
@@ -66,6 +66,8 @@ class Record(msgspec.Struct, kw_only=True):
     credentials: tuple[AgentCredential, ...] = ()
     secrets: dict[str, Kept] = {}
     """Directories of the Secrets that `credentials` name."""
+    dump: MemoryDump | None = None
+    """The dump of memory that is being made, or was made last, until its volume leaves."""
     outcome: Outcome | None = None
 
     @property

@@ -13,7 +13,8 @@ It speaks JSON with descriptors over SOCK_SEQPACKET to the node agent, whose soc
 End of file on the socket tells the agent that exec succeeded; should the agent restart, the stub begins again.
 `virt-launcher shutdown` is the pod's preStop hook: it returns when the guest is off. `virt-launcher probe NAME` asks
 the agent for the outcome of one of the VMI's probes: {"probe": NAME}, answered by {"code": 0, "output": text}.
-`virt-launcher attach` is an attachment pod: {"attach": 1}, then it answers "open" with all descriptors.
+`virt-launcher attach` is an attachment pod: {"attach": 1}, then it answers "open" with all descriptors, and "dump"
+with that of a new file for the guest's memory.
 Only the standard library is imported, and little of it, since this runs before each guest.
 """
 
@@ -31,6 +32,7 @@ import time
 
 from kubevirt_py.virt_launcher.companions import call, start_tpm
 from kubevirt_py.virt_launcher.files import Refused, copy_out, perform
+from kubevirt_py.virt_launcher.memorydump import dump
 
 AGENT_SOCKET = os.environ.get("VIRT_LAUNCHER_AGENT_SOCKET", "/run/kubevirt-agent/launcher.sock")
 MESSAGE_BYTES = 1 << 20
@@ -127,7 +129,9 @@ def attach(conn: socket.socket) -> None:
         message, _ = receive(conn)
         table: dict[str, int] = {}
         try:
-            known, _ = perform(message["open"], table)
+            if "dump" in message:
+                table["dump"] = dump(message["dump"])
+            known = {"dump": {}} if table else perform(message["open"], table)[0]
             socket.send_fds(conn, [json.dumps({"opened": known}).encode()], list(table.values()))
         except (Refused, OSError) as error:
             say(str(error))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import click
 
 from kubevirt_py.plan import Document
+from kubevirt_py.render.memory_dump import claim_bytes, guest_memory
 from kubevirt_py.virtctl.main import Failure
 from kubevirt_py.virtctl.options import Command, Group, report
 from kubevirt_py.virtctl.targets import VM_PLURAL
@@ -15,11 +15,6 @@ from kubevirt_py.virtctl.unavailable import download
 
 if TYPE_CHECKING:
     from kubevirt_py.virtctl.session import Session
-
-OVERHEAD_BYTES = 100 << 20
-"""What a dump holds beside the guest's memory, at most."""
-FILE_SYSTEM_SHARE = Fraction(55, 1000)
-"""What a file system takes for itself."""
 
 
 @click.group(cls=Group, name="memory-dump")
@@ -83,33 +78,13 @@ async def _create_claim(session: Session, vm: str, name: str, storage_class: str
     from kubevirt_py.plan import Key
 
     vmi = msgspec.json.decode(await session.client.get(kinds.VMI, Key(session.namespace, vm)))
+    if not (memory := guest_memory(vmi["spec"])):
+        raise Failure("the machine does not say how much memory it has; make the claim yourself")
     spec: Document = {
         "accessModes": [access_mode],
-        "resources": {"requests": {"storage": str(claim_bytes(guest_memory(vmi)))}},
+        "resources": {"requests": {"storage": str(claim_bytes(memory))}},
     }
     if storage_class:
         spec["storageClassName"] = storage_class
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
     await session.client.create(kinds.PVC, session.namespace, claim)
-
-
-def guest_memory(vmi: Document) -> int:
-    """Bytes of memory the guest has. Failure where the machine does not say."""
-    from kubevirt_py.api.quantity import quantity_bytes
-
-    domain = vmi["spec"]["domain"]
-    resources = domain.get("resources") or {}
-    given = (
-        (domain.get("memory") or {}).get("guest")
-        or (resources.get("requests") or {}).get("memory")
-        or (resources.get("limits") or {}).get("memory")
-    )
-    if not given:
-        raise Failure("the machine does not say how much memory it has; make the claim yourself")
-    return quantity_bytes(given)
-
-
-def claim_bytes(memory: int) -> int:
-    """Size of a claim with a file system that takes a dump of so much memory, in whole MiB."""
-    needed = (memory + OVERHEAD_BYTES) * (1 + FILE_SYSTEM_SHARE)
-    return -(-needed.numerator // (needed.denominator << 20)) << 20

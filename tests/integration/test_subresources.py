@@ -37,6 +37,7 @@ BODIES: dict[str, bytes] = {
         "name": "data", "disk": {"name": "data", "disk": {"bus": "scsi"}}, "dryRun": ["All"],
         "volumeSource": {"persistentVolumeClaim": {"claimName": "data", "hotpluggable": true}}
     }""",
+    "memorydump": b'{"claimName": "core", "dryRun": ["All"]}',
     "removevolume": b'{"name": "data", "dryRun": ["All"]}',
     "expand-vm-spec": b'{"kind": "VirtualMachine", "spec": {"template": {"spec": {"domain": {"devices": {}}}}}}',
 }

@@ -71,7 +71,7 @@ CONTROLLER: tuple[Rule, ...] = (
     ("", "pods", "get list watch create patch delete"),
     ("", "pods/finalizers", "update"),
     ("", "pods/resize", "patch"),
-    ("", "persistentvolumeclaims", f"{READ} create"),
+    ("", "persistentvolumeclaims", f"{READ} create patch"),
     ("storage.k8s.io", "storageclasses", READ),
     ("cdi.kubevirt.io", "datavolumes", "get create"),
     ("", "nodes", "get list watch patch"),

@@ -37,7 +37,7 @@ def may_be_empty(disk: Document, config: ClusterConfig) -> bool:
 
 def plugs(new: Document, old: Document) -> bool:
     """Whether a change concerns what the guest has."""
-    return any(new.get(key) != old.get(key) for key in ("domain", "networks", "volumes"))
+    return any(new.get(key) != old.get(key) for key in ("domain", "networks", "utilityVolumes", "volumes"))
 
 
 def changed(new: Document, old: Document) -> Iterator[Cause]:

@@ -9,6 +9,7 @@ from kubevirt_py.render.causes import INVALID, Cause
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.defaults import with_vmi_defaults
 from kubevirt_py.render.selectors import label_key, label_value, matches, selector_causes
+from kubevirt_py.render.validate import tasks
 from kubevirt_py.render.validate.vmi import metadata_causes, spec_causes
 
 
@@ -19,7 +20,8 @@ def template_causes(template: Document, path: str, config: ClusterConfig) -> lis
     if not causes:
         causes += metadata_causes(metadata, f"{path}.metadata", config)
     spec = with_vmi_defaults(template["spec"], config)
-    return [*causes, *spec_causes(spec, f"{path}.spec", config)]
+    created = tasks.at_creation(spec, f"{path}.spec")
+    return [*causes, *created, *spec_causes(spec, f"{path}.spec", config)]
 
 
 def template_metadata(metadata: Document, path: str) -> Iterator[Cause]:

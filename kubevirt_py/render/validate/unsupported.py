@@ -22,8 +22,6 @@ VMI_FIELDS = {
     "domain.launchSecurity": "confidential guests",
     "networks[].resourceClaim": "networks from resource claims",
     "resourceClaims": "dynamic resource allocation",
-    "utilityVolumes": "utility volumes",
-    "volumes[].memoryDump": "memory dumps",
 }
 VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
     "domain.features.apic.enabled": ((False,), "machines without APIC"),

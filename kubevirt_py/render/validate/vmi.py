@@ -27,6 +27,7 @@ from kubevirt_py.render.validate import (
     probes,
     scheduling,
     threads,
+    tasks,
     unsupported,
     volumes,
 )
@@ -43,6 +44,7 @@ AREAS = (
     hotplug,
     devices,
     credentials,
+    tasks,
     probes,
     scheduling,
     affinity,
@@ -89,7 +91,8 @@ def validate_vmi_create(document: Document, config: ClusterConfig, *, by_kubevir
     vmi = without_nulls(document)
     reserved = [] if by_kubevirt else list(_reserved_labels(vmi, {}))
     features = metadata_causes(vmi.get("metadata") or {}, "metadata", config)
-    return [*reserved, *features, *spec_causes(vmi["spec"], "spec", config)]
+    created = tasks.at_creation(vmi["spec"], "spec")
+    return [*reserved, *features, *created, *spec_causes(vmi["spec"], "spec", config)]
 
 
 def validate_vmi_update(
@@ -100,7 +103,7 @@ def validate_vmi_update(
         return []
     new, old = without_nulls(new), without_nulls(old)
     if by_kubevirt:
-        changed = list(hotplug.changed(new["spec"], old["spec"]))
+        changed = [*hotplug.changed(new["spec"], old["spec"]), *tasks.changed(new["spec"], old["spec"])]
         return changed or (spec_causes(new["spec"], "spec", config) if hotplug.plugs(new["spec"], old["spec"]) else [])
     causes = list(_reserved_labels(new, old))
     if new.get("spec") != old.get("spec"):

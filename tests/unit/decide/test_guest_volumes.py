@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from kubevirt_py.decide.guest_state import GuestState, Plugged
+from kubevirt_py.decide.guest_state import GuestState, MemoryDump, Plugged
 from kubevirt_py.decide.guest_volumes import memory_kib, news, volumes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, machine_from_vmi
@@ -100,6 +101,64 @@ def test_events_tell_of_each_step_once() -> None:
 def test_messages_are_cut() -> None:
     (found,) = volumes(spec("a"), [entry("AttachedToNode")], guest(troubles={"a": "x" * 10_000}))
     assert len(found["message"]) == 512
+
+
+DUMP = {"volumes": [{"name": "a", "memoryDump": {"claimName": "a", "hotpluggable": True}}]}
+BEGUN = {"volume": "a", "claim": "a", "file": "vm-a-1.memory.dump", "started": "s"}
+
+
+@pytest.mark.parametrize(
+    ("dump", "phase", "reason", "words", "times"),
+    [
+        (
+            {},
+            "MemoryDumpInProgress",
+            "VolumeMountedToPod",
+            "Memory dump Volume a is attached, getting memory dump",
+            {"startTimestamp": "s"},
+        ),
+        (
+            {"ended": "e"},
+            "MemoryDumpCompleted",
+            "VolumeReady",
+            "Memory dump to Volume a has completed successfully",
+            {"startTimestamp": "s", "endTimestamp": "e"},
+        ),
+        (
+            {"ended": "e", "trouble": "No space left on device"},
+            "MemoryDumpFailed",
+            "MemoryDumpFailed",
+            "Memory dump to pvc a failed: No space left on device",
+            {"startTimestamp": "s", "endTimestamp": "e"},
+        ),
+    ],
+)
+def test_a_dump_tells_how_far_it_is(dump: Document, phase: str, reason: str, words: str, times: dict[str, str]) -> None:
+    state = msgspec.structs.replace(guest(), dump=MemoryDump(**BEGUN, **dump))
+    old = [entry("AttachedToNode")]
+    found = volumes(DUMP, old, state)
+    assert [(one["phase"], one["reason"], one["message"]) for one in found] == [(phase, reason, words)]
+    assert found[0]["memoryDumpVolume"] == {"claimName": "a", "targetFileName": "vm-a-1.memory.dump", **times}
+    assert news(old, found) == [(reason, words)]
+    assert volumes(DUMP, found, state) == found
+
+
+def test_a_dump_of_another_volume_is_not_this_ones() -> None:
+    state = msgspec.structs.replace(guest(mounted=frozenset({"a"})), dump=MemoryDump(**{**BEGUN, "volume": "b"}))
+    assert [one["phase"] for one in volumes(DUMP, [entry("AttachedToNode")], state)] == ["MountedToPod"]
+
+
+def test_a_volume_leaves_when_its_dump_is_written() -> None:
+    for held, phase in ((frozenset({"a"}), "Detaching"), (frozenset(), "UnMountedFromPod")):
+        (found,) = volumes(spec(), [entry("Detaching")], guest(held_volumes=held))
+        assert found["phase"] == phase
+
+
+def test_a_utility_volume_comes_as_far_as_the_pod() -> None:
+    utility = {"volumes": [], "utilityVolumes": [{"name": "a", "claimName": "a", "type": "Backup"}]}
+    (found,) = volumes(utility, [entry("AttachedToNode")], guest(mounted=frozenset({"a"})))
+    assert (found["phase"], found["target"]) == ("MountedToPod", "")
+    assert "memoryDumpVolume" not in found
 
 
 def test_memory_is_what_the_guest_took_and_what_it_is_offered() -> None:

@@ -184,3 +184,51 @@ def test_without_a_pod_for_the_guest_no_volume_is_brought() -> None:
     (body,) = created(decide(replace(vmi_snapshot(machine), claims={})))
     assert body["metadata"]["name"].startswith("virt-launcher-")
     assert "claim-a" not in str(body)
+
+
+TASKS: Document = {
+    "volumes": [{"name": "core", "memoryDump": {"claimName": "claim-core", "hotpluggable": True}}],
+    "utilityVolumes": [{"name": "saved", "claimName": "claim-saved", "type": "Backup", "readOnly": True}],
+}
+
+
+def test_what_is_attached_for_a_task_comes_by_the_same_pod_and_goes_when_it_is_let_go() -> None:
+    claims = {name: claim(name) for name in ("claim-a", "claim-core", "claim-saved")}
+    machine = running("a")
+    machine["spec"] |= {"volumes": [*machine["spec"]["volumes"], *TASKS["volumes"]]}
+    machine["spec"]["utilityVolumes"] = TASKS["utilityVolumes"]
+    spec = machine["spec"]
+    launcher = pod("Running", container={"running": {"startedAt": ago(60)}})
+
+    def look(*pods: Document) -> tuple[Document, Plan]:
+        found = replace(
+            vmi_snapshot(machine, launcher),
+            claims={name: view(one, views.PersistentVolumeClaim) for name, one in claims.items()},
+            attachments=tuple(view(one, views.Pod) for one in pods),
+        )
+        plan = decide(found)
+        return after(machine, plan), plan
+
+    machine, _ = look()
+    machine, plan = look()
+    (body,) = created(plan)
+    assert body["metadata"]["annotations"]["kubevirt.io/hotplug-volumes"] == "a,core,saved"
+    machine, _ = look(attachment(body))
+    assert entry(machine, "core")["phase"] == "AttachedToNode"
+    assert entry(machine, "core")["memoryDumpVolume"] == {"claimName": "claim-core"}
+    assert entry(machine, "saved")["hotplugVolume"]["attachPodUID"] == "hp-uid"
+    assert "memoryDumpVolume" not in entry(machine, "saved")
+    for name, phase in (("a", "Ready"), ("core", "MemoryDumpCompleted"), ("saved", "MountedToPod")):
+        entry(machine, name)["phase"] = phase
+    assert not look(attachment(body))[1].do
+    machine["spec"] = {key: value for key, value in spec.items() if key != "utilityVolumes"}
+    machine["spec"]["volumes"] = spec["volumes"][:1]
+    machine, _ = look(attachment(body))
+    assert {entry(machine, name)["phase"] for name in ("core", "saved")} == {"Detaching"}
+    machine, plan = look(attachment(body))
+    (smaller,) = created(plan)
+    assert not deleted(look(attachment(body), attachment(smaller, uid="new"))[1])
+    entry(machine, "core")["phase"] = entry(machine, "saved")["phase"] = "UnMountedFromPod"
+    machine, _ = look(attachment(body), attachment(smaller, uid="new"))
+    _, plan = look(attachment(body), attachment(smaller, uid="new"))
+    assert deleted(plan) == [f"pods/{body['metadata']['name']}"]

@@ -8,7 +8,8 @@ import yaml
 
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.hotplug_pod import hotplug_pod, hotplug_pod_name
-from kubevirt_py.render.hotplug_volumes import boot_spec, hotplug_volumes, with_volumes
+from kubevirt_py.render.hotplug_volumes import boot_spec, brought_volumes, hotplug_volumes, with_volumes
+from kubevirt_py.render.pod_volumes import claims_of
 
 OWNER = {"name": "virt-launcher-testvm-abcde", "uid": "launcher-uid"}
 SPEC: dict[str, Any] = {
@@ -48,6 +49,28 @@ def test_its_name_tells_sets_of_volumes_and_their_claims_apart() -> None:
     names = {hotplug_pod_name("launcher-uid", found) for found in (volumes, fewer, other)}
     assert len(names | {hotplug_pod_name("later-uid", volumes)}) == 4
     assert hotplug_pod_name("launcher-uid", dict(reversed(volumes.items()))) in names
+
+
+TASKS: dict[str, Any] = {
+    "volumes": [*SPEC["volumes"], {"name": "core", "memoryDump": {"claimName": "core", "hotpluggable": True}}],
+    "utilityVolumes": [{"name": "saved", "claimName": "saved", "type": "Backup", "readOnly": True}],
+}
+
+
+def test_what_is_attached_for_a_task_is_no_part_of_the_vms_own_pod_or_machine() -> None:
+    spec = SPEC | TASKS
+    assert boot_spec(spec) == boot_spec(SPEC)
+    assert with_volumes(spec, {"files", "raw", "drive"}) == SPEC
+    assert claims_of(boot_spec(spec)) == ()
+    assert claims_of(spec) == ("files", "raw", "iso", "core", "saved")
+    pod = hotplug_pod(
+        VMI, OWNER, "node1", brought_volumes(TASKS | {"volumes": TASKS["volumes"][-1:]}), ClusterConfig(), "i"
+    )
+    assert pod["spec"]["volumes"] == [
+        {"name": "core", "persistentVolumeClaim": {"claimName": "core"}},
+        {"name": "saved", "persistentVolumeClaim": {"claimName": "saved", "readOnly": True}},
+    ]
+    assert [mount.get("readOnly") for mount in pod["spec"]["containers"][0]["volumeMounts"]] == [None, True]
 
 
 def test_the_vms_own_pod_boots_without_what_is_plugged_but_keeps_the_drive() -> None:

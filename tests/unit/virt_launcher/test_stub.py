@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevirt_py.virt_launcher import companions, consolelog, files, stub
+from kubevirt_py.virt_launcher import companions, consolelog, files, memorydump, stub
 
-SOURCES = [Path(module.__file__ or "") for module in (stub, files, companions, consolelog)]
+SOURCES = [Path(module.__file__ or "") for module in (stub, files, companions, consolelog, memorydump)]
 
 
 @pytest.fixture
@@ -195,6 +195,55 @@ def test_it_is_small_and_needs_the_standard_library_only() -> None:
         imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert len(source.read_text().splitlines()) < 200
-    imported -= {f"kubevirt_py.virt_launcher.{name}" for name in ("files", "companions", "consolelog")}
+    imported -= {f"kubevirt_py.virt_launcher.{name}" for name in ("files", "companions", "consolelog", "memorydump")}
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
     assert not imported & {"asyncio", "logging", "pathlib", "typing"}
+
+
+def _dump(root: Path, file: str = "vm-core-20260501-120000.memory.dump", size: int = 1) -> int:
+    return memorydump.dump({"root": str(root), "file": file, "older": ["vm-core-", ".memory.dump"], "size": size})
+
+
+def test_a_dump_takes_the_place_of_its_machines_own_dumps_alone(tmp_path: Path) -> None:
+    """A folder of that name is a tenant's, and so is what a dump of another machine is called."""
+    mine = {"vm-core-20250101-000000.memory.dump", "vm-core-20260501-120000.memory.dump"}
+    others = {"vm-core-core-20250101-000000.memory.dump", "x-core-20250101-000000.memory.dump", "disk.img"}
+    for name in mine | others:
+        (tmp_path / name).write_text("old")
+    (tmp_path / "vm-core-20250101-000001.memory.dump").mkdir()
+    fd = _dump(tmp_path)
+    os.write(fd, b"core")
+    os.close(fd)
+    left = {each.name for each in tmp_path.iterdir() if each.is_file()}
+    assert left == {"vm-core-20260501-120000.memory.dump", *others}
+    assert (tmp_path / "vm-core-20260501-120000.memory.dump").read_bytes() == b"core"
+
+
+def test_a_dump_is_never_written_through_a_link_that_comes_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, outside = tmp_path / "claim", tmp_path / "outside"
+    claim.mkdir()
+    real = os.fstatvfs
+
+    def swap(fd: int) -> os.statvfs_result:
+        (claim / "vm-core-20260501-120000.memory.dump").symlink_to(outside)
+        return real(fd)
+
+    monkeypatch.setattr(os, "fstatvfs", swap)
+    with pytest.raises(files.Refused, match="File exists"):
+        _dump(claim)
+    assert not outside.exists()
+
+
+def test_a_claim_mounted_by_a_link_or_without_files_takes_no_dump(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(OSError, match="Not a directory"):
+        _dump(tmp_path / "link")
+    with pytest.raises(files.Refused, match="volumeMode Filesystem"):
+        _dump(tmp_path / "nothing")
+
+
+def test_a_claim_without_room_is_told(tmp_path: Path) -> None:
+    with pytest.raises(files.Refused, match=r"the claim has \d+ MiB left, a dump needs 1099511627776 MiB"):
+        _dump(tmp_path, size=1 << 60)
