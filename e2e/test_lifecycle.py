@@ -32,14 +32,18 @@ def test_the_upstream_style_manifest_starts_by_hand(own: Namespace) -> None:
     own.until_printed("halted", "Stopped")
 
 
-def test_the_first_boot_runs_the_user_data(own: Namespace) -> None:
-    script = machines.user_data("echo from-user-data > /tmp/made")
-    own.apply(machines.with_disk(machines.vmi("told", memory="128Mi"), "cloudinit", script))
-    own.until_phase("told", "Running")
+def test_the_first_boot_runs_the_user_data_and_a_panic_another_guest(own: Namespace) -> None:
+    vm = machines.vm("told", "RerunOnFailure", memory="128Mi")
+    vm["spec"]["template"]["spec"]["domain"]["devices"]["panicDevices"] = [{"model": "pvpanic"}]
+    own.apply(machines.with_disk(vm, "cloudinit", machines.user_data("echo from-user-data > /tmp/made")))
+    uid = own.until_phase("told", "Running")["metadata"]["uid"]
     with console(own.name, "told") as guest:
         guest.login()
         guest.until("cat /tmp/made", "from-user-data")
         assert guest.run("hostname") == "told"
+        guest.send("echo c > /proc/sysrq-trigger\n")
+        own.until("vmi", "told", lambda vmi: vmi and vmi["metadata"]["uid"] != uid, "another instance")
+    assert "GuestPanicked" in {event["reason"] for event in own.events("told")}
 
 
 def test_a_normal_start_warns_of_nothing(own: Namespace) -> None:
