@@ -20,6 +20,7 @@ from kubevirt_py.decide.volume_status import (
 from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_volumes import brought_volumes, task_volumes
 from kubevirt_py.render.isos import SOURCES as ISO_SOURCES
+from kubevirt_py.render.persistent_state import is_state_entry, keeps_state
 
 MESSAGE_CHARACTERS = 512
 TOLD = (READY, MOUNTED, UNMOUNTED, DUMPING, DUMPED, DUMP_FAILED)
@@ -27,7 +28,7 @@ TOLD = (READY, MOUNTED, UNMOUNTED, DUMPING, DUMPED, DUMP_FAILED)
 
 
 def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Document]:
-    """One entry per volume, sorted by name as upstream; fields of the controller are kept."""
+    """One entry per volume, sorted by name as upstream; fields and entries of the controller are kept."""
     disks = {disk.name: disk for disk in guest.machine.disks if not disk.empty}
     known = {str(entry.get("name")): entry for entry in old}
     plugged = brought_volumes(spec)
@@ -45,6 +46,8 @@ def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Docu
             entry |= _arriving(entry, there=disk is not None, guest=guest)
         entries.append(entry)
     entries += [_leaving(entry, guest) for entry in known.values() if "hotplugVolume" in entry]
+    if keeps_state(spec):
+        entries += [entry for entry in known.values() if "hotplugVolume" not in entry and is_state_entry(entry)]
     return sorted(entries, key=lambda entry: str(entry["name"]))
 
 

@@ -19,6 +19,7 @@ from kubevirt_py.decide.volume_status import ATTACHED, is_serving, still_held, v
 from kubevirt_py.plan import NOTHING, Action, Create, Delete, Document, Event, Plan
 from kubevirt_py.render.hotplug_pod import hotplug_pod, hotplug_pod_name
 from kubevirt_py.render.hotplug_volumes import brought_volumes
+from kubevirt_py.render.persistent_state import keeps_state
 from kubevirt_py.render.pod_volumes import claim_of
 
 RETRY_S = 5.0
@@ -68,7 +69,7 @@ def attachment_status(s: VmiSnapshot, pod: Pod | None) -> tuple[list[Document], 
     name = hotplug_pod_name(pod.metadata.uid, volumes) if pod is not None and volumes else ""
     counting = sorted(mine, key=lambda one: (one.metadata.name == name and is_serving(one), is_serving(one)))
     serving = {volume: one for one in counting if not one.metadata.deletion_timestamp for volume in volumes_of(one)}
-    entries = volume_status(s.spec, old, s.claims, serving, mine)
+    entries = volume_status(s.spec, old, s.claims, serving, mine, s.state if keeps_state(s.spec) else None)
     before = {entry.get("name"): entry.get("phase") for entry in old}
     came = [entry for entry in entries if entry.get("phase") == ATTACHED != before.get(entry["name"])]
     return entries, tuple(event(kinds.VMI, s.vmi, entry["reason"], entry["message"]) for entry in came)

@@ -32,13 +32,21 @@ def create_pod(s: VmiSnapshot, attempt: int) -> Plan:
     """Create the pod of `attempt`; the VMI's finalizer is put on first where admission has not done it."""
     meta = s.vmi.metadata
     block = [name for name, claim in s.claims.items() if claim.spec.volume_mode == "Block"]
-    document, claim = vmi_document(s), s.state_claim
+    document, claim = vmi_document(s), s.state.metadata.name if s.state is not None else ""
     made: tuple[Create, ...] = ()
     if keeps_state(s.spec) and not claim:
         state = state_claim(document, s.config.vm_state_storage_class, s.default_class)
         claim = state["metadata"]["name"]
         made = (Create(kinds.PVC, state, owner_uid=state["metadata"]["ownerReferences"][0]["uid"]),)
-    body = launcher_pod(document, s.config, s.launcher_image, attempt=attempt, block_claims=block, state_claim=claim)
+    body = launcher_pod(
+        document,
+        s.config,
+        s.launcher_image,
+        attempt=attempt,
+        block_claims=block,
+        state_claim=claim,
+        claim_uids={name: found.metadata.uid for name, found in s.claims.items()},
+    )
     note = f"Created virtual machine pod {body['metadata']['name']}"
     create = Create(kinds.POD, body, owner_uid=meta.uid)
     return Plan(

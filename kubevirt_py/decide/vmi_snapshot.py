@@ -20,8 +20,8 @@ class VmiSnapshot:
     """`pods` are those the VMI controls (by owner UID); `claims` holds every claim it names that exists.
 
     `attachments` are pods that bring hotplugged volumes; `first_consumer_claims` names claims that are bound only
-    when a pod uses them. `state_claim` names the claim that keeps firmware and TPM state, if there is one;
-    `default_class` the storage class that is the default for machines.
+    when a pod uses them. `state` is the claim that keeps firmware and TPM state, if there is one; `default_class` the
+    storage class that is the default for machines.
 
     `machine_known` tells that some node's QEMU has the machine type that the VMI names.
 
@@ -35,7 +35,7 @@ class VmiSnapshot:
     config: ClusterConfig
     launcher_image: str
     claims: Mapping[str, PersistentVolumeClaim] = field(default_factory=dict)
-    state_claim: str = ""
+    state: PersistentVolumeClaim | None = None
     default_class: str = ""
     attachments: tuple[Pod, ...] = ()
     first_consumer_claims: frozenset[str] = frozenset()

@@ -17,6 +17,7 @@ from kubevirt_py.decide import pods
 from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_volumes import MEMORY_DUMP, brought_volumes, task_volumes
 from kubevirt_py.render.pod_volumes import claim_of
+from kubevirt_py.render.preallocation import is_preallocated
 
 PENDING = "Pending"
 BOUND = "Bound"
@@ -50,10 +51,12 @@ def volume_status(
     claims: Mapping[str, PersistentVolumeClaim],
     attachments: Mapping[str, Pod],
     bringing: Iterable[Pod],
+    state: PersistentVolumeClaim | None = None,
 ) -> list[Document]:
     """One entry per volume, sorted by name; a volume that left the spec keeps its own while a pod still has it.
 
-    `attachments` are the pods that count, by volume; `bringing` are all attachment pods that there are.
+    `attachments` are the pods that count, by volume; `bringing` are all attachment pods that there are. The claim of
+    the VM's `state` has an entry of its own, by its name.
     """
     known = {str(entry.get("name")): entry for entry in old}
     plugged, tasks = brought_volumes(spec), task_volumes(spec)
@@ -69,6 +72,8 @@ def volume_status(
         if name in tasks and tasks[name].task == MEMORY_DUMP and entry.get("phase") in _BEFORE_DUMP:
             entry["memoryDumpVolume"] = {"claimName": tasks[name].claim}
         entries.append({key: value for key, value in entry.items() if value is not None})
+    if state is not None:
+        entries.append(_state_entry(state))
     held = {name: pod for pod in bringing for name in volumes_of(pod)}
     entries += [_leaving(entry, held[name]) for name, entry in known.items() if name in held and _is_plugged(entry)]
     return sorted(entries, key=lambda entry: str(entry["name"]))
@@ -147,6 +152,12 @@ def _leaving(entry: Document, pod: Pod) -> Document:
     return left
 
 
+def _state_entry(claim: PersistentVolumeClaim) -> Document:
+    """As upstream: what is known when the claim is made, so that binding it is no news."""
+    info = {"claimName": claim.metadata.name, "accessModes": list(claim.spec.access_modes)}
+    return {"name": claim.metadata.name, "target": "", "persistentVolumeClaimInfo": info}
+
+
 def _claim_info(claim: PersistentVolumeClaim | None) -> Document | None:
     """What clients learn of a claim without asking for it: its size, modes and how it can be shared."""
     if claim is None:
@@ -158,5 +169,6 @@ def _claim_info(claim: PersistentVolumeClaim | None) -> Document | None:
         "volumeMode": claim.spec.volume_mode,
         "capacity": dict(claim.status.capacity),
         "requests": requests,
+        "preallocated": is_preallocated(claim.metadata.annotations),
     }
     return {key: value for key, value in found.items() if value}

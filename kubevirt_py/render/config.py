@@ -118,6 +118,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     tls_min_version: str = tls.LEAST_VERSION
     tls_ciphers: tuple[str, ...] = ()
     role_aggregation: bool = True
+    persistent_reservations: bool = False
 
     def gate(self, name: str) -> bool:
         """Whether the feature gate is on."""
@@ -187,6 +188,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "tls_min_version": tls.least_version(_part(conf, "tlsConfiguration")),
             "tls_ciphers": tls.ciphers(_part(conf, "tlsConfiguration")),
             "role_aggregation": conf.get("roleAggregationStrategy") != "Manual",
+            "persistent_reservations": _part(conf, "persistentReservationConfiguration").get("enabled"),
         }
         given = {name: value for name, value in wanted.items() if value not in (None, "")}
         bad = unusable(conf)

@@ -55,7 +55,7 @@ def hotplug_pod(
         "image": image,
         "imagePullPolicy": config.image_pull_policy,
         "command": [LAUNCHER, "attach"],
-        "resources": {"requests": REQUESTS, "limits": {**LIMITS, names.TUN_DEVICE: "1"}},
+        "resources": {"requests": REQUESTS, "limits": {**LIMITS, names.ATTACHMENT_DEVICE: "1"}},
         "securityContext": container_confinement(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }

@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
@@ -23,7 +24,7 @@ from kubevirt_py.render.overhead import in_guest, overhead_bytes
 from kubevirt_py.render.pod_security import container_confinement, pod_confinement, seccomp_profile, selinux_options
 from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
 from kubevirt_py.render.resources import compute_resources
-from kubevirt_py.render.scheduling import affinity, node_selector, tolerations
+from kubevirt_py.render.scheduling import affinity, apart, node_selector, reservation_labels, tolerations
 from kubevirt_py.render.shares import server
 
 DEFAULT_GRACE_S = 30
@@ -57,15 +58,17 @@ def launcher_pod(
     attempt: int = 0,
     block_claims: Collection[str] = (),
     state_claim: str = "",
+    claim_uids: Mapping[str, str] = MappingProxyType({}),
 ) -> Document:
     """The pod document for a VMI document.
 
     `attempt` counts pods of this VMI that died before the guest started; it is part of the pod's
     name. `block_claims` are the names of claims with volumeMode Block, `state_claim` that of the
-    claim with the firmware's and TPM's state.
+    claim with the firmware's and TPM's state, `claim_uids` the UIDs of the VMI's claims by name.
     """
     spec = vmi["spec"]
     volumes = pod_volumes(spec, block_claims, state_claim)
+    reserved = reservation_labels(spec, claim_uids)
     compute = _compute(spec, config, image, volumes)
     pod_spec: Document = {
         "automountServiceAccountToken": False,
@@ -80,7 +83,7 @@ def launcher_pod(
     }
     pod_spec |= {name: spec[name] for name in COPIED_FIELDS if spec.get(name)}
     optional = {
-        "affinity": affinity(spec, config),
+        "affinity": apart(affinity(spec, config), reserved),
         "tolerations": tolerations(spec, config),
         "runtimeClassName": config.default_runtime_class,
         "serviceAccountName": service_account(spec),
@@ -93,7 +96,7 @@ def launcher_pod(
         ],
     }
     pod_spec |= {name: value for name, value in optional.items() if value}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(vmi, config, attempt), "spec": pod_spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(vmi, config, attempt, reserved), "spec": pod_spec}
 
 
 def pod_name(vmi_name: str, vmi_uid: str, attempt: int) -> str:
@@ -121,7 +124,7 @@ def vmi_id(name: str) -> str:
     return name if len(name) <= MAX_LABEL_VALUE else hashlib.sha256(name.encode()).hexdigest()[:MAX_LABEL_VALUE]
 
 
-def _metadata(vmi: Document, config: ClusterConfig, attempt: int) -> Document:
+def _metadata(vmi: Document, config: ClusterConfig, attempt: int, reserved: dict[str, str]) -> Document:
     meta = vmi["metadata"]
     annotations = {
         name: value
@@ -137,6 +140,7 @@ def _metadata(vmi: Document, config: ClusterConfig, attempt: int) -> Document:
             names.CREATED_BY_LABEL: meta["uid"],
             names.VM_NAME_LABEL: hostname(vmi),
             names.VMI_ID_LABEL: vmi_id(meta["name"]),
+            **reserved,
         },
         "annotations": annotations
         | container_paths.note(vmi["spec"])

@@ -29,6 +29,11 @@ def keeps_state(spec: Document) -> bool:
     return keeps_tpm(domain) or keeps_nvram(domain)
 
 
+def is_state_entry(entry: Document) -> bool:
+    """Whether an entry of status.volumeStatus that is no volume of the spec tells of such a claim, by its name."""
+    return (entry.get("persistentVolumeClaimInfo") or {}).get("claimName") == entry.get("name")
+
+
 def state_claim(vmi: Document, shared_class: str, default_class: str = "") -> Document:
     """The claim of a VMI document, owned by its VM if it has one.
 

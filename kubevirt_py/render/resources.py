@@ -10,6 +10,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.machine.iothreads import supplemental_threads
 from kubevirt_py.render.machine.memory import guest_memory_bytes, hugepage_bytes
+from kubevirt_py.render.reservations import has_reservations
 
 VIRTIO = "virtio"
 ALIGN_GATE = "AlignCPUs"
@@ -85,6 +86,8 @@ def devices(spec: Document, config: ClusterConfig) -> tuple[str, ...]:
             wanted.append(names.VHOST_NET_DEVICE)
     if ((spec.get("domain") or {}).get("devices") or {}).get("autoattachVSOCK"):
         wanted.append(names.VHOST_VSOCK_DEVICE)
+    if has_reservations(spec):
+        wanted.append(names.PR_HELPER_DEVICE)
     return tuple(wanted)
 
 

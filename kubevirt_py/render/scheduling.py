@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Mapping
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.pod_volumes import claim_of
+from kubevirt_py.render.reservations import is_reserved
 
 NODE_CPU_MODELS = frozenset({"host-model", "host-passthrough"})
 
@@ -47,6 +50,32 @@ def affinity(spec: Document, config: ClusterConfig) -> Document | None:
                 {"key": label, "operator": "DoesNotExist"} for label in forbidden
             )
     return wanted or None
+
+
+def reservation_labels(spec: Document, claim_uids: Mapping[str, str]) -> dict[str, str]:
+    """Labels of the VM's pod: one for each claim that its guest may reserve. `claim_uids` are by name."""
+    devices = (spec.get("domain") or {}).get("devices") or {}
+    reserved = {disk["name"] for disk in devices.get("disks") or () if is_reserved(disk)}
+    claims = [claim_of(volume) or "" for volume in spec.get("volumes") or () if volume["name"] in reserved]
+    uids = [claim_uids[claim] for claim in claims if claim in claim_uids]
+    return {f"{names.RESERVATION_PREFIX}{uid}": "" for uid in uids}
+
+
+def apart(affinity: Document | None, labels: Iterable[str]) -> Document | None:
+    """The affinity, and that no other pod of the node has one of these labels: a reservation is the node's."""
+    terms = [
+        {
+            "labelSelector": {"matchExpressions": [{"key": label, "operator": "Exists"}]},
+            "topologyKey": names.HOSTNAME_LABEL,
+        }
+        for label in labels
+    ]
+    if not terms:
+        return affinity
+    wanted = affinity or {}
+    others = wanted.get("podAntiAffinity") or {}
+    required = "requiredDuringSchedulingIgnoredDuringExecution"
+    return {**wanted, "podAntiAffinity": {**others, required: [*(others.get(required) or ()), *terms]}}
 
 
 def tolerations(spec: Document, config: ClusterConfig) -> list[Document]:

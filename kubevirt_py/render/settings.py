@@ -160,7 +160,9 @@ _CONFIGURATION: dict[str, Row] = {
     "obsoleteCPUModels": Effect("CPU models that nodes do not offer and VMIs may not name", AT_ONCE),
     "ovmfPath": Refused("a firmware path; the launcher image brings its firmware"),
     "permittedHostDevices": Refused("host devices", (None, {})),
-    "persistentReservationConfiguration.enabled": Refused("SCSI persistent reservations"),
+    "persistentReservationConfiguration.enabled": Effect(
+        "guests may reserve SCSI LUNs; each node agent then has qemu-pr-helper beside it", ROLLED
+    ),
     "roleAggregationStrategy": Effect("whether admin, edit and view include our roles", ROLLED),
     "seccompConfiguration": Effect("seccomp profile of launcher pods", STARTED),
     "selinuxLauncherType": Effect("SELinux type of launcher pods", STARTED),

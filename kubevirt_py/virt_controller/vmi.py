@@ -79,7 +79,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
             launcher_image=launcher_image,
             claims=used,
             default_class=next((one.metadata.name for one in classes.all() if is_machines_default(one)), ""),
-            state_claim=next((one.metadata.name for one in claims.by(STATE, str(key))), ""),
+            state=next(iter(claims.by(STATE, str(key))), None),
             owner_exists=vm is not None and owner is not None and vm.metadata.uid == owner.uid,
             machine_known=not machine or bool(nodes.by(MACHINE, machine)),
             settle_s=max(settling.left_s(), doubt_s(key.namespace)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from kubevirt_py.reconcile.http import Listen, serving
 from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.source import USER
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.reservations import FOLDER
 from kubevirt_py.virt_handler import deviceplugin
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.guests import UID, Guests, by_uid
@@ -101,9 +102,9 @@ async def _run(settings: Settings, host: HostFacts) -> None:
         stack.callback(sock.close)
         tasks.start_soon(guests.run)
         tasks.start_soon(Launcher(sock, guests).run)
-        plugins = _plugins(devices, host, settings.max_devices)
+        plugins = _plugins(devices, host, settings)
         config.follow(partial(_resize, plugins, settings.max_devices))
-        tasks.start_soon(deviceplugin.serve, plugins, settings.plugin_directory)
+        tasks.start_soon(deviceplugin.serve, tuple(plugins.values()), settings.plugin_directory)
         tasks.start_soon(beat, api, settings.node, settings.namespace, node_facts(host), manager.now)
         await manager.run(http=("", settings.port, tls))
         tasks.cancel_scope.cancel()
@@ -132,19 +133,28 @@ def build(api: Client, settings: Settings) -> tuple[Manager, Guests, DeviceDirec
     return manager, guests, devices, config
 
 
-def _plugins(devices: DeviceDirectories, host: HostFacts, count: int) -> list[deviceplugin.Plugin]:
-    return [
+def _plugins(devices: DeviceDirectories, host: HostFacts, settings: Settings) -> dict[str, deviceplugin.Plugin]:
+    count = settings.max_devices
+    made = (
         deviceplugin.tun(devices.make, count if host.tun else 0),
+        deviceplugin.attachment(devices.make, count),
         deviceplugin.kvm(host.kvm, count),
         deviceplugin.vhost_net(host.vhost_net, count),
         deviceplugin.vhost_vsock(host.vhost_vsock, count),
-    ]
+        deviceplugin.pr_helper(settings.directory / FOLDER, count),
+    )
+    return {plugin.resource: plugin for plugin in made}
 
 
-def _resize(plugins: Iterable[deviceplugin.Plugin], most: int, config: ClusterConfig) -> None:
-    """Offer as many devices as the CR allows guests on a node, else as the flag says."""
-    for plugin in plugins:
-        plugin.resize(config.vms_per_node or most)
+def _resize(plugins: Mapping[str, deviceplugin.Plugin], most: int, config: ClusterConfig) -> None:
+    """Offer as many devices as the CR allows guests on a node, else as the flag says.
+
+    While a guest changes from one set of hotplugged volumes to another it has two attachment pods.
+    """
+    count = config.vms_per_node or most
+    counts = {names.ATTACHMENT_DEVICE: 2 * count, names.PR_HELPER_DEVICE: count * config.persistent_reservations}
+    for resource, plugin in plugins.items():
+        plugin.resize(counts.get(resource, count))
 
 
 def _connect() -> AbstractAsyncContextManager[Client]:

@@ -23,6 +23,7 @@ from kubevirt_py.render.machine import DiskFile
 from kubevirt_py.render.memory_dump import DumpFile
 from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.pod_volumes import claim_of
+from kubevirt_py.render.preallocation import preallocated_volumes
 from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, ProtocolError, close_all
 
 OPEN_S = 60.0
@@ -71,6 +72,7 @@ class Attachment:
             block=block,
             blocks=found.blocks,
             source=source,
+            preallocated=name in preallocated_volumes(status),
         )
 
     async def create(self, file: DumpFile, name: str) -> int:

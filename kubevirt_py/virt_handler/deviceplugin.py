@@ -1,6 +1,7 @@
-"""The kubelet's device plugins: kvm, tun, vhost-net and vhost-vsock. The only importer of grpc.
+"""The kubelet's device plugins: kvm, tun, attachment, vhost-net, vhost-vsock, pr-helper. The only importer of grpc.
 
-A pod that gets a tun device gets the agent's socket with it: Allocate mounts the device's directory read-only.
+A pod that gets a tun or an attachment gets the agent's socket with it: Allocate mounts the device's directory
+read-only.
 The kubelet forgets its plugins when it restarts; it then makes its own socket anew, and we register again.
 """
 
@@ -150,14 +151,22 @@ async def _identity(path: Path) -> tuple[int, int] | None:
 
 def tun(make_directory: Callable[[str], str], count: int) -> Plugin:
     """Each tun device is a directory with the launcher's socket; the tap itself is made by the agent."""
+    return _directories(names.TUN_DEVICE, make_directory, count)
 
+
+def attachment(make_directory: Callable[[str], str], count: int) -> Plugin:
+    """As tun, for the pods that bring hotplugged volumes: they are no guests of the node."""
+    return _directories(names.ATTACHMENT_DEVICE, make_directory, count)
+
+
+def _directories(resource: str, make_directory: Callable[[str], str], count: int) -> Plugin:
     def allocate(ids: Sequence[str]) -> pb.ContainerAllocateResponse:
-        # A VM pod has one; were there more, the first one's directory is the one that is mounted.
+        # A pod has one; were there more, the first one's directory is the one that is mounted.
         path = make_directory(ids[0])
         mount = pb.Mount(container_path=names.AGENT_DIR, host_path=path, read_only=True)
         return pb.ContainerAllocateResponse(mounts=[mount])
 
-    return Plugin(names.TUN_DEVICE, count, allocate)
+    return Plugin(resource, count, allocate)
 
 
 def kvm(works: bool, count: int) -> Plugin:
@@ -174,3 +183,14 @@ def vhost_net(works: bool, count: int) -> Plugin:
 def vhost_vsock(works: bool, count: int) -> Plugin:
     """Only a promise, as for vhost-net."""
     return Plugin(names.VHOST_VSOCK_DEVICE, count if works else 0, lambda _ids: pb.ContainerAllocateResponse())
+
+
+def pr_helper(directory: Path, count: int) -> Plugin:
+    """The directory with the socket of qemu-pr-helper: the helper may restart and make another one there."""
+
+    def allocate(_ids: Sequence[str]) -> pb.ContainerAllocateResponse:
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        mount = pb.Mount(container_path=names.RESERVATIONS_DIR, host_path=str(directory), read_only=True)
+        return pb.ContainerAllocateResponse(mounts=[mount])
+
+    return Plugin(names.PR_HELPER_DEVICE, count, allocate)

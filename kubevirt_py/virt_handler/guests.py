@@ -22,12 +22,14 @@ from kubevirt_py.kube.errors import ApiError, NotFound
 from kubevirt_py.plan import Document, Event, Failure, Key
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.reservations import has_reservations
 from kubevirt_py.virt_handler import peers
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.launch import Hello, launch
 from kubevirt_py.virt_handler.peers import Peer
 from kubevirt_py.virt_handler.records import Folder, folders
+from kubevirt_py.virt_handler.reservations import helper_answers
 from kubevirt_py.virt_handler.seqpacket import Connection
 
 LOOK_S = 30.0
@@ -189,6 +191,8 @@ class Guests:
             del self._guests[uid]
         elif old is not None and not old.exited:
             raise OSError(f"the guest of {old.key} still runs as process {old.record.pid}")
+        if has_reservations(msgspec.json.decode(vmi.spec)):
+            await helper_answers(self._directory.parent)
         folder = Folder(self._directory, uid)
         record = await launch(connection, peer, hello, vmi, folder, self._office.now(), self.config())
         record.device_inode = self._devices.inode(record.device_id)

@@ -34,6 +34,7 @@ from kubevirt_py.render.network.binding import plan_links
 from kubevirt_py.render.network.model import NetworkPlan
 from kubevirt_py.render.network.resolv import parse_resolv
 from kubevirt_py.render.pod_files import pod_files
+from kubevirt_py.render.preallocation import preallocated_volumes
 from kubevirt_py.render.resources import is_pinned
 from kubevirt_py.render.shares import socket_path
 from kubevirt_py.virt_handler import secretfolder
@@ -310,13 +311,14 @@ def _machine(
     vsock_cid: int = 0,
 ) -> Machine:
     disks = {}
+    thick = preallocated_volumes(vmi.status.get("volumeStatus") or ())
     for name, file in files.items():
         role, _, volume = name.partition(".")
         if role == "disk":
             base = files.get(f"base.{volume}")
             known: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
             known |= {"block": file.block, "blocks": file.blocks, "base_block": bool(base and base.block)}
-            known |= {"read_only": file.read_only}
+            known |= {"read_only": file.read_only, "preallocated": volume in thick}
             disks[volume] = msgspec.convert({**known, "direct": file.direct, "size_bytes": file.size}, DiskFile)
     attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition, vsock_cid=vsock_cid)
     meta = vmi.metadata

@@ -29,6 +29,7 @@ NEEDS_MORE = {
     "multiqueue": "needs KVM and vhost-net",
     "hugepages": "needs reserved huge pages",
     "lun": "needs a SCSI block device",
+    "reservations": "needs SCSI block devices",
     "kernel-boot": "needs a kernel",
     "dedicated": "needs KVM, two NUMA nodes and reserved huge pages",
     "tpm": "needs a TPM process",
@@ -44,6 +45,7 @@ class Descriptors:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.fds: dict[str, int] = {}
+        self.devices: list[str] = []
 
     def number(self, match: re.Match[str]) -> str:
         direct, name = match[1] == "direct", match[2]
@@ -76,6 +78,10 @@ class Descriptors:
         qcow2 = f'"driver":"qcow2","node-name":"{name}"'
         kind = "qcow2" if qcow2 in self.formats.get(name, qcow2) else "raw"
         subprocess.run(["qemu-img", "create", "-q", "-f", kind, path, "1M"], check=True)
+        if name in self.blocks:
+            attach = ["losetup", "--find", "--show", path]
+            path = Path(subprocess.run(attach, check=True, capture_output=True, text=True).stdout.strip())
+            self.devices.append(str(path))
         return os.open(path, os.O_RDONLY if self.read_only.get(name) else os.O_RDWR)
 
     def _table(self, signature: str) -> int:
@@ -101,6 +107,7 @@ class Descriptors:
         """Formats and modes of the disks, from the command line itself."""
         self.formats: dict[str, str] = {}
         self.read_only: dict[str, bool] = {}
+        self.blocks: set[str] = set()
         names = {}
         for first, second in itertools.pairwise(args):
             if first == "-add-fd":
@@ -111,6 +118,7 @@ class Descriptors:
                 if "filename" in node:
                     file = names[node["filename"]]
                     self.read_only[file] = node["read-only"]
+                    self.blocks |= {file} if node["driver"] == "host_device" else set()
                     names[node["node-name"]] = file
                 else:
                     self.formats[names[node["file"]]] = (
@@ -120,6 +128,10 @@ class Descriptors:
     def close(self) -> None:
         for fd in self.fds.values():
             os.close(fd)
+
+    def detach(self) -> None:
+        for device in self.devices:
+            subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def _tap(name: str) -> int:
@@ -133,6 +145,7 @@ def descriptors(tmp_path: Path) -> Iterator[Descriptors]:
     held = Descriptors(tmp_path)
     yield held
     held.close()
+    held.detach()
 
 
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir() if path.is_dir()))

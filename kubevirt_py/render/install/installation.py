@@ -55,6 +55,12 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         wanted = (self.spec.get(part) or {}).get("nodePlacement") or {}
         return {name: wanted[name] for name in ("nodeSelector", "affinity", "tolerations") if wanted.get(name)}
 
+    @property
+    def persistent_reservations(self) -> bool:
+        """Whether each node has qemu-pr-helper (spec.configuration.persistentReservationConfiguration.enabled)."""
+        configuration = self.spec.get("configuration") or {}
+        return bool((configuration.get("persistentReservationConfiguration") or {}).get("enabled"))
+
     def deployment_config(self) -> Document:
         """The settings that, when changed, roll the workloads out again."""
         return {
@@ -77,6 +83,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
             self.replicas, self.placement("infra"), self.placement("workloads"), self.spec.get("imagePullSecrets"),
             self.spec.get("customizeComponents"), self._labels(),
         ]  # fmt: skip
+        if self.persistent_reservations:
+            shape.append("pr-helper")
         return hashlib.sha1(json.dumps(shape, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
 
     def stamp(self, document: Document) -> Document:

@@ -8,6 +8,7 @@ from kubevirt_py.api import names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.install import operator_webhooks
 from kubevirt_py.render.install.installation import Installation
+from kubevirt_py.render.install.pr_helper import add_pr_helper
 from kubevirt_py.render.install.services import PRIORITY_CLASS
 
 CA_DIR = "/etc/kubevirt/ca"
@@ -65,6 +66,8 @@ def virt_handler(inst: Installation) -> Document:
     for name, (path, kind) in host_paths.items():
         pod["volumes"].append({"name": name, "hostPath": {"path": path, "type": kind}})
         container["volumeMounts"].append({"name": name, "mountPath": path})
+    if inst.persistent_reservations:
+        add_pr_helper(pod, inst)
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import string
 from typing import Literal
 
 import msgspec
 
 from kubevirt_py.plan import Document
+from kubevirt_py.render.machine.disknumbers import Medium, Numbers
 from kubevirt_py.render.machine.pci import Address, Layout
 from kubevirt_py.render.machine.wiring import Attachments, DiskFile, Option, descriptor, options
+from kubevirt_py.render.reservations import SOCKET_PATH, is_reserved
 
 BUSES = ("virtio", "sata", "scsi", "usb")
 DEFAULT_BUS = "sata"
 SATA_PORTS = 6
 _TARGET_PREFIX = {"virtio": "vd", "sata": "sd", "scsi": "sd", "usb": "sd"}
+_PR_MANAGER = "pr-helper0"
 _ERROR_POLICIES = {"stop": "stop", "ignore": "ignore", "report": "report", "enospace": "enospc"}
-
-
-class Medium(msgspec.Struct, frozen=True):
-    """The number of a medium and where it comes from (`DiskFile.source`); None where the drive is empty."""
-
-    index: int
-    source: str | None
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +43,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     serial: str = ""
     bootindex: int | None = None
     shareable: bool = False
+    reserved: bool = False
     logical_block: int | None = None
     physical_block: int | None = None
     discard_granularity: int | None = None
@@ -74,51 +69,6 @@ class Image(msgspec.Struct, frozen=True):
     nodes: tuple[Document, ...]
 
 
-class _Numbers:
-    """Numbers of disks: those that run keep theirs, newcomers get the lowest free ones, in the order of the spec."""
-
-    def __init__(self, running: tuple[Disk, ...]) -> None:
-        self._kept = {disk.name: disk for disk in running}
-        self._media = {disk.index for disk in running} | {one.index for disk in running for one in disk.leftovers}
-        self._units = {(disk.bus, disk.unit) for disk in running}
-        self._targets = {disk.target for disk in running}
-        self._boot = {disk.bootindex for disk in running}
-
-    def medium(self, name: str, bus: str, file: DiskFile | None) -> int:
-        """The same as before for the same drive with the same file in it."""
-        old, source = self._kept.get(name), file.source if file else None
-        if old is not None and old.bus == bus:
-            known = [one.index for one in old.leftovers or (old.medium,) if one.source == source]
-            if known:
-                return known[0]
-        found = next(number for number in itertools.count() if number not in self._media)
-        self._media.add(found)
-        return found
-
-    def unit(self, name: str, bus: str) -> int:
-        old = self._kept.get(name)
-        if old is not None and old.bus == bus:
-            return old.unit
-        found = next(number for number in itertools.count() if (bus, number) not in self._units)
-        self._units.add((bus, found))
-        return found
-
-    def target(self, name: str, prefix: str) -> str:
-        old = self._kept.get(name)
-        if old is not None and old.target.startswith(prefix):
-            return old.target
-        names_of = (prefix + _letters(number) for number in itertools.count())
-        found = next(target for target in names_of if target not in self._targets)
-        self._targets.add(found)
-        return found
-
-    def boot(self, name: str, wanted: int | None) -> int | None:
-        """A newcomer's boot index counts only where no disk of the running machine has it."""
-        if old := self._kept.get(name):
-            return old.bootindex
-        return wanted if wanted not in self._boot else None
-
-
 def disks_from_devices(
     devices: Document,
     files: Attachments,
@@ -133,7 +83,7 @@ def disks_from_devices(
 
     Raises ValueError for an unknown bus or a disk whose volume was not opened.
     """
-    numbers = _Numbers(running)
+    numbers = Numbers(running)
     return tuple(_disk(spec, devices, files, boot, layout, cpus, numbers) for spec in devices.get("disks") or ())
 
 
@@ -144,7 +94,7 @@ def _disk(
     boot: dict[str, int],
     layout: Layout,
     cpus: int,
-    numbers: _Numbers,
+    numbers: Numbers,
 ) -> Disk:
     name = spec["name"]
     kind, front = _front(spec)
@@ -157,6 +107,7 @@ def _disk(
         raise ValueError(f"disk {name}: a disk on sata cannot be read-only; use bus virtio or scsi, or a cdrom")
     if file is None and kind != "cdrom":
         raise ValueError(f"disk {name}: no volume of this name was opened")
+    _check_storage(spec, kind, file)
     transitional = bool(devices.get("useVirtioTransitional"))
     block = _block_sizes(spec.get("blockSize") or {}, file)
     virtio = bus == "virtio"
@@ -179,6 +130,7 @@ def _disk(
         serial=spec.get("serial") or "",
         bootindex=numbers.boot(name, boot.get(name)),
         shareable=bool(spec.get("shareable")),
+        reserved=is_reserved(spec),
         logical_block=block.get("logical"),
         physical_block=block.get("physical"),
         discard_granularity=block.get("discardGranularity"),
@@ -186,6 +138,16 @@ def _disk(
         iothread=virtio and bool(spec.get("dedicatedIOThread")),
         transitional=virtio and transitional,
     )
+
+
+def _check_storage(spec: Document, kind: str, file: DiskFile | None) -> None:
+    if file is None:
+        return
+    if kind == "lun" and not file.block:
+        raise ValueError(f"disk {spec['name']}: a lun needs a claim of volumeMode Block; use disk for a file")
+    if spec.get("cache") == "none" and not file.direct:
+        text = "cache none needs storage with direct I/O, which this volume has not; use writethrough or writeback"
+        raise ValueError(f"disk {spec['name']}: {text}")
 
 
 def _block_sizes(wanted: Document, file: DiskFile | None) -> dict[str, int]:
@@ -221,16 +183,6 @@ def is_read_only(spec: Document) -> bool:
     return kind == "cdrom" or bool(front.get("readonly"))
 
 
-def _letters(index: int) -> str:
-    """0 -> a, 25 -> z, 26 -> aa."""
-    text = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        text = string.ascii_lowercase[rest] + text
-    return text
-
-
 def boot_order(devices: Document) -> dict[str, int]:
     """Boot index by disk or interface name. Without any bootOrder the disks are tried in the order they are listed."""
     disks, nics = devices.get("disks") or (), devices.get("interfaces") or ()
@@ -246,8 +198,17 @@ def disk_args(disk: Disk) -> list[str]:
         args += [part for node in image.nodes for part in ("-blockdev", _json(node))]
     if disk.iothread:
         args += ["-object", options("iothread", id=iothread_id(disk))]
+    if _is_usb_drive(disk):
+        args += ["-device", options("usb-bot", id=_bridge(disk), bus="usb.0")]
     front = front_device(disk)
     return [*args, "-device", options(str(front.pop("driver")), **front)]
+
+
+def reservation_args(disks: tuple[Disk, ...]) -> list[str]:
+    """QEMU's way to the helper that executes reservations; QEMU connects again when the helper has restarted."""
+    if not any(disk.reserved for disk in disks):
+        return []
+    return ["-object", options("pr-manager-helper", id=_PR_MANAGER, path=SOCKET_PATH)]
 
 
 def with_medium(disk: Disk, medium: Medium) -> Disk:
@@ -279,33 +240,40 @@ def _image(disk: Disk, role: str, driver: str, read_only: bool) -> Image:
     """A file node on a descriptor set and a format node on it. A base named in an image's header is never followed."""
     fdset = 2 * disk.index + (1 if role == "disk" else 2)
     name = f"{role}{disk.index}"
-    block = disk.kind == "lun" or (disk.file.block if role == "disk" else disk.file.base_block)
+    block = disk.file.block if role == "disk" else disk.file.base_block
+    discard = "ignore" if disk.file.preallocated else "unmap"
     file: Document = {
         "driver": "host_device" if block else "file",
         "node-name": f"{name}-file",
         "filename": f"/dev/fdset/{fdset}",
         "read-only": read_only,
-        "discard": "unmap",
+        "discard": discard,
     }
     if role == "disk":
         file |= _cache(disk)
+        file |= {"pr-manager": _PR_MANAGER} if disk.reserved else {}
     node: Document = {
         "driver": driver,
         "node-name": name,
         "file": f"{name}-file",
         "read-only": read_only,
-        "discard": "unmap",
+        "discard": discard,
     }
+    if discard == "unmap" and not read_only and disk.kind == "disk":
+        node["detect-zeroes"] = "unmap"
     if driver == "qcow2":
         node["backing"] = f"base{disk.index}" if role == "disk" and disk.file.base else None
     return Image(f"{role}.{disk.name}", fdset, role == "disk" and _is_direct(disk), (file, node))
 
 
 def _cache(disk: Disk) -> Document:
-    """Cache none where the file system allows it, as KubeVirt does; native I/O needs O_DIRECT."""
+    """Cache none where the file system allows it, and native I/O on block devices, as KubeVirt does.
+
+    Native I/O needs O_DIRECT: on a file system without it threads do the work, whatever the spec says.
+    """
     direct = _is_direct(disk)
-    aio = disk.io if disk.io in ("native", "threads") else ("native" if direct and disk.kind == "lun" else "threads")
-    return {"cache": {"direct": direct, "no-flush": False}, "aio": aio if direct or aio != "native" else "threads"}
+    native = disk.io == "native" or (disk.io != "threads" and disk.file.block)
+    return {"cache": {"direct": direct, "no-flush": False}, "aio": "native" if direct and native else "threads"}
 
 
 def _is_direct(disk: Disk) -> bool:
@@ -316,13 +284,22 @@ def _json(document: Document) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
+def _is_usb_drive(disk: Disk) -> bool:
+    """usb-storage is always a disk with its medium in it; a drive is a SCSI one behind a bridge."""
+    return disk.bus == "usb" and disk.kind == "cdrom"
+
+
+def _bridge(disk: Disk) -> str:
+    return f"{device_id(disk.name)}-usb"
+
+
 def front_device(disk: Disk) -> dict[str, Option]:
     """The device that the guest sees, as device_add takes it."""
     drivers = {
         "virtio": "virtio-blk-pci-transitional" if disk.transitional else "virtio-blk-pci",
         "sata": "ide-cd" if disk.kind == "cdrom" else "ide-hd",
         "scsi": {"cdrom": "scsi-cd", "disk": "scsi-hd", "lun": "scsi-block"}[disk.kind],
-        "usb": "usb-storage",
+        "usb": "scsi-cd" if disk.kind == "cdrom" else "usb-storage",
     }
     where: dict[str, Option]
     if disk.place:
@@ -332,22 +309,24 @@ def front_device(disk: Disk) -> dict[str, Option]:
         where = {"bus": disk.port}
     elif disk.bus == "scsi":
         where = {"bus": "scsi.0", "channel": 0, "scsi-id": 0, "lun": disk.unit}
+    elif _is_usb_drive(disk):
+        where = {"bus": f"{_bridge(disk)}.0", "scsi-id": 0, "lun": 0}
     else:
         where = {"bus": "usb.0"}
     common: dict[str, Option] = {
         "drive": None if disk.empty else node_name(disk),
         "bootindex": disk.bootindex,
-        "serial": disk.serial or None,
+        "share-rw": True if disk.shareable and not disk.read_only else None,
+        "werror": disk.error_policy,
+        "rerror": _read_error_policy(disk.error_policy),
     }
-    if disk.bus != "usb":
+    if not (disk.kind == "lun" and disk.bus == "scsi"):  # which tells the guest all of itself
         common |= {
-            "share-rw": True if disk.shareable and not disk.read_only else None,
+            "serial": disk.serial or None,
             "logical_block_size": disk.logical_block,
             "physical_block_size": disk.physical_block,
             "discard_granularity": disk.discard_granularity,
             "write-cache": "off" if disk.cache == "writethrough" and disk.kind == "disk" else None,
-            "werror": None if disk.kind == "lun" else disk.error_policy,
-            "rerror": None if disk.kind == "lun" else _read_error_policy(disk.error_policy),
         }
     found: dict[str, Option] = {"driver": drivers[disk.bus], "id": device_id(disk.name), **where, **common}
     return {key: value for key, value in found.items() if value is not None}

@@ -202,6 +202,7 @@ def argv(machine: Machine) -> tuple[str, ...]:
     for controller in machine.controllers:
         args += disks.controller_args(controller)
     args += devices.device_args(machine.devices)
+    args += disks.reservation_args(machine.disks)
     for disk in machine.disks:
         args += disks.disk_args(disk)
     for index, filesystem in enumerate(machine.filesystems):

@@ -23,9 +23,7 @@ from kubevirt_py.render.validate.hotplug import may_be_empty
 from kubevirt_py.render.validate.text import pci_address
 
 BUSES = {"disk": ("virtio", "sata", "scsi", "usb"), "cdrom": ("sata", "scsi", "usb"), "lun": ("scsi", "sata", "virtio")}
-CACHES = ("none", "writethrough", "writeback")
 ERROR_POLICIES = ("stop", "ignore", "report", "enospace")
-IO_MODES = ("default", "native", "threads")
 TRAYS = ("open", "closed")
 MAX_SERIAL = 256
 MAX_TAG = 36
@@ -123,8 +121,6 @@ def _disk(disk: Document, field: str, volumes: set[str]) -> Iterator[Cause]:
     yield from pci_address(f"{field}.{kind}.pciAddress", target.get("pciAddress"))
     if target.get("pciAddress") and bus != "virtio":
         yield Cause(f"{field}.{kind}.pciAddress", INVALID, "only a disk on bus virtio has a PCI address")
-    yield from one_of(f"{field}.cache", disk.get("cache"), CACHES)
-    yield from one_of(f"{field}.io", disk.get("io"), IO_MODES)
     yield from one_of(f"{field}.errorPolicy", disk.get("errorPolicy"), ERROR_POLICIES)
     if disk.get("dedicatedIOThread") and bus != "virtio":
         yield Cause(f"{field}.dedicatedIOThread", NOT_SUPPORTED, "an I/O thread of its own needs bus virtio")

@@ -20,7 +20,7 @@ def check(spec: Document, path: str) -> Iterator[Cause]:
     """Render for a node that has everything. Covers what only the whole shows, such as slots being used up."""
     devices = spec["domain"].get("devices") or {}
     files = Attachments(
-        disks={disk["name"]: DiskFile() for disk in devices.get("disks") or ()},
+        disks={disk["name"]: DiskFile(block=True, direct=True) for disk in devices.get("disks") or ()},
         nics=tuple(NicWire(name=item["name"], mac=ANY_MAC) for item in devices.get("interfaces") or ()),
         initrd=True,
         vsock_cid=ANY_CID,

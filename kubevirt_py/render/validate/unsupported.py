@@ -15,7 +15,6 @@ from kubevirt_py.render.config import ClusterConfig
 
 VMI_FIELDS = {
     "domain.devices.disks[].changedBlockTracking": "changed block tracking",
-    "domain.devices.disks[].lun.reservation": "SCSI persistent reservations, which need a privileged helper",
     "domain.devices.gpus": "GPUs",
     "domain.devices.hostDevices": "host devices",
     "domain.devices.watchdog.diag288": "the s390x watchdog",

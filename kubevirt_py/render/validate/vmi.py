@@ -12,6 +12,7 @@ from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.validate import (
     affinity,
+    backends,
     clock,
     cpu,
     credentials,
@@ -26,8 +27,8 @@ from kubevirt_py.render.validate import (
     networks,
     probes,
     scheduling,
-    threads,
     tasks,
+    threads,
     unsupported,
     volumes,
 )
@@ -37,6 +38,7 @@ AREAS = (
     clock,
     memory,
     disks,
+    backends,
     volumes,
     interfaces,
     networks,

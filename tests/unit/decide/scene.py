@@ -106,6 +106,10 @@ def view(document: Document, kind: type[Any]) -> Any:
     return msgspec.json.decode(msgspec.json.encode(document), type=kind)
 
 
+def _state_claim(name: str) -> Document:
+    return {"metadata": {"name": name, "namespace": "default"}, "spec": {"accessModes": ["ReadWriteOnce"]}}
+
+
 def vmi_snapshot(
     machine: Document,
     *pods: Document,
@@ -123,7 +127,7 @@ def vmi_snapshot(
         config=ClusterConfig(),
         launcher_image=IMAGE,
         claims={name: views.PersistentVolumeClaim() for name in claims},
-        state_claim=state_claim,
+        state=view(_state_claim(state_claim), views.PersistentVolumeClaim) if state_claim else None,
         owner_exists=owner_exists,
         settle_s=settle_s,
         failure=failure,

@@ -164,3 +164,11 @@ def test_a_utility_volume_comes_as_far_as_the_pod() -> None:
 def test_memory_is_what_the_guest_took_and_what_it_is_offered() -> None:
     assert memory_kib(guest()) == (1 << 20, 1 << 20)
     assert memory_kib(guest(memory_bytes=512 << 20)) == ((1024 + 512) << 10, 1 << 20)
+
+
+def test_the_entry_of_the_claim_of_the_state_is_kept() -> None:
+    state = {"name": "state", "target": "", "persistentVolumeClaimInfo": {"claimName": "state"}}
+    sealed = spec()
+    sealed["domain"]["devices"]["tpm"] = {"persistent": True}
+    assert volumes(sealed, [state], guest()) == [state]
+    assert volumes(spec(), [state], guest()) == []

@@ -112,6 +112,15 @@ def test_state_of_the_tpm_gets_a_claim_before_its_pod() -> None:
     assert _state_volumes(again) == [{"claimName": "restored"}]
 
 
+def test_the_claim_of_the_state_has_an_entry_of_its_own() -> None:
+    spec = {"domain": {"memory": {"guest": "64M"}, "devices": {"tpm": {"persistent": True}}}}
+    machine = vmi(spec=spec)
+    placed = after(machine, decide(vmi_snapshot(machine, pod(), state_claim="restored")))
+    info = {"claimName": "restored", "accessModes": ["ReadWriteOnce"]}
+    entry = {"name": "restored", "target": "", "persistentVolumeClaimInfo": info}
+    assert placed["status"]["volumeStatus"] == [entry]
+
+
 def _state_volumes(pod: dict[str, Any]) -> list[dict[str, Any]]:
     return [one["persistentVolumeClaim"] for one in pod["spec"]["volumes"] if one["name"] == "vm-state"]
 

@@ -18,6 +18,7 @@ from kubevirt_py.render.persistent_state import keeps_state
 AREA = Path(__file__).parents[2] / "golden" / "launcher_pod"
 CASES = sorted(case.name for case in AREA.iterdir())
 BLOCK = {"block-claim"}
+CLAIM_UIDS = {"block-claim": "5d307ca9-b3ef-428c-8861-06e72d69f223", "other": "7a2f6f00-0000-4000-8000-00000000000b"}
 
 
 def render(case: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -30,7 +31,9 @@ def pod(vmi: dict[str, Any], case: str) -> dict[str, Any]:
     spec = AREA / case / "config.yaml"
     config = ClusterConfig.from_kubevirt(yaml.safe_load(spec.read_text()) if spec.exists() else {})
     state = "state-claim" if keeps_state(vmi["spec"]) else ""
-    return launcher_pod(vmi, config, "localhost/launcher:test", block_claims=BLOCK, state_claim=state)
+    return launcher_pod(
+        vmi, config, "localhost/launcher:test", block_claims=BLOCK, state_claim=state, claim_uids=CLAIM_UIDS
+    )
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -16,9 +16,12 @@ import grpc
 import grpc.aio
 import pytest
 
-from kubevirt_py.virt_handler import deviceplugin
+from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.virt_handler import app, deviceplugin
+from kubevirt_py.virt_handler.app import Settings
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.deviceplugin_pb import deviceplugin_pb2 as pb
+from kubevirt_py.virt_handler.hostfacts import HostFacts
 
 
 class Kubelet:
@@ -130,6 +133,34 @@ async def test_the_kubelet_hears_of_another_number(tmp_path: Path, devices: Devi
         assert [one.id for one in (await anext(answers)).devices] == ["tun0"]
     unusable.resize(5)
     assert len((await anext(unusable._list(pb.Empty(), None))).devices) == 0, "a host without KVM has none to offer"
+
+
+async def test_an_attachment_is_a_directory_and_no_guest_of_the_node(devices: DeviceDirectories) -> None:
+    plugin = deviceplugin.attachment(devices.make, 3)
+    assert plugin.resource == "devices.kubevirt.io/attachment"
+    (mount,) = plugin._allocate(["attachment1"]).mounts
+    assert mount.container_path == "/run/kubevirt-agent" and mount.host_path.endswith("/attachment1")
+
+
+async def test_the_helper_of_reservations_is_offered_where_the_cluster_wants_it(tmp_path: Path) -> None:
+    host = HostFacts(kvm=False, tun=True, vhost_net=False)
+    settings = Settings(
+        node="node1", namespace="kubevirt", port=0, server_port=0, verbosity=2, max_devices=10,
+        directory=tmp_path, plugin_directory=tmp_path, certificates=None, client_ca=tmp_path,
+    )  # fmt: skip
+    plugins = app._plugins(DeviceDirectories(tmp_path), host, settings)
+    counts = {}
+    for wanted in (False, True):
+        app._resize(plugins, 10, ClusterConfig(persistent_reservations=wanted, vms_per_node=4))
+        listed = [await anext(plugin._list(pb.Empty(), None)) for plugin in plugins.values()]
+        counts[wanted] = dict(zip(plugins, (len(one.devices) for one in listed), strict=True))
+    helper, attachment = "devices.kubevirt.io/pr-helper", "devices.kubevirt.io/attachment"
+    assert (counts[False][helper], counts[True][helper]) == (0, 4)
+    assert (counts[True]["devices.kubevirt.io/tun"], counts[True][attachment]) == (4, 8)
+    (mount,) = plugins[helper]._allocate(["pr-helper0"]).mounts
+    assert (mount.container_path, mount.read_only) == ("/run/kubevirt-reservations", True)
+    assert mount.host_path == f"{tmp_path}/reservations"
+    assert os.listdir(tmp_path) == ["reservations"]
 
 
 async def test_registers_again_with_a_new_kubelet(tmp_path: Path, devices: DeviceDirectories) -> None:

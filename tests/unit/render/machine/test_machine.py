@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
-from kubevirt_py.render.machine.disks import _letters
+from kubevirt_py.render.machine.disknumbers import letters
 
 CASES = Path(__file__).parents[3] / "golden" / "machine"
 UID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -103,7 +103,7 @@ def test_another_disk_moves_no_device() -> None:
 
 
 def test_targets_go_on_after_z() -> None:
-    assert [_letters(index) for index in (0, 25, 26, 701, 702)] == ["a", "z", "aa", "zz", "aaa"]
+    assert [letters(index) for index in (0, 25, 26, 701, 702)] == ["a", "z", "aa", "zz", "aaa"]
 
 
 def test_without_boot_order_disks_boot_as_listed_and_with_it_only_the_named() -> None:

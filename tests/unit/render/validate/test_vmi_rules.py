@@ -16,6 +16,7 @@ from tests.unit.render.validate.machines import CONFIG, NOW, REMOVE, UUID, edite
 
 DISK = "domain.devices.disks[0]"
 NIC = "domain.devices.interfaces[0]"
+LUN = {"name": "root", "persistentVolumeClaim": {"claimName": "shared"}}
 
 
 def _keys(method: str, **how: list[str]) -> Document:
@@ -127,6 +128,35 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     "boot order zero": ({f"{DISK}.bootOrder": 0}, f"{DISK}.bootOrder", causes.INVALID, "at least 1"),
     "no such cache": ({f"{DISK}.cache": "directsync"}, f"{DISK}.cache", causes.NOT_SUPPORTED, "writethrough"),
     "no such I/O mode": ({f"{DISK}.io": "uring"}, f"{DISK}.io", causes.NOT_SUPPORTED, "native"),
+    "io_uring": ({f"{DISK}.io": "io_uring"}, f"{DISK}.io", causes.NOT_SUPPORTED, "seccomp profile RuntimeDefault"),
+    "native I/O by way of the cache": (
+        {f"{DISK}.io": "native", f"{DISK}.cache": "writeback"},
+        f"{DISK}.io",
+        causes.INVALID,
+        "use cache none, not writeback",
+    ),
+    "a LUN of an image": ({DISK: {"name": "root", "lun": {}}}, f"{DISK}.lun", causes.INVALID, "volumeMode Block"),
+    "a serial for a LUN that has one": (
+        {DISK: {"name": "root", "lun": {"bus": "scsi"}, "serial": "other"}, "volumes[0]": LUN},
+        f"{DISK}.serial",
+        causes.NOT_SUPPORTED,
+        "of its device",
+    ),
+    "block sizes for a LUN that has some": (
+        {
+            DISK: {"name": "root", "lun": {}, "blockSize": {"custom": {"logical": 512, "physical": 512}}},
+            "volumes[0]": LUN,
+        },
+        f"{DISK}.blockSize.custom",
+        causes.NOT_SUPPORTED,
+        "of its device",
+    ),
+    "reservations where no node has the helper": (
+        {DISK: {"name": "root", "lun": {"reservation": True}}, "volumes[0]": LUN},
+        f"{DISK}.lun.reservation",
+        causes.NOT_SUPPORTED,
+        "persistentReservationConfiguration.enabled: true",
+    ),
     "no such error policy": ({f"{DISK}.errorPolicy": "panic"}, f"{DISK}.errorPolicy", causes.NOT_SUPPORTED, "stop"),
     "a serial with blanks": ({f"{DISK}.serial": "a b"}, f"{DISK}.serial", causes.INVALID, "letters"),
     "an I/O thread on SATA": (
@@ -538,6 +568,20 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "another architecture": ({"architecture": "arm64"}, "architecture", causes.NOT_SUPPORTED, "amd64"),
 }
+
+
+LUN_DISK = {"name": "root", "lun": {"bus": "scsi", "reservation": True}}
+
+
+def test_reservations_need_the_cluster_to_have_them_and_scsi() -> None:
+    config = ClusterConfig(persistent_reservations=True)
+    assert judged({DISK: LUN_DISK, "volumes[0]": LUN}, config) == []
+    virtio = {"name": "root", "lun": {"bus": "virtio", "reservation": True}}
+    (cause,) = judged({DISK: virtio, "volumes[0]": LUN}, config)
+    assert cause.field == f"spec.{DISK}.lun.bus" and "use bus scsi" in cause.message
+    plugged = {"name": "root", "persistentVolumeClaim": {"claimName": "shared", "hotpluggable": True}}
+    (cause,) = judged({DISK: LUN_DISK, "volumes[0]": plugged}, config)
+    assert cause.field == f"spec.{DISK}.lun.reservation" and "leave hotpluggable out" in cause.message
 
 
 def judged(edits: Document, config: ClusterConfig = CONFIG) -> list[causes.Cause]:
