@@ -6,6 +6,7 @@ of this module's business.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,12 +29,16 @@ STARTED = "VirtualMachineInstance started."
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """`guest` is None when this node has no process for the VMI's pod; `refused` is why one could not start."""
+    """`guest` is None when this node has no process for the VMI's pod; `refused` is why one could not start.
+
+    `bindings` are the cluster's network binding plugins, by name.
+    """
 
     vmi: HostedInstance
     guest: GuestState | None
     now: datetime
     refused: str = ""
+    bindings: Mapping[str, Document] = {}
 
 
 def decide(s: Snapshot) -> Plan:
@@ -56,7 +61,7 @@ def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
     if s.vmi.phase not in (phases.SCHEDULED, phases.RUNNING):
         return NOTHING
     status = running_status(spec, s.vmi.status, guest)
-    changes = guest_conditions(spec, s.vmi.status, guest)
+    changes = guest_conditions(spec, s.vmi.status, guest, s.vmi.metadata.annotations, s.bindings)
     ready = conditions.find(_conditions(s.vmi), names.READY)
     leaving = ready is not None and ready.reason == names.POD_TERMINATING
     if leaving or s.vmi.metadata.deletion_timestamp:

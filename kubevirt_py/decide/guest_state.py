@@ -29,7 +29,7 @@ CRASHED_STATES = (PANICKED, INTERNAL_ERROR, WATCHDOG)
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a guest ended: the VMI's final phase, and why, for people; `reason` says it in one word where there is one."""
+    """How a guest ended: the VMI's final phase, and why, for people; `reason` is one word for it, if there is one."""
 
     phase: str
     text: str
@@ -112,13 +112,14 @@ class Plugged(msgspec.Struct, frozen=True, kw_only=True):
     """What comes and goes while the guest runs.
 
     `mounted` are volumes whose descriptors, or whose pods, are at hand, `held_volumes` those that QEMU may have.
-    `troubles` tell what stands in the way, by device. `memory_bytes` is what the guest took of its pluggable memory,
-    None if unknown.
+    `troubles` tell what stands in the way, by device, `cpu_trouble` why CPUs do not come or go. `memory_bytes` is what
+    the guest took of its pluggable memory, None if unknown.
     """
 
     mounted: frozenset[str] = frozenset()
     held_volumes: frozenset[str] = frozenset()
     troubles: dict[str, str] = {}
+    cpu_trouble: str = ""
     memory_bytes: int | None = None
 
 

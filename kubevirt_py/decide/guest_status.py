@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kubevirt_py.api import names
@@ -9,9 +10,10 @@ from kubevirt_py.api.quantity import format_bytes
 from kubevirt_py.api.views import Condition
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.guest_agent import agent_conditions
+from kubevirt_py.decide.guest_cpus import cpu_conditions
 from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, GuestInfo, GuestState
 from kubevirt_py.decide.guest_volumes import memory_kib, volumes
-from kubevirt_py.decide.migratable import copies_disks, migration_conditions
+from kubevirt_py.decide.migratable import NO_ANNOTATIONS, NO_BINDINGS, copies_disks, migration_conditions
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.nics import Nic
 from kubevirt_py.render.network.linknames import POD_LINK
@@ -85,12 +87,19 @@ def _guest_only(told: Document) -> Document:
     return entry
 
 
-def guest_conditions(spec: Document, old: Document, guest: GuestState) -> dict[str, Condition | None]:
+def guest_conditions(
+    spec: Document,
+    old: Document,
+    guest: GuestState,
+    annotations: Mapping[str, str] = NO_ANNOTATIONS,
+    bindings: Mapping[str, Document] = NO_BINDINGS,
+) -> dict[str, Condition | None]:
     """The agent's conditions of a running guest; None drops one."""
     changes: dict[str, Condition | None] = {
         names.PAUSED: _paused(guest),
         **agent_conditions(spec, guest),
-        **migration_conditions(spec, old.get("volumeStatus") or []),
+        **cpu_conditions(spec, old.get("conditions") or [], guest),
+        **migration_conditions(spec, old.get("volumeStatus") or [], annotations, bindings),
     }
     if not spec.get("readinessProbe"):
         changes[names.READY] = Condition(type=names.READY, status="True")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from kubevirt_py.api import names
 from kubevirt_py.api.views import Condition
@@ -11,20 +12,39 @@ from kubevirt_py.plan import Document
 Finding = tuple[str, str]
 """Reason and text."""
 SHARED = "ReadWriteMany"
+NO_ANNOTATIONS: Mapping[str, str] = MappingProxyType({})
+NO_BINDINGS: Mapping[str, Document] = MappingProxyType({})
 
 
-def migration_conditions(spec: Document, volume_status: list[Document]) -> dict[str, Condition | None]:
-    """LiveMigratable, and StorageLiveMigratable, for which the disks may be copied."""
-    others = list(_obstacles(spec))
+def migration_conditions(
+    spec: Document,
+    volume_status: list[Document],
+    annotations: Mapping[str, str] = NO_ANNOTATIONS,
+    bindings: Mapping[str, Document] = NO_BINDINGS,
+) -> dict[str, Condition | None]:
+    """LiveMigratable by its first obstacle, and StorageLiveMigratable, for which the disks may be copied.
+
+    `annotations` are the VMI's, `bindings` the cluster's network binding plugins.
+    """
+    others = [*_interfaces(spec, annotations, bindings), *_obstacles(spec)]
     return {
-        names.LIVE_MIGRATABLE: _condition(names.LIVE_MIGRATABLE, [*_disks(spec, volume_status), *others]),
+        names.LIVE_MIGRATABLE: _condition(names.LIVE_MIGRATABLE, [*others, *_disks(spec, volume_status)]),
         names.STORAGE_LIVE_MIGRATABLE: _condition(names.STORAGE_LIVE_MIGRATABLE, others, names.NOT_MIGRATABLE),
     }
 
 
 def copies_disks(spec: Document) -> bool:
     """Whether a migration copies local disks (BlockMigration); what only the guest's start needs counts too."""
-    kept = ("persistentVolumeClaim", "dataVolume", "configMap", "secret", "downwardAPI", "serviceAccount", "sysprep")
+    kept = (
+        "persistentVolumeClaim",
+        "dataVolume",
+        "configMap",
+        "secret",
+        "downwardAPI",
+        "serviceAccount",
+        "sysprep",
+        "memoryDump",
+    )
     filesystems = {one["name"] for one in _devices(spec).get("filesystems") or ()}
     return any(
         not any(kind in volume for kind in kept)
@@ -59,13 +79,20 @@ def _disks(spec: Document, volume_status: list[Document]) -> Iterator[Finding]:
             yield names.DISKS_NOT_LIVE_MIGRATABLE, f"cannot migrate VMI: hostDisk of volume {name} is not shared"
 
 
+def _interfaces(spec: Document, annotations: Mapping[str, str], bindings: Mapping[str, Document]) -> Iterator[Finding]:
+    """On the pod's own network the address must be able to change, or the plugin must say how it migrates."""
+    pod_networks = {network["name"] for network in spec.get("networks") or () if "pod" in network}
+    for item in _devices(spec).get("interfaces") or ():
+        plugin = (item.get("binding") or {}).get("name")
+        fixed = "bridge" in item and names.BRIDGE_MIGRATION_ANNOTATION not in annotations
+        fixed = fixed or (plugin is not None and not (bindings.get(plugin) or {}).get("migration"))
+        if item["name"] in pod_networks and fixed:
+            text = f"cannot migrate VMI: interface {item['name']} keeps the pod network's address; use masquerade there"
+            yield names.INTERFACE_NOT_LIVE_MIGRATABLE, text
+
+
 def _obstacles(spec: Document) -> Iterator[Finding]:
     domain, devices = spec.get("domain") or {}, _devices(spec)
-    pod_networks = {network["name"] for network in spec.get("networks") or () if "pod" in network}
-    for item in devices.get("interfaces") or ():
-        if item["name"] in pod_networks and "bridge" in item:
-            text = "cannot migrate VMI which does not use masquerade to connect to the pod network"
-            yield names.INTERFACE_NOT_LIVE_MIGRATABLE, text
     model = (domain.get("cpu") or {}).get("model")
     if model == "host-passthrough":
         yield names.CPU_MODE_NOT_LIVE_MIGRATABLE, "cannot migrate VMI: its CPU model is host-passthrough"

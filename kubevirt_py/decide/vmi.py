@@ -21,12 +21,13 @@ from kubevirt_py.decide.pods import Fate
 from kubevirt_py.decide.references import event, key_of, warning
 from kubevirt_py.decide.vmi_hotplug import attachment_plan, attachment_status
 from kubevirt_py.decide.vmi_networks import network_patches
-from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt
+from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt, unfilled_claims
 from kubevirt_py.decide.vmi_resize import resize, size_conditions
 from kubevirt_py.decide.vmi_shares import Trouble, unserved, unshareable
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.decide.vmi_status import (
     Change,
+    data_volumes_ready,
     failed,
     knows_image_trouble,
     not_ready,
@@ -39,9 +40,12 @@ from kubevirt_py.decide.vmi_status import (
 from kubevirt_py.plan import NOTHING, Delete, Event, Plan
 from kubevirt_py.render.launcher_pod import GRACE_MARGIN_S, guest_grace_s
 from kubevirt_py.render.machine_version import machine_type
+from kubevirt_py.render.resources import is_pinned
 
 QUIET_S = 2.0
 """How long a pod may look for a node before the VMI says Scheduling: a write saved on the usual path."""
+GUARANTEED = "Guaranteed"
+"""The QoS class of pods to which the kubelet gives CPUs of their own."""
 LINGER_S = 15.0
 """How long the pod of a VMI that has ended may go on ending by itself."""
 MAX_REPLACE_DELAY_S = 60.0
@@ -121,6 +125,8 @@ def _create(s: VmiSnapshot, _: Pod | None) -> Plan:
         return _trouble(s, names.FAILED_PVC_NOT_FOUND, text, f"{text}; create it and the VM starts", unscheduled)
     if trouble := unshareable(s):
         return _not_ready(s, *trouble) or Plan(again_s=MAX_REPLACE_DELAY_S)
+    if missing := unfilled_claims(s):
+        return patch(s, Change(conditions=data_volumes_ready(missing)))
     if s.failure is not None:
         text = f"The virtual machine pod was refused: {s.failure.message}"
         told = _trouble(s, names.FAILED_CREATE, text, text)
@@ -184,6 +190,10 @@ def _unknown_machine(s: VmiSnapshot) -> str:
 def _place(s: VmiSnapshot, pod: Pod | None) -> Plan:
     """The pod is bound: name it to the node's agent, and tell of an image that cannot be had."""
     assert pod is not None
+    if is_pinned(s.spec) and pod.status.qos_class not in ("", GUARANTEED):
+        note = f"Pod {pod.metadata.name} is {pod.status.qos_class}, not {GUARANTEED}: the guest would share its CPUs"
+        told = warning(kinds.VMI, s.vmi, names.FAILED_GUARANTEE_RESOURCES, note)
+        return patch(s, failed(s, names.FAILED_GUARANTEE_RESOURCES), events=(told,))
     trouble = pods.container_trouble(pod)
     events: tuple[Event, ...] = ()
     if trouble is not None and not knows_image_trouble(s.vmi):

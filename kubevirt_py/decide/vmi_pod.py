@@ -12,6 +12,7 @@ from kubevirt_py.decide import patches, pods
 from kubevirt_py.decide.references import event, key_of
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.plan import Create, Document, JsonPatch, Plan
+from kubevirt_py.render.data_volumes import is_being_filled
 from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.launcher_pod import launcher_pod
 from kubevirt_py.render.persistent_state import keeps_state, state_claim
@@ -21,6 +22,12 @@ from kubevirt_py.render.pod_volumes import claims_of
 def missing_claims(s: VmiSnapshot) -> tuple[str, ...]:
     """Claims that the VMI needs at its start and that do not exist."""
     return tuple(claim for claim in claims_of(boot_spec(s.spec)) if claim not in s.claims)
+
+
+def unfilled_claims(s: VmiSnapshot) -> tuple[str, ...]:
+    """Claims that the VMI needs at its start and that CDI has not filled yet."""
+    needed = claims_of(boot_spec(s.spec))
+    return tuple(claim for claim in needed if claim in s.claims and is_being_filled(s.claims[claim]))
 
 
 def next_attempt(made: Iterable[Pod]) -> int:

@@ -126,10 +126,21 @@ def placed(s: VmiSnapshot, pod: Pod, trouble: tuple[str, str] | None) -> Change:
         conditions={
             names.READY: _guest_not_running(),
             names.POD_SCHEDULED: None,
+            **(data_volumes_ready() if any("dataVolume" in one for one in s.spec.get("volumes") or ()) else {}),
             **_synchronized(s.vmi, trouble),
         },
         labels={names.NODE_NAME_LABEL: pod.spec.node_name},
     )
+
+
+def data_volumes_ready(missing: Collection[str] = ()) -> dict[str, Condition | None]:
+    """The condition of a VMI with DataVolumes; `missing` are those that are not filled."""
+    if missing:
+        text = f"DataVolume {', '.join(missing)} is not filled yet"
+        found = Condition(names.DATA_VOLUMES_READY, "False", names.NOT_ALL_DVS_READY, text)
+    else:
+        found = Condition(names.DATA_VOLUMES_READY, "True", names.ALL_DVS_READY, "All DataVolumes are filled")
+    return {found.type: found}
 
 
 def vsock_cid(uid: str) -> int:

@@ -56,6 +56,12 @@ def is_filled(claim: PersistentVolumeClaim) -> bool:
     return claim.status.phase == BOUND and phase in (None, "", SUCCEEDED)
 
 
+def is_being_filled(claim: PersistentVolumeClaim) -> bool:
+    """Whether CDI writes into the claim, or failed to: a guest must not use it yet."""
+    made_by_cdi = any(owner.kind == "DataVolume" for owner in claim.metadata.owner_references)
+    return made_by_cdi and claim.metadata.annotations.get(names.CDI_POD_PHASE_ANNOTATION) not in (None, "", SUCCEEDED)
+
+
 def unfilled(templates: list[Document], claims: Mapping[str, PersistentVolumeClaim]) -> tuple[str, ...]:
     """Names of templates whose claim is missing or not filled yet."""
     return tuple(name for name in template_names(templates) if name not in claims or not is_filled(claims[name]))

@@ -308,6 +308,7 @@ class Guests:
             guest=guest.state if guest is not None else None,
             now=self._office.now(),
             refused=self._refused.get(vmi.metadata.uid, ""),
+            bindings=self.network_bindings(),
         )
 
     # Changes

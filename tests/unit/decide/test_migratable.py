@@ -40,6 +40,28 @@ def test_obstacles(spec: dict[str, Any], live: str, storage: str) -> None:
         assert (condition.status, condition.reason) == ("False" if reason else "True", reason)
 
 
+BRIDGE = _spec({"interfaces": [{"name": "default", "bridge": {}}]}, volumes=[CLAIM])
+PLUGIN = _spec({"interfaces": [{"name": "default", "binding": {"name": "plugin"}}]})
+ALLOWED = {"kubevirt.io/allow-pod-bridge-network-live-migration": ""}
+
+
+@pytest.mark.parametrize(
+    ("spec", "annotations", "bindings", "reason"),
+    [
+        (BRIDGE, {}, {}, "InterfaceNotLiveMigratable"),
+        (BRIDGE, ALLOWED, {}, "DisksNotLiveMigratable"),
+        (PLUGIN, {}, {"plugin": {}}, "InterfaceNotLiveMigratable"),
+        (PLUGIN, {}, {"plugin": {"migration": {}}}, "InterfaceNotLiveMigratable"),
+        (PLUGIN, {}, {"plugin": {"migration": {"method": "link-refresh"}}}, ""),
+    ],
+    ids=["first obstacle", "allowed", "plugin", "plugin without method", "plugin that migrates"],
+)
+def test_interfaces_come_first(spec: Any, annotations: Any, bindings: Any, reason: str) -> None:
+    condition = migration_conditions(spec, [], annotations, bindings)["LiveMigratable"]
+    assert condition is not None
+    assert condition.reason == reason
+
+
 def test_a_shared_claim_is_no_obstacle() -> None:
     condition = migration_conditions(_spec(volumes=[CLAIM]), SHARED)["LiveMigratable"]
     assert condition is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kubevirt_py.api.views import PersistentVolumeClaim
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.pods import Fate, fate
 from kubevirt_py.decide.vmi import TABLE, Stand, decide
@@ -23,6 +24,7 @@ from tests.unit.decide.scene import (
     deleted,
     pod,
     refused,
+    view,
     vmi,
     vmi_snapshot,
 )
@@ -358,3 +360,32 @@ def test_a_container_lost_sight_of_has_no_times_and_is_read_all_the_same() -> No
     machine = vmi("Running")
     lost = after(machine, decide(vmi_snapshot(machine, pod("Failed", container={"terminated": how}))))
     assert lost["status"]["phase"] == "Failed"
+
+
+FILLED_BY_CDI = {"ownerReferences": [{"kind": "DataVolume", "name": "data", "uid": "dv"}], "name": "data"}
+
+
+def claim(progress: str) -> PersistentVolumeClaim:
+    meta = {**FILLED_BY_CDI, "annotations": {"cdi.kubevirt.io/storage.pod.phase": progress}}
+    return view({"metadata": meta, "status": {"phase": "Bound"}}, PersistentVolumeClaim)
+
+
+def test_a_guest_waits_until_its_data_volumes_are_filled() -> None:
+    machine = vmi(spec={"volumes": [{"name": "data", "dataVolume": {"name": "data"}}]})
+    filling = replace(vmi_snapshot(machine), claims={"data": claim("Running")})
+    result = after(machine, decide(filling))
+    told = condition(result, "DataVolumesReady")
+    assert told is not None
+    assert (told["status"], told["reason"]) == ("False", "NotAllDVsReady")
+    assert decide(replace(vmi_snapshot(result), claims={"data": claim("Running")})) == NOTHING
+    assert created(decide(replace(vmi_snapshot(result), claims={"data": claim("Succeeded")})))
+    bound = after(result, decide(replace(vmi_snapshot(result, pod()), claims={"data": claim("Succeeded")})))
+    assert condition(bound, "DataVolumesReady")["reason"] == "AllDVsReady"
+
+
+@pytest.mark.parametrize(("qos_class", "phase"), [("Guaranteed", "Scheduled"), ("Burstable", "Failed")])
+def test_cpus_of_its_own_need_a_guaranteed_pod(qos_class: str, phase: str) -> None:
+    machine = vmi(spec={"domain": {"cpu": {"dedicatedCpuPlacement": True}, "memory": {"guest": "64M"}}})
+    plan = decide(vmi_snapshot(machine, pod(qosClass=qos_class)))
+    assert after(machine, plan)["status"]["phase"] == phase
+    assert [event.reason for event in plan.events] == (["FailedGuaranteeResources"] if phase == "Failed" else [])
