@@ -7,6 +7,8 @@ from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.downwardmetrics import disk_volume
 from kubevirt_py.render.hotplug_volumes import hotplug_volumes
 
+BINDINGS = {"passt": "passtBinding"}
+"""Fields whose name differs from that of the default in the KubeVirt resource."""
 DEFAULT_INTERFACE = "default"
 DISK_KINDS = ("disk", "cdrom", "lun")
 DISK_BUSES = {"amd64": "sata", "arm64": "virtio", "s390x": "virtio"}
@@ -36,7 +38,8 @@ def _interface(spec: Document, devices: Document, config: ClusterConfig) -> None
     """A guest that names no network joins the pod's, by the cluster's default binding."""
     if devices.get("autoattachPodInterface") is False or spec.get("networks") or devices.get("interfaces"):
         return
-    devices["interfaces"] = [{"name": DEFAULT_INTERFACE, config.default_network_interface: {}}]
+    binding = BINDINGS.get(config.default_network_interface, config.default_network_interface)
+    devices["interfaces"] = [{"name": DEFAULT_INTERFACE, binding: {}}]
     spec["networks"] = [{"name": DEFAULT_INTERFACE, "pod": {}}]
 
 

@@ -68,7 +68,8 @@ def becoming(
 def wires_of(machine: Machine) -> tuple[NicWire, ...]:
     """The wires of a machine's cards."""
     return tuple(
-        NicWire(name=nic.name, mac=nic.mac, mtu=nic.mtu, queues=nic.queues, vhost=nic.vhost) for nic in machine.nics
+        NicWire(name=nic.name, mac=nic.mac, mtu=nic.mtu, queues=nic.queues, vhost=nic.vhost, socket=nic.socket)
+        for nic in machine.nics
     )
 
 

@@ -21,6 +21,7 @@ from kubevirt_py.render.config_volumes import service_account
 from kubevirt_py.render.console_log import log_containers
 from kubevirt_py.render.network.annotations import network_annotations
 from kubevirt_py.render.overhead import in_guest, overhead_bytes
+from kubevirt_py.render.passt import SYSCTLS, passt_containers, passt_interface
 from kubevirt_py.render.pod_security import container_confinement, pod_confinement, seccomp_profile, selinux_options
 from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
 from kubevirt_py.render.resources import compute_resources
@@ -81,6 +82,8 @@ def launcher_pod(
         "containers": [compute],
         "volumes": volumes.volumes,
     }
+    if passt_interface(spec):
+        pod_spec["securityContext"]["sysctls"] = list(SYSCTLS)
     pod_spec |= {name: spec[name] for name in COPIED_FIELDS if spec.get(name)}
     optional = {
         "affinity": apart(affinity(spec, config), reserved),
@@ -89,6 +92,7 @@ def launcher_pod(
         "serviceAccountName": service_account(spec),
         "initContainers": [
             *log_containers(spec, config, image, compute["resources"]),
+            *passt_containers(vmi, config, image, compute["resources"]),
             *(server(mount["name"], mount, config, image, compute["resources"]) for mount in volumes.shares),
         ],
         "imagePullSecrets": [

@@ -18,6 +18,8 @@ from kubevirt_py.render.config_volumes import projection
 from kubevirt_py.render.credentials import agent_secrets
 from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.machine.devices import logs_serial
+from kubevirt_py.render.passt import SOCKET_VOLUME as PASST_VOLUME
+from kubevirt_py.render.passt import passt_interface
 from kubevirt_py.render.persistent_state import VOLUME as STATE_VOLUME
 from kubevirt_py.render.shares import SOCKETS_VOLUME, share_names
 
@@ -63,6 +65,8 @@ def pod_volumes(spec: Document, block_claims: Collection[str] = (), state_claim:
         out.add({"name": SERIAL_LOG_VOLUME, "emptyDir": log}, names.SERIAL_LOG_DIR)
     if out.shared:
         out.add({"name": SOCKETS_VOLUME, "emptyDir": {}}, names.SHARES_DIR)
+    if passt_interface(spec):
+        out.add({"name": PASST_VOLUME, "emptyDir": {}}, names.PASST_DIR)
     if state_claim:
         out.add({"name": STATE_VOLUME, "persistentVolumeClaim": {"claimName": state_claim}}, names.STATE_DIR)
     for volume in spec.get("volumes") or ():

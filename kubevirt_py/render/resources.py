@@ -82,7 +82,7 @@ def devices(spec: Document, config: ClusterConfig) -> tuple[str, ...]:
     if not config.use_emulation:
         wanted.append(names.KVM_DEVICE)
         interfaces = ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or ()
-        if any(interface.get("model", VIRTIO) == VIRTIO for interface in interfaces):
+        if any(one.get("model", VIRTIO) == VIRTIO and "passtBinding" not in one for one in interfaces):
             wanted.append(names.VHOST_NET_DEVICE)
     if ((spec.get("domain") or {}).get("devices") or {}).get("autoattachVSOCK"):
         wanted.append(names.VHOST_VSOCK_DEVICE)

@@ -152,7 +152,8 @@ _CONFIGURATION: dict[str, Row] = {
     "network.binding{}.downwardAPI": Refused("device information for network binding plugins"),
     "network.binding{}.migration": Refused("migration of guests with network binding plugins", (None, {})),
     "network.binding{}.sidecarImage": Refused(
-        "helper containers of network binding plugins, which speak libvirt's XML"
+        "helper containers of network binding plugins, which change libvirt's XML; leave it out and let the plugin's "
+        "CNI make the link (domainAttachmentType tap or managedTap), or use passtBinding instead of a plugin for passt"
     ),
     "network.defaultNetworkInterface": Effect("binding of a VMI that names no network", ADMITTED),
     "network.permitBridgeInterfaceOnPodNetwork": Effect("whether the pod network may be bridged", ADMITTED),

@@ -25,17 +25,20 @@ from kubevirt_py.reconcile.manager import Manager
 from kubevirt_py.reconcile.source import USER
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.reservations import FOLDER
+from kubevirt_py.render.seccomp import KUBELET_SECCOMP_DIR
 from kubevirt_py.virt_handler import deviceplugin
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.guests import UID, Guests, by_uid
 from kubevirt_py.virt_handler.heartbeat import beat
 from kubevirt_py.virt_handler.hostfacts import HostFacts, node_facts, read_host
 from kubevirt_py.virt_handler.launcher import Launcher
+from kubevirt_py.virt_handler.seccomp import lay_down
 from kubevirt_py.virt_handler.server import Server
 
 CERTIFICATES = Path("/etc/virt-handler/servercertificates")
 CA_BUNDLE = Path("/etc/kubevirt/ca/ca-bundle")
 PLUGIN_DIR = Path("/var/lib/kubelet/device-plugins")
+SECCOMP_DIR = Path(KUBELET_SECCOMP_DIR)
 MAX_DEVICES = 1000
 
 
@@ -76,6 +79,8 @@ def main(argv: list[str]) -> int:
         certificates=CERTIFICATES if CERTIFICATES.exists() else None,
         client_ca=CA_BUNDLE,
     )
+    if SECCOMP_DIR.exists():
+        lay_down(SECCOMP_DIR)
     # Probing KVM starts a process: before gRPC has threads.
     host = read_host()
     anyio.run(_run, settings, host)

@@ -52,6 +52,7 @@ from kubevirt_py.virt_handler.seqpacket import (
     ProtocolError,
     close_all,
 )
+from kubevirt_py.virt_handler.wiring import nic_wires
 
 OPEN_S = 60.0
 """For the stub to open and make files; a large disk on slow storage is only a sparse file."""
@@ -225,9 +226,7 @@ async def _wire(peer: Peer, plan: NetworkPlan | None, held: Descriptors, *, vhos
         for tap in taps:
             for queue in range(len(tap.fds)):
                 held.add(f"vhost.{tap.name}.{queue}", os.open(_VHOST, os.O_RDWR | os.O_CLOEXEC))
-    return tuple(
-        NicWire(name=one.name, mac=one.mac, mtu=one.mtu, queues=one.queues, vhost=accelerate) for one in plan.interfaces
-    )
+    return nic_wires(plan, vhost=accelerate)
 
 
 async def _opened(
@@ -387,8 +386,9 @@ async def _hand_over(connection: Connection, machine: Machine, copies: list[Docu
     for given, fds in held.batches():
         await connection.send({"take": given}, fds)
     shares = [{"name": f"fs.{item.name}", "socket": socket_path(item.name)} for item in machine.filesystems]
-    tpm = bool(machine.devices.tpm)
-    await connection.send({"exec": list(argv(machine)), "copies": copies, "shares": shares, "tpm": tpm})
+    networks = [{"name": nic.name, "socket": nic.socket} for nic in machine.nics if nic.socket]
+    recipe = {"exec": list(argv(machine)), "copies": copies, "shares": shares, "networks": networks}
+    await connection.send(recipe | {"tpm": bool(machine.devices.tpm)})
     try:
         with anyio.fail_after(EXEC_S):
             await connection.ended()

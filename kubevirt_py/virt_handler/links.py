@@ -100,7 +100,7 @@ def _route(message: Any) -> Route | None:
 
 def _plumb(plan: NetworkPlan, only: Collection[str] | None) -> tuple[TapHandle, ...]:
     handles: list[TapHandle] = []
-    made = [one for one in plan.interfaces if only is None or one.name in only]
+    made = [one for one in plan.interfaces if one.tap and (only is None or one.name in only)]
     try:
         with IPRoute() as netlink:
             for interface in made:

@@ -14,6 +14,8 @@ from kubevirt_py.render.machine import NicWire
 from kubevirt_py.render.network.annotations import attached_links
 from kubevirt_py.render.network.binding import extended, leaving
 from kubevirt_py.render.network.model import InterfacePlan, NetworkPlan, NetworkPlanError
+from kubevirt_py.render.network.unplumbed import PASST
+from kubevirt_py.render.passt import SOCKET_PATH
 from kubevirt_py.virt_handler import dhcp
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.links import NetlinkError, TapBusy, plumb, read_links, unplumb
@@ -28,6 +30,21 @@ log = logging.getLogger(__name__)
 
 class NotWired(Exception):
     """An interface cannot be wired, or given back, now; the text says why."""
+
+
+def nic_wires(plan: NetworkPlan, *, vhost: bool) -> tuple[NicWire, ...]:
+    """What the cards of the machine are on. `vhost`: the kernel carries the packets of taps."""
+    return tuple(
+        NicWire(
+            name=one.name,
+            mac=one.mac,
+            mtu=one.mtu,
+            queues=one.queues,
+            vhost=vhost and bool(one.tap),
+            socket=SOCKET_PATH if one.binding == PASST else "",
+        )
+        for one in plan.interfaces
+    )
 
 
 class Wiring:
@@ -66,10 +83,7 @@ class Wiring:
             raise NotWired(f"the pod's network does not follow the VMI: {error}") from error
         machine = self._hosted.record.machine
         vhost = machine is not None and machine.platform.kvm and os.access(VHOST, os.R_OK | os.W_OK)
-        return tuple(
-            NicWire(name=one.name, mac=one.mac, mtu=one.mtu, queues=one.queues, vhost=vhost)
-            for one in self._plan.interfaces
-        )
+        return nic_wires(self._plan, vhost=vhost)
 
     async def open(self, names: Sequence[str]) -> dict[str, int]:
         """Descriptors of one new card, by names such as `tap.blue.0` and `vhost.blue.0`. The caller closes them.

@@ -1,4 +1,4 @@
-"""The processes beside QEMU in its pod: the TPM, which the stub starts, and servers of shared file systems."""
+"""The processes beside QEMU in its pod: the TPM, which the stub starts, servers of shared file systems, and passt."""
 
 from __future__ import annotations
 
@@ -38,14 +38,25 @@ def call(shares: list[dict[str, str]], table: dict[str, int]) -> None:
     """Connect to the servers of shared file systems, which may still be starting."""
     deadline = time.monotonic() + CONNECT_S
     for share in shares:
-        while True:
-            conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                conn.connect(share["socket"])
-                break
-            except OSError as error:
-                conn.close()
-                if time.monotonic() > deadline:
-                    raise Refused(f"{share['name']}: virtiofsd does not answer: {error.strerror}") from error
-            time.sleep(PAUSE_S)
-        table[share["name"]] = conn.detach()
+        table[share["name"]] = _connected(share["socket"], f"{share['name']}: virtiofsd", deadline).detach()
+
+
+def wait_for(networks: list[dict[str, str]]) -> None:
+    """Let passt be there before QEMU, which would wait for it without an end. QEMU itself connects to the path."""
+    deadline = time.monotonic() + CONNECT_S
+    for network in networks:
+        who = f"interface {network['name']}: passt (see the log of the pod's container passt)"
+        _connected(network["socket"], who, deadline).close()
+
+
+def _connected(path: str, who: str, deadline: float) -> socket.socket:
+    while True:
+        conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            conn.connect(path)
+            return conn
+        except OSError as error:
+            conn.close()
+            if time.monotonic() > deadline:
+                raise Refused(f"{who} does not answer: {error.strerror}") from error
+        time.sleep(PAUSE_S)

@@ -7,7 +7,8 @@ It speaks JSON with descriptors over SOCK_SEQPACKET to the node agent, whose soc
     stub   {"opened": {name: facts}}          with the descriptors of the "secret" steps, in order
     agent  {"take": [name, ...]}              descriptors, as often as needed
     agent  {"exec": argv, ...}                tokens @fd:name@ stand for descriptors; with "copies" to put in place,
-                                              "shares" to connect, and whether to start a "tpm"
+                                              "shares" to connect, "networks" to wait for, and whether to
+                                              start a "tpm"
     either {"error": text}                    the end of this pod
 
 End of file on the socket tells the agent that exec succeeded; should the agent restart, the stub begins again.
@@ -30,7 +31,7 @@ import socket
 import sys
 import time
 
-from kubevirt_py.virt_launcher.companions import call, start_tpm
+from kubevirt_py.virt_launcher.companions import call, start_tpm, wait_for
 from kubevirt_py.virt_launcher.files import Refused, copy_out, perform
 from kubevirt_py.virt_launcher.memorydump import dump
 
@@ -114,6 +115,7 @@ def serve(conn: socket.socket) -> None:
             if "exec" in message:
                 copy_out(message["copies"], table)
                 call(message["shares"], table)
+                wait_for(message.get("networks", []))
                 if message["tpm"]:
                     start_tpm(table)
                 become(message["exec"], table)

@@ -159,6 +159,25 @@ async def test_a_tap_that_a_plugin_made_is_opened_as_it_is(lab: Lab) -> None:
         assert await echo(lab.guest, lab.pod, "10.9.0.2", 80) == "hello from 10.9.0.1"
 
 
+async def test_a_macvtap_that_a_plugin_made_is_opened_by_its_number(lab: Lab) -> None:
+    """It forwards what comes for its own address only, and is a device file of the host's, whoever made the link."""
+    attach(lab)
+    lab.pod.ip("addr", "flush", "dev", LINK)
+    lab.pod.ip("link", "set", LINK, "name", "under0")
+    lab.pod.ip("link", "add", "link", "under0", "name", LINK, "type", "macvtap", "mode", "bridge")
+    spec = vmi("binding")
+    spec["domain"]["devices"]["interfaces"] = [{"name": "blue", "binding": {"name": "fast"}}]
+    spec["networks"] = [BLUE]
+    links = await read_links(lab.pod.pidfd)
+    plan = plan_links(spec, links, RESOLV, plugins={"fast": {"domainAttachmentType": "tap"}}, **OF)
+    (link,) = (one for one in links if one.name == LINK)
+    assert plan.interfaces[0].mac == link.mac
+    (handle,) = await plumb(lab.pod.pidfd, plan)
+    with guest_on(lab.guest, link.mac, handle.fds):
+        lab.guest.ip("addr", "add", "10.77.0.2/24", "dev", "eth0")
+        assert await echo(lab.guest, lab.outside, "10.77.0.2", 80) == "hello from 10.77.0.1"
+
+
 async def test_a_link_that_is_no_tap_is_named(lab: Lab) -> None:
     attach(lab)
     spec = vmi("binding")

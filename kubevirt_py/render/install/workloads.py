@@ -10,6 +10,7 @@ from kubevirt_py.render.install import operator_webhooks
 from kubevirt_py.render.install.installation import Installation
 from kubevirt_py.render.install.pr_helper import add_pr_helper
 from kubevirt_py.render.install.services import PRIORITY_CLASS
+from kubevirt_py.render.seccomp import KUBELET_SECCOMP_DIR
 
 CA_DIR = "/etc/kubevirt/ca"
 METRICS_PORT = 8443
@@ -62,6 +63,7 @@ def virt_handler(inst: Installation) -> Document:
         "agent-dir": (names.AGENT_DIR, "DirectoryOrCreate"),
         "device-plugins": ("/var/lib/kubelet/device-plugins", "Directory"),
         "devices": ("/dev", "Directory"),
+        "seccomp-profiles": (KUBELET_SECCOMP_DIR, "DirectoryOrCreate"),
     }
     for name, (path, kind) in host_paths.items():
         pod["volumes"].append({"name": name, "hostPath": {"path": path, "type": kind}})

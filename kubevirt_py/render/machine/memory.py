@@ -91,10 +91,15 @@ def memory_from_domain(domain: Document, layout: Layout, running: Memory | None 
     return Memory(
         size_kib=wanted,
         hugepage_bytes=page,
-        shared=bool((domain.get("devices") or {}).get("filesystems")),
+        shared=_is_shared(domain.get("devices") or {}),
         locked=locks_memory(domain),
         plug=Plug(place=layout.express("system", PLUG_ID), size_kib=room, block_kib=block) if room > 0 else None,
     )
+
+
+def _is_shared(devices: Document) -> bool:
+    """Whether processes beside QEMU read and write guest memory: virtiofsd, passt."""
+    return bool(devices.get("filesystems")) or any("passtBinding" in one for one in devices.get("interfaces") or ())
 
 
 def _resized(running: Memory, wanted_kib: int) -> Memory:

@@ -18,6 +18,8 @@ _DRIVERS = {
     "pcnet": "pcnet",
 }
 _EXPRESS = ("virtio", "e1000e", "igb")
+RECONNECT_MS = 1000
+"""Until QEMU calls again a process that has ended."""
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     acpi_index: int | None = None
     transitional: bool = False
     link_up: bool = True
+    socket: str = ""
 
 
 def nics_from_devices(
@@ -61,6 +64,7 @@ def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, de
         acpi_index=spec.get("acpiIndex"),
         transitional=transitional,
         link_up=spec.get("state") != "down",
+        socket=wire.socket,
     )
 
 
@@ -80,6 +84,11 @@ def backend_id(name: str) -> str:
     return f"net.{name}"
 
 
+def chardev_id(name: str) -> str:
+    """QEMU's id of the connection to a process that is the network of an interface."""
+    return f"wire.{name}"
+
+
 def nic_args(nic: Nic) -> list[str]:
     wire, fds = backend(nic)
     tokens = {fd: descriptor(fd) for fd in fds}
@@ -87,7 +96,9 @@ def nic_args(nic: Nic) -> list[str]:
         if key in wire:
             wire[key] = ":".join(tokens[fd] for fd in str(wire[key]).split(":"))
     card = front_device(nic)
+    line: dict[str, Option] = {"id": chardev_id(nic.name), "path": nic.socket, "reconnect-ms": RECONNECT_MS}
     return [
+        *(("-chardev", options("socket", **line)) if nic.socket else ()),
         *("-netdev", options(str(wire.pop("type")), **wire)),
         *("-device", options(str(card.pop("driver")), **card)),
     ]
@@ -95,6 +106,8 @@ def nic_args(nic: Nic) -> list[str]:
 
 def backend(nic: Nic) -> tuple[dict[str, Option], tuple[str, ...]]:
     """What the card is wired to, as netdev_add takes it, and the names of the descriptors in it."""
+    if nic.socket:
+        return {"type": "vhost-user", "id": backend_id(nic.name), "chardev": chardev_id(nic.name)}, ()
     many = nic.queues > 1
     taps = tuple(f"tap.{nic.name}.{queue}" for queue in range(nic.queues))
     vhosts = tuple(f"vhost.{nic.name}.{queue}" for queue in range(nic.queues)) if nic.vhost else ()

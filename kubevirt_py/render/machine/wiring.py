@@ -48,13 +48,17 @@ class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NicWire(msgspec.Struct, frozen=True, kw_only=True):
-    """A wired interface: `queues` tap descriptors, as many of vhost if `vhost`. `mtu` 0 is QEMU's default."""
+    """A wired interface: `queues` tap descriptors, as many of vhost if `vhost`. `mtu` 0 is QEMU's default.
+
+    With `socket` it is no tap: a process of the pod that listens there is the guest's network, by vhost-user.
+    """
 
     name: str
     mac: str
     mtu: int = 0
     queues: int = 1
     vhost: bool = False
+    socket: str = ""
 
 
 class Attachments(msgspec.Struct, frozen=True, kw_only=True):

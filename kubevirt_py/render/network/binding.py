@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.network.attached import Guest
-from kubevirt_py.render.network.bridged import bridge, managed_tap, ready_tap
+from kubevirt_py.render.network.bridged import bridge, managed_tap
 from kubevirt_py.render.network.linknames import pod_link_name
 from kubevirt_py.render.network.masquerade import masquerade
 from kubevirt_py.render.network.model import InterfacePlan, LinkFacts, NetworkPlan, NetworkPlanError, ResolvFacts
+from kubevirt_py.render.network.unplumbed import passt, ready_tap
 
 ABSENT = "absent"
 TAP, MANAGED_TAP = "tap", "managedTap"
@@ -105,10 +106,12 @@ def _bind(
         return managed_tap(interface, network, link, guest, index)
     if "masquerade" in interface:
         return masquerade(interface, network, link, guest)
+    if "passtBinding" in interface:
+        return passt(interface, network, link, guest)
     if "bridge" in interface:
         return bridge(interface, network, link, guest, index)
     raise NetworkPlanError(
-        f"spec.domain.devices.interfaces[{index}]: the binding is not supported; use masquerade or bridge"
+        f"spec.domain.devices.interfaces[{index}]: the binding is not supported; use masquerade, passtBinding or bridge"
     )
 
 

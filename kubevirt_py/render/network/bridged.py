@@ -1,7 +1,7 @@
 """Bindings that put the guest on the pod's link: bridge, and what network binding plugins make of it.
 
 With bridge the guest has the pod's addresses and hears of them by DHCP. With attachment `managedTap` of a plugin it
-is wired alike but gets no answers from us. With attachment `tap` the plugin has made the tap itself.
+is wired alike but gets no answers from us.
 """
 
 from __future__ import annotations
@@ -77,12 +77,6 @@ def managed_tap(interface: Document, network: Document, link: LinkFacts, guest: 
         lease6=None,
         advert=None,
     )
-
-
-def ready_tap(interface: Document, network: Document, link: LinkFacts, guest: Guest) -> InterfacePlan:
-    """The link is a tap or macvtap device that the plugin has made: it is opened, not changed."""
-    fields = base(interface, network, link, guest, chosen_mac(interface) or link.mac)
-    return InterfacePlan(binding="tap", bridge=None, **(fields | {"tap": link.name, "queues": 1}))
 
 
 def _mac(interface: Document, network: Document, link: LinkFacts, guest: Guest) -> str:

@@ -118,7 +118,8 @@ class Forwarding(Struct, frozen=True, kw_only=True):
 class InterfacePlan(Struct, frozen=True, kw_only=True):
     """One guest interface, from the pod's link to what the guest hears about it.
 
-    `bridge` is None where the tap is there already and belongs to no bridge of ours.
+    `bridge` is None where the tap is there already and belongs to no bridge of ours; `tap` is empty where a process of
+    the pod is the guest's network and answers its DHCP.
     `sysctls` are (path below /proc/sys, value) in order. `moved` is set by the bridge binding, `forward4` and
     `forward6` by masquerade. `pod_addresses` (no prefix) are what others reach the guest by.
     """

@@ -26,15 +26,15 @@ from kubevirt_py.render.validate.text import mac_address, network_name, pci_addr
 BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "macvtap", "binding")
 GONE = {
     "macvtap": "this binding is now a plugin: register it in network.binding of the KubeVirt resource, or use bridge",
-    "passt": "this binding no longer exists; use masquerade",
-    "passtBinding": "passt insists on namespaces of its own, which pods under restricted Pod Security may not make; "
-    "use masquerade",
+    "passt": "this binding no longer exists; use passtBinding",
     "slirp": "the slirp binding no longer exists; use masquerade",
     "sriov": "no node of this cluster has network cards with virtual functions to pass through; use bridge",
 }
 MODELS = ("virtio", "e1000", "e1000e", "igb", "ne2k_pci", "pcnet", "rtl8139")
+PASST = "passtBinding"
 PROTOCOLS = ("TCP", "UDP")
 STATES = ("up", "down", "absent")
+VIRTIO = "virtio"
 PORT_RANGES_GATE = "PortRangesSpec"
 PRIVATE_OPTIONS = (224, 254)
 """DHCP options that RFC 2132 leaves to the site."""
@@ -93,6 +93,8 @@ def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterat
 def _on_network(interface: Document, network: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
     if "masquerade" in interface and not is_primary(network):
         yield Cause(f"{field}.masquerade", INVALID, "masquerade is only possible on the pod network; use bridge here")
+    if PASST in interface:
+        yield from _passt(interface, network, field)
     if "bridge" in interface and "pod" in network and not config.permit_bridge_on_pod_network:
         yield Cause(
             f"{field}.bridge",
@@ -100,6 +102,18 @@ def _on_network(interface: Document, network: Document, field: str, config: Clus
             "this cluster does not permit bridge on the pod network "
             "(network.permitBridgeInterfaceOnPodNetwork of the KubeVirt resource); use masquerade",
         )
+
+
+def _passt(interface: Document, network: Document, field: str) -> Iterator[Cause]:
+    if not is_primary(network):
+        yield Cause(f"{field}.{PASST}", INVALID, "passt is only possible on the pod network; use bridge here")
+    if interface.get("model", VIRTIO) != VIRTIO:
+        yield Cause(f"{field}.model", NOT_SUPPORTED, "passt speaks with cards of model virtio only")
+    if interface.get("dhcpOptions"):
+        yield Cause(f"{field}.dhcpOptions", NOT_SUPPORTED, "passt answers DHCP itself, without these; use masquerade")
+    for key in ("vmNetworkCIDR", "vmIPv6NetworkCIDR"):
+        if (network.get("pod") or {}).get(key):
+            yield Cause(f"{field}.{PASST}", INVALID, f"with passt the guest has the pod's addresses, not pod.{key}")
 
 
 def _dhcp(options: Document, field: str) -> Iterator[Cause]:

@@ -26,8 +26,7 @@ from kubevirt_py.render.validate.volumes import PULL_POLICIES
 
 DEFAULTS_S = {"ca": (604800, 120960), "server": (86400, 17280)}
 """Life and renewal margin of certificates where the CR does not say: 7 days and 24 hours, renewed after 80 %."""
-INTERFACES = ("bridge", "masquerade")
-LATER_INTERFACES = ("passt",)
+INTERFACES = ("bridge", "masquerade", "passt")
 MAX_VERBOSITY = 9
 PATCH_TYPES = ("strategic", "merge", "json")
 ATTACHMENTS = ("tap", "managedTap")
@@ -126,14 +125,7 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
     yield from one_of(f"{base}.evictionStrategy", conf.get("evictionStrategy"), EVICTION_STRATEGIES)
     yield from unsupported.values(conf, base, {"evictionStrategy": unsupported.VMI_VALUES["evictionStrategy"]})
     interface = (conf.get("network") or {}).get("defaultNetworkInterface")
-    if interface in LATER_INTERFACES:
-        yield Cause(
-            f"{base}.network.defaultNetworkInterface",
-            NOT_SUPPORTED,
-            f"not supported yet by this release: {interface}; use one of: {', '.join(INTERFACES)}",
-        )
-    else:
-        yield from one_of(f"{base}.network.defaultNetworkInterface", interface, INTERFACES)
+    yield from one_of(f"{base}.network.defaultNetworkInterface", interface, INTERFACES)
     for name, plugin in ((conf.get("network") or {}).get("binding") or {}).items():
         field = f"{base}.network.binding[{name}].domainAttachmentType"
         if not plugin.get("domainAttachmentType"):

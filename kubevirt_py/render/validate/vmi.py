@@ -69,6 +69,12 @@ RESERVED_LABELS = (
 )
 
 
+HOOK_SIDECARS = (
+    "not supported yet by this release: hook sidecars, which change libvirt's XML; leave the annotation out and use "
+    "the fields of the VMI"
+)
+
+
 def spec_causes(spec: Document, path: str, config: ClusterConfig) -> list[Cause]:
     """What is wrong in a defaulted VMI spec whose types are right. `path` is where the spec stands in its object."""
     causes = [cause for area in AREAS for cause in area.check(spec, path, config)]
@@ -83,7 +89,7 @@ def metadata_causes(metadata: Document, path: str, config: ClusterConfig) -> Ite
             yield needs_gate(f"{path}.annotations[{name}]", gate)
     if names.HOOK_SIDECARS_ANNOTATION in annotations and config.gate(GATED_ANNOTATIONS[names.HOOK_SIDECARS_ANNOTATION]):
         place = f"{path}.annotations[{names.HOOK_SIDECARS_ANNOTATION}]"
-        yield Cause(place, NOT_SUPPORTED, "not supported yet by this release: hook sidecars")
+        yield Cause(place, NOT_SUPPORTED, HOOK_SIDECARS)
 
 
 def validate_vmi_create(document: Document, config: ClusterConfig, *, by_kubevirt: bool = False) -> list[Cause]:

@@ -105,13 +105,15 @@ def test_guest_memory_follows_requests_limits_and_page_size(domain: Document, gu
     assert spec["domain"]["memory"]["guest"] == guest
 
 
-@pytest.mark.parametrize("binding", ["bridge", "masquerade"])
-def test_a_guest_without_networks_joins_the_pods_by_the_clusters_binding(binding: str) -> None:
+@pytest.mark.parametrize(
+    ("binding", "field"), [("bridge", "bridge"), ("masquerade", "masquerade"), ("passt", "passtBinding")]
+)
+def test_a_guest_without_networks_joins_the_pods_by_the_clusters_binding(binding: str, field: str) -> None:
     spec = defaulted_vmi(
         {"domain.devices.interfaces": REMOVE, "networks": REMOVE}, ClusterConfig(default_network_interface=binding)
     )["spec"]
     assert spec["networks"] == [{"name": "default", "pod": {}}]
-    assert spec["domain"]["devices"]["interfaces"] == [{"name": "default", binding: {}}]
+    assert spec["domain"]["devices"]["interfaces"] == [{"name": "default", field: {}}]
 
 
 def test_a_guest_that_wants_no_network_gets_none() -> None:

@@ -19,6 +19,7 @@ AREA = Path(__file__).parents[2] / "golden" / "launcher_pod"
 CASES = sorted(case.name for case in AREA.iterdir())
 BLOCK = {"block-claim"}
 CLAIM_UIDS = {"block-claim": "5d307ca9-b3ef-428c-8861-06e72d69f223", "other": "7a2f6f00-0000-4000-8000-00000000000b"}
+PASST = {"type": "Localhost", "localhostProfile": "kubevirt/passt.json"}
 
 
 def render(case: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -55,7 +56,12 @@ def test_pod_is_restricted_and_keeps_nothing_of_the_host(case: str) -> None:
     assert security["runAsNonRoot"] and not security["allowPrivilegeEscalation"]
     for server in spec.get("initContainers", ()):
         assert server["restartPolicy"] == "Always"
-        assert server["securityContext"] == {**security, "capabilities": {"drop": ["ALL"]}}
+        profile = PASST if server["name"] == "passt" else security["seccompProfile"]
+        assert server["securityContext"] == {
+            **security,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": profile,
+        }
 
 
 @pytest.mark.parametrize("case", CASES)

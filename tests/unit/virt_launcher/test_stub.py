@@ -136,6 +136,22 @@ def test_a_share_without_server_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         companions.call([{"name": "fs.data", "socket": str(tmp_path / "none.sock")}], {})
 
 
+def test_a_network_that_is_a_process_is_waited_for_and_left_to_qemu(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "passt.sock"))
+        server.listen()
+        companions.wait_for([{"name": "default", "socket": str(tmp_path / "passt.sock")}])
+        peer, _ = server.accept()
+        with peer:
+            assert peer.recv(1) == b""
+
+
+def test_passt_that_does_not_come_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(companions, "CONNECT_S", 0.0)
+    with pytest.raises(files.Refused, match=r"interface default: passt \(see the log of the pod's container passt\)"):
+        companions.wait_for([{"name": "default", "socket": str(tmp_path / "none.sock")}])
+
+
 def test_secrets_keep_every_byte(tmp_path: Path) -> None:
     content = bytes(range(256)) + b"\r\n"
     (tmp_path / "userdata").write_bytes(content)

@@ -25,9 +25,10 @@ def _machine(case: dict[str, Any]) -> Machine:
         NicWire(
             name=item["name"],
             mac=f"02:00:00:00:00:{index:02x}",
-            mtu=1450,
+            mtu=0 if "passtBinding" in item else 1450,
             queues=case.get("queues", 1),
             vhost=facts.kvm,
+            socket="/run/passt.sock" if "passtBinding" in item else "",
         )
         for index, item in enumerate(interfaces)
     )

@@ -93,6 +93,7 @@ CASES = {
     "masquerade-in-a-mesh": plan(vmi(MASQUERADE), mesh=True),
     "masquerade-in-a-mesh-listed-ports": plan(vmi({**MASQUERADE, "ports": [{"port": 80}]}), mesh=True),
     "plugin-managed-tap": plan(plugged("managed"), ETH0_IPV4, BLUE),
+    "passt": plan(vmi({"name": "default", "passtBinding": {}})),
     "plugin-tap": plan(plugged("ready"), ETH0_IPV4, BLUE),
 }
 
@@ -186,7 +187,10 @@ def test_absent_interfaces_are_left_out_and_down_ones_marked() -> None:
         ({**vmi(MASQUERADE), "networks": []}, r"interfaces\[0\].name: spec.networks has no network 'default'"),
         (MULTUS, "network 'blue': the pod has no link pod[0-9a-f]{11}; it has eth0; check the CNI"),
         (vmi({"name": "default", "binding": {"name": "x"}}), "no network binding plugin is named 'x'"),
-        (vmi({"name": "default", "sriov": {}}), r"interfaces\[0\]: the binding is not supported; use masquerade or"),
+        (
+            vmi({"name": "default", "sriov": {}}),
+            r"interfaces\[0\]: the binding is not supported; use masquerade, passt",
+        ),
     ],
 )
 def test_what_cannot_be_plumbed_is_named(spec: dict[str, Any], message: str) -> None:

@@ -306,7 +306,39 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     "two bindings": ({f"{NIC}.bridge": {}}, NIC, causes.INVALID, "only one"),
     "slirp": ({NIC: {"name": "default", "slirp": {}}}, f"{NIC}.slirp", causes.NOT_SUPPORTED, "masquerade"),
     "SR-IOV": ({NIC: {"name": "default", "sriov": {}}}, f"{NIC}.sriov", causes.NOT_SUPPORTED, "virtual functions"),
-    "passt": ({NIC: {"name": "default", "passtBinding": {}}}, f"{NIC}.passtBinding", causes.NOT_SUPPORTED, "Pod Sec"),
+    "passt by its former field": (
+        {NIC: {"name": "default", "passt": {}}},
+        f"{NIC}.passt",
+        causes.NOT_SUPPORTED,
+        "passtBinding",
+    ),
+    "passt on a network of Multus": (
+        {
+            NIC: {"name": "default", "passtBinding": {}},
+            "networks[0]": {"name": "default", "multus": {"networkName": "a"}},
+        },
+        f"{NIC}.passtBinding",
+        causes.INVALID,
+        "pod network",
+    ),
+    "passt with a card it does not know": (
+        {NIC: {"name": "default", "passtBinding": {}, "model": "e1000e"}},
+        f"{NIC}.model",
+        causes.NOT_SUPPORTED,
+        "virtio",
+    ),
+    "passt with options for our DHCP": (
+        {NIC: {"name": "default", "passtBinding": {}, "dhcpOptions": {"bootFileName": "a"}}},
+        f"{NIC}.dhcpOptions",
+        causes.NOT_SUPPORTED,
+        "masquerade",
+    ),
+    "passt with addresses of its own": (
+        {NIC: {"name": "default", "passtBinding": {}}, "networks[0].pod": {"vmNetworkCIDR": "10.11.0.0/24"}},
+        f"{NIC}.passtBinding",
+        causes.INVALID,
+        "pod's addresses",
+    ),
     "macvtap": ({NIC: {"name": "default", "macvtap": {}}}, f"{NIC}.macvtap", causes.NOT_SUPPORTED, "plugin"),
     "an unknown plugin": (
         {NIC: {"name": "default", "binding": {"name": "fast"}}},
