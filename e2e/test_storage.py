@@ -1,12 +1,15 @@
-"""Disks: a claim keeps its data, an empty disk does not, secrets reach the guest and nobody else."""
+"""Disks: a claim keeps its data, an empty disk does not, secrets reach the guest and nobody else. Dumps of memory."""
 
 from __future__ import annotations
 
 import json
 
+import pytest
+
 from e2e import machines
 from e2e.console import console
-from e2e.kubectl import Namespace, status
+from e2e.kubectl import Document, Failed, Namespace, condition, status
+from e2e.test_network import server_pod
 
 CLAIM = {
     "apiVersion": "v1",
@@ -17,7 +20,9 @@ CLAIM = {
 BY_SERIAL = "d=/dev/$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
 
 
-def test_a_claim_keeps_its_data_over_a_restart(own: Namespace) -> None:
+@pytest.fixture(scope="module")
+def keeper(shared: Namespace) -> Namespace:
+    """One guest for the tests of a claim as its disk, and of one that takes its memory."""
     machine = machines.vm("keeper")
     machine = machines.with_disk(
         machine, "data", {"persistentVolumeClaim": {"claimName": "data"}}, disk={"bus": "virtio"}, serial="kept"
@@ -25,23 +30,115 @@ def test_a_claim_keeps_its_data_over_a_restart(own: Namespace) -> None:
     machine = machines.with_disk(
         machine, "scratch", {"emptyDisk": {"capacity": "16Mi"}}, disk={"bus": "virtio"}, serial="lost"
     )
-    own.apply(CLAIM, machine)
-    first = own.until_phase("keeper", "Running")["metadata"]["uid"]
-    with console(own.name, "keeper") as guest:
+    shared.apply(CLAIM, machine)
+    shared.until_phase("keeper", "Running")
+    return shared
+
+
+def test_a_claim_keeps_its_data_over_a_restart(keeper: Namespace) -> None:
+    first = keeper.get("vmi", "keeper")["metadata"]["uid"]
+    with console(keeper.name, "keeper") as guest:
         guest.login()
         for serial in ("kept", "lost"):
             guest.run(f"{BY_SERIAL.format(serial)}; echo marked-{serial} | dd of=$d bs=512 count=1 conv=sync,fsync")
-    own.virtctl("restart", "keeper")
-    own.until(
+    keeper.virtctl("restart", "keeper")
+    keeper.until(
         "vmi",
         "keeper",
         lambda vmi: vmi and vmi["metadata"]["uid"] != first and status(vmi, "phase") == "Running",
         "running as a new instance",
     )
-    with console(own.name, "keeper") as guest:
+    with console(keeper.name, "keeper") as guest:
         guest.login()
         assert "marked-kept" in guest.run(f"{BY_SERIAL.format('kept')}; head -c 11 $d")
         assert "marked-lost" not in guest.run(f"{BY_SERIAL.format('lost')}; head -c 11 $d")
+
+
+DUMPS = """
+import json, os, struct
+found = {}
+for entry in os.scandir("/claim"):
+    if entry.name.endswith(".memory.dump") and not entry.is_symlink():
+        core = open(entry.path, "rb")
+        head = core.read(64)
+        start, size, count = (*struct.unpack_from("<Q", head, 32), *struct.unpack_from("<HH", head, 54))
+        core.seek(start)
+        rows = [struct.unpack_from("<IIQQQQQQ", core.read(size)) for _ in range(count)]
+        whole = max(row[2] + row[5] for row in rows) <= os.path.getsize(entry.path)
+        core_of_64_bits = head[:5] == b"\\x7fELF\\x02" and head[16:18] == b"\\4\\0"
+        found[entry.name] = sum(row[5] for row in rows if row[0] == 1) if whole and core_of_64_bits else -1
+print(json.dumps(found))
+"""
+PLANT = """
+import datetime, os
+open("/claim/mine", "w").write("kept")
+for second in range(-60, 300):
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=second)
+    os.symlink("mine", f"/claim/keeper-core-{moment:%Y%m%d-%H%M%S}.memory.dump")
+"""
+
+
+def reader_pod(node: str) -> Document:
+    """A pod of the tenant's with the claim of the dumps."""
+    pod = server_pod("reader", node)
+    container = pod["spec"]["containers"][0]
+    container["command"] = ["sleep", "1000"]
+    container["securityContext"]["runAsUser"] = 107
+    container["volumeMounts"] = [{"name": "claim", "mountPath": "/claim"}]
+    pod["spec"]["volumes"] = [{"name": "claim", "persistentVolumeClaim": {"claimName": "core"}}]
+    return pod
+
+
+def dumped(keeper: Namespace, *, after: str = "") -> str:
+    """The file of the next dump, once all is as before."""
+
+    def complete(vm: Document) -> bool:
+        request = status(vm, "memoryDumpRequest") or {}
+        return request.get("phase") == "Completed" and request["fileName"] != after
+
+    file: str = keeper.until("vm", "keeper", complete, "dumped", 90)["status"]["memoryDumpRequest"]["fileName"]
+    assert keeper.get("pvc", "core")["metadata"]["annotations"]["kubevirt.io/memory-dump"] == file
+    assert not keeper.items("pods", "kubevirt.io=hotplug-disk")
+    assert [entry["name"] for entry in keeper.get("vmi", "keeper")["status"]["volumeStatus"]] == [
+        "data",
+        "root",
+        "scratch",
+    ]
+    return file
+
+
+def test_memory_is_dumped_into_a_claim_and_the_guest_goes_on(keeper: Namespace) -> None:
+    """Twice, the second time into a claim whose owner put links where the dump could be written."""
+    with pytest.raises(Failed, match=r"pvc size \[64Mi\] should be bigger then"):
+        keeper.virtctl("memory-dump", "get", "keeper", "--claim-name", "data")
+    node = keeper.get("vmi", "keeper")["status"]["nodeName"]
+    with console(keeper.name, "keeper") as guest:
+        guest.login()
+        guest.run("mark=$RANDOM; echo $mark > /tmp/mark")
+        keeper.virtctl("memory-dump", "get", "keeper", "--claim-name", "core", "--create-claim")
+        first = dumped(keeper)
+        keeper.apply(reader_pod(node))
+        keeper.kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=60s")
+        (size,) = (found := read_claim(keeper, DUMPS)).values()
+        assert list(found) == [first]
+        assert 96 << 20 <= size < 160 << 20
+        guest.until('test "$(cat /tmp/mark)" = "$mark" && echo same', "same")
+        read_claim(keeper, PLANT)
+        keeper.virtctl("memory-dump", "get", "keeper")
+        second = dumped(keeper, after=first)
+        assert read_claim(keeper, DUMPS) == {second: size}
+        assert keeper.kubectl("exec", "reader", "--", "cat", "/claim/mine") == "kept"
+        guest.until('test "$(cat /tmp/mark)" = "$mark" && echo same', "same")
+    keeper.virtctl("memory-dump", "remove", "keeper")
+    vm = keeper.until("vm", "keeper", lambda vm: not status(vm, "memoryDumpRequest"), "without its dump", 30)
+    assert "core" not in [volume["name"] for volume in vm["spec"]["template"]["spec"]["volumes"]]
+    assert not condition(vm, "RestartRequired")
+
+
+def read_claim(keeper: Namespace, script: str) -> Document:
+    text = keeper.kubectl("exec", "reader", "--", "python3", "-c", script)
+    found: Document = json.loads(text or "{}")
+    return found
 
 
 def test_user_data_from_a_secret_reaches_only_the_guest(own: Namespace) -> None:

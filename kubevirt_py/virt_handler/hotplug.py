@@ -118,7 +118,7 @@ class HotPlug:
     def _tasks_at_hand(self) -> Iterator[str]:
         """Volumes without a disk whose pods are here."""
         vmi = self._hosted.vmi()
-        if vmi is not None:
+        if vmi is not None and self._attachments:
             yield from (name for name in task_volumes(msgspec.json.decode(vmi.spec)) if self.bringing(name))
 
     @property
