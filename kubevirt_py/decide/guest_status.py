@@ -10,7 +10,6 @@ from kubevirt_py.api.quantity import format_bytes
 from kubevirt_py.api.views import Condition
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.guest_agent import agent_conditions
-from kubevirt_py.decide.guest_cpus import cpu_conditions
 from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, GuestInfo, GuestState
 from kubevirt_py.decide.guest_volumes import memory_kib, volumes
 from kubevirt_py.decide.migratable import NO_ANNOTATIONS, NO_BINDINGS, copies_disks, migration_conditions
@@ -98,7 +97,6 @@ def guest_conditions(
     changes: dict[str, Condition | None] = {
         names.PAUSED: _paused(guest),
         **agent_conditions(spec, guest),
-        **cpu_conditions(spec, old.get("conditions") or [], guest),
         **migration_conditions(spec, old.get("volumeStatus") or [], annotations, bindings),
     }
     if not spec.get("readinessProbe"):
