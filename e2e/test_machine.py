@@ -29,6 +29,7 @@ text = "".join(open(name).read() for name in glob.glob("/proc/1/task/*/status"))
 sizes = re.findall(r"Size: +(\d+) kB\nKernelPageSize: +2048 kB", open("/proc/1/smaps").read())
 print(json.dumps({"cpus": re.findall(r"Cpus_allowed_list:\t(\S+)", text), "huge_kib": sum(map(int, sizes))}))
 """
+DATABASE = "db-d719b2cb-3d3a-4596-a3bc-dad00e67656f"
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 
@@ -135,11 +136,15 @@ def test_secure_boot_is_enrolled_and_in_force(own: Namespace) -> None:
         guest.run("modprobe efivarfs; mount -t efivarfs none /sys/firmware/efi/efivars")
         assert guest.run(f"tail -c 1 {SECURE_BOOT} | hexdump -e '1/1 \"%d\"'") == "1"
         assert guest.run(f"tail -c 1 {SECURE_BOOT.replace('SecureBoot', 'SetupMode')} | hexdump -e '1/1 \"%d\"'") == "0"
+        keys = ("PK-8be4df61-93ca-11d2-aa0d-00e098032b8c", "KEK-8be4df61-93ca-11d2-aa0d-00e098032b8c", DATABASE)
+        for key in keys:
+            assert int(guest.run(f"wc -c < /sys/firmware/efi/efivars/{key}")) > 1000, f"{key} holds no certificate"
         assert "Secure boot enabled" in guest.run("dmesg | grep -i 'secure boot'")
 
 
 def test_boot_order_is_followed_to_its_end_and_no_further(own: Namespace) -> None:
-    """A disc that boots nothing comes before the disk; then an empty disk, and the guest's own has no order at all."""
+    """A disc that boots nothing comes before the disk; then the network does; then an empty disk, and the guest's own
+    has no order at all."""
     disc = machines.with_disk(
         machines.vmi("next", startStrategy="Paused"),
         "disc",
@@ -155,10 +160,14 @@ def test_boot_order_is_followed_to_its_end_and_no_further(own: Namespace) -> Non
         disk={"bus": "virtio"},
         bootOrder=1,
     )
-    for machine in (disc, empty):
+    network = machines.vmi("network", startStrategy="Paused")
+    network["spec"]["domain"]["devices"]["interfaces"][0] |= {"bootOrder": 1, "model": "rtl8139"}
+    network["spec"]["domain"]["devices"]["disks"][0]["bootOrder"] = 2
+    for machine in (disc, empty, network):
         machine["spec"]["domain"]["firmware"] = {"bootloader": {"bios": {"useSerial": True}}}
-    own.apply(disc, empty)
+    own.apply(disc, empty, network)
     tries = {"next": ("Booting from DVD/CD", "Booting from Hard Disk", "login: ")}
+    tries["network"] = ("Booting from ROM", "iPXE", "Booting from Hard Disk")
     tries["never"] = ("Booting from Hard Disk", "not a bootable disk", "No bootable device")
     for name, lines in tries.items():
         own.until("vmi", name, lambda vmi: condition(vmi, "Paused").get("status") == "True", "waiting")

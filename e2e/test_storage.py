@@ -164,6 +164,9 @@ def test_user_data_from_a_secret_reaches_only_the_guest(own: Namespace) -> None:
 
 def test_one_disk_boots_by_bios_and_by_uefi(own: Namespace) -> None:
     bios, uefi = machines.vmi("bios"), machines.vmi("uefi", memory="384Mi")
+    bios["spec"]["volumes"][0]["containerDisk"]["path"] = "/disk/tiny.qcow2"
+    data = {"cloudInitConfigDrive": {"userData": "#!/bin/sh\necho from-config-drive > /tmp/made\n"}}
+    bios = machines.with_disk(bios, "cloudinit", data, disk={"bus": "virtio"})
     uefi["spec"]["domain"]["firmware"] = {"bootloader": {"efi": {"secureBoot": False}}}
     own.apply(bios, uefi)
     for name, code in (("bios", 1), ("uefi", 0)):
@@ -171,6 +174,8 @@ def test_one_disk_boots_by_bios_and_by_uefi(own: Namespace) -> None:
         with console(own.name, name) as guest:
             guest.login(180)
             assert guest.attempt("test -d /sys/firmware/efi")[1] == code
+            if name == "bios":
+                guest.until("cat /tmp/made", "from-config-drive")
 
 
 def test_a_kernel_boots_from_an_image(own: Namespace) -> None:

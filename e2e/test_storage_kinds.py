@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -43,6 +44,9 @@ def tpm_command(code: str, handles: str, parameters: str) -> bytes:
 NV_DEFINE = tpm_command("0000012a", OWNER, "0000" + "000e" + NV_INDEX + "000b" + "00020002" + "0000" + "0008")
 NV_WRITE = tpm_command("00000137", OWNER + NV_INDEX, "0008" + b"remember".hex() + "0000")
 NV_READ = tpm_command("0000014e", OWNER + NV_INDEX, "0008" + "0000")
+EVENT = hashlib.sha256(b"of this guest").digest()
+PCR = "/sys/class/tpm/tpm0/pcr-sha256/16"
+PCR_EXTEND = tpm_command("00000182", "00000010", "00000001" + "000b" + EVENT.hex())
 SUCCESS = bytes(4)
 
 
@@ -168,6 +172,9 @@ def test_all_is_kept_over_a_restart_but_the_empty_disk(machine: Namespace) -> No
         assert ask_tpm(guest, NV_DEFINE)[6:10] == SUCCESS
         assert ask_tpm(guest, NV_WRITE)[6:10] == SUCCESS
         measured = guest.run("cat /sys/class/tpm/tpm0/pcr-sha256/0")
+        assert int(measured, 16), "the firmware measured nothing"
+        assert ask_tpm(guest, PCR_EXTEND)[6:10] == SUCCESS
+        assert guest.run(f"cat {PCR}").lower() == hashlib.sha256(bytes(32) + EVENT).hexdigest()
         for serial in ("data", "scratch"):
             guest.run(f"echo marked | dd of=/dev/{DEVICE.format(serial)} bs=512 count=1 conv=sync,fsync")
     first = machine.get("vmi", NAME)["metadata"]["uid"]
@@ -184,6 +191,7 @@ def test_all_is_kept_over_a_restart_but_the_empty_disk(machine: Namespace) -> No
         assert guest.run(f"tail -c 4 {VARIABLE}") == "kept"
         assert b"remember" in ask_tpm(guest, NV_READ)
         assert guest.run("cat /sys/class/tpm/tpm0/pcr-sha256/0") == measured
+        assert int(guest.run(f"cat {PCR}"), 16) == 0, "the TPM was not reset with its machine"
         assert "marked" in guest.run(f"head -c 6 /dev/{DEVICE.format('data')}")
         assert "marked" not in guest.run(f"head -c 6 /dev/{DEVICE.format('scratch')}")
         guest.run("mkdir -p /run/files && mount -t virtiofs files /run/files")
