@@ -20,6 +20,7 @@ from kubevirt_py.render.cpumodels import KNOWN
 from kubevirt_py.render.machine.devices import SERIAL_LOG
 from kubevirt_py.virt_handler.hostfacts import EMULATED_MODELS, cpu_of, kvm_works
 from tests.host.agentlab import needs_qemu
+from tests.host.hugepages import huge_pages
 
 pytestmark = needs_qemu
 
@@ -27,16 +28,16 @@ CASES = Path(__file__).parents[1] / "golden" / "machine"
 NEEDS_MORE = {
     "kvm-windows": "needs KVM",
     "multiqueue": "needs KVM and vhost-net",
-    "hugepages": "needs reserved huge pages",
     "lun": "needs a SCSI block device",
     "reservations": "needs SCSI block devices",
     "kernel-boot": "needs a kernel",
-    "dedicated": "needs KVM, two NUMA nodes and reserved huge pages",
+    "dedicated": "needs KVM and CPUs beyond the eleventh",
     "tpm": "needs a TPM process",
     "virtiofs-tpm": "needs a TPM process and virtiofsd",
     "tpm-persistent": "needs a TPM process",
     "vsock": "needs /dev/vhost-vsock",
 }
+HUGE_PAGES = {"hugepages": 64}
 
 
 class Descriptors:
@@ -152,7 +153,12 @@ def descriptors(tmp_path: Path) -> Iterator[Descriptors]:
 def test_qemu_accepts(case: str, descriptors: Descriptors, tmp_path: Path) -> None:
     if case in NEEDS_MORE:
         pytest.skip(NEEDS_MORE[case])
-    args = (CASES / case / "machine.args").read_text().splitlines()
+    with huge_pages(HUGE_PAGES[case]) if case in HUGE_PAGES else contextlib.nullcontext():
+        _check(CASES / case / "machine.args", descriptors, tmp_path)
+
+
+def _check(case: Path, descriptors: Descriptors, tmp_path: Path) -> None:
+    args = case.read_text().splitlines()
     if "kvm" in args and not kvm_works(cpu_of(Path("/proc/cpuinfo").read_text())[1]):
         pytest.skip("needs KVM")
     descriptors.learn(args)
