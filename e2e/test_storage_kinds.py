@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -16,7 +18,7 @@ from e2e.kubectl import Failed, Namespace, eventually, run, status
 
 Document = dict[str, Any]
 
-GATES = ("EnableVirtioFsStorageVolumes", "HostDisk")
+GATES = ("ContainerPathVolumes", "DownwardMetrics", "EnableVirtioFsStorageVolumes", "HostDisk")
 NAME = "storage"
 VARIABLE = "/sys/firmware/efi/efivars/Kept-6b7f3c1e-0d2a-4d5b-9c3f-2a1b0c9d8e7f"
 LABELS = {"path": "meta/labels", "fieldRef": {"fieldPath": "metadata.labels"}}
@@ -26,11 +28,24 @@ VOLUMES: tuple[tuple[str, Document, Document], ...] = (
     ("about", {"downwardAPI": {"fields": [LABELS], "volumeLabel": "ABOUT"}}, {"disk": {"bus": "sata"}}),
     ("account", {"serviceAccount": {"serviceAccountName": "robot"}}, {"disk": {"bus": "usb"}}),
     ("answers", {"sysprep": {"configMap": {"name": "answers"}}}, {"cdrom": {"bus": "sata"}}),
-    ("data", {"persistentVolumeClaim": {"claimName": "data"}}, {"disk": {"bus": "virtio"}, "serial": "data"}),
+    (
+        "data",
+        {"persistentVolumeClaim": {"claimName": "data"}},
+        {"disk": {"bus": "virtio"}, "serial": "data", "tag": "store"},
+    ),
     ("scratch", {"emptyDisk": {"capacity": "16Mi"}}, {"disk": {"bus": "virtio"}, "serial": "scratch"}),
+    ("metrics", {"downwardMetrics": {}}, {"disk": {"bus": "virtio"}, "serial": "metrics"}),
+    (
+        "drive",
+        {"cloudInitConfigDrive": {"userData": "#!/bin/sh\necho by-drive >/run/told\n"}},
+        {"disk": {"bus": "virtio"}},
+    ),
 )
 ON_BUS = {"virtio": r"/virtio\d+/block/", "scsi": r"/virtio\d+/host\d+/", "sata": r"/ata\d+/", "usb": r"/usb\d+/"}
 DEVICE = "$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
+
+INJECTED = "/opt/injected"
+PORT = "/dev/$(basename $(dirname $(grep -l vhostmd /sys/class/virtio-ports/*/name)))"
 
 # A TPM command with the owner's empty password: header, handles, size of the session, the session, parameters.
 OWNER, NV_INDEX, SESSION = "40000001", "01500001", "00000009" + "40000009" + "0000" + "00" + "0000"
@@ -89,18 +104,48 @@ def apply_when_gates_are_known(namespace: Namespace, document: Document) -> None
     assert eventually(accepted, 30), "the feature gates do not reach admission"
 
 
+def injection(namespace: str) -> tuple[Document, Document]:
+    """Somebody else mounts a ConfigMap into each machine's pod, as webhooks of clouds do with tokens."""
+    volume = 'Object.spec.volumes{name: "injected", configMap: Object.spec.volumes.configMap{name: "words"}}'
+    mount = f'Object.spec.containers.volumeMounts{{name: "injected", mountPath: "{INJECTED}"}}'
+    adding = [("/spec/volumes/-", volume), ("/spec/containers/0/volumeMounts/-", mount)]
+    ops = ", ".join(f'JSONPatch{{op: "add", path: "{path}", value: {value}}}' for path, value in adding)
+    place = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    pods = {"resourceRules": [rule], "objectSelector": {"matchLabels": {"kubevirt.io": "virt-launcher"}}}
+    head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": f"inject-{namespace}"}}
+    spec = {
+        "matchConstraints": pods | place,
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "Never",
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": f"[{ops}]"}}],
+    }
+    policy = head | {"kind": "MutatingAdmissionPolicy", "spec": spec}
+    return policy, head | {"kind": "MutatingAdmissionPolicyBinding", "spec": {"policyName": f"inject-{namespace}"}}
+
+
+@pytest.fixture(scope="module")
+def injected(shared: Namespace) -> Iterator[None]:
+    documents = injection(shared.name)
+    run("kubectl", "apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}))
+    yield
+    for document in documents:
+        run("kubectl", "delete", document["kind"], document["metadata"]["name"])
+
+
 def _claim(name: str) -> Document:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "32Mi"}}}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
 
 
 @pytest.fixture(scope="module")
-def machine(shared: Namespace) -> Namespace:
-    """The namespace with the machine running: UEFI and a TPM that remember, all volumes, two shares."""
+def machine(shared: Namespace, injected: None) -> Namespace:
+    """The namespace with the machine running: UEFI and a TPM that remember, all volumes, three shares."""
     plain = [
         {"kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"password": "s3cret", ".hidden": "too"}},
         {"kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"color": "blue"}},
         {"kind": "ConfigMap", "metadata": {"name": "answers"}, "data": {"autounattend.xml": "<unattend/>"}},
+        {"kind": "ConfigMap", "metadata": {"name": "words"}, "data": {"note": "from-others"}},
         {"kind": "ServiceAccount", "metadata": {"name": "robot"}},
     ]
     shared.apply(*({"apiVersion": "v1", **one} for one in plain), _claim("data"), _claim("files"))
@@ -111,9 +156,12 @@ def machine(shared: Namespace) -> Namespace:
     spec["volumes"] += [
         {"name": "share", "configMap": {"name": "settings"}},
         {"name": "files", "persistentVolumeClaim": {"claimName": "files"}},
+        {"name": "given", "containerPath": {"path": INJECTED}},
     ]
-    spec["domain"]["devices"]["filesystems"] = [{"name": name, "virtiofs": {}} for name in ("share", "files")]
-    spec["domain"]["devices"]["tpm"] = {"persistent": True}
+    devices = spec["domain"]["devices"]
+    devices["filesystems"] = [{"name": name, "virtiofs": {}} for name in ("share", "files", "given")]
+    devices |= {"tpm": {"persistent": True}, "downwardMetrics": {}}
+    devices["interfaces"][0]["tag"] = "uplink"
     spec["domain"]["firmware"] = {"bootloader": {"efi": {"secureBoot": False, "persistent": True}}}
     apply_when_gates_are_known(shared, document)
     shared.until_phase(NAME, "Running")
@@ -161,6 +209,57 @@ def test_shares_show_files_of_the_cluster_and_keep_the_guests(machine: Namespace
     assert "panic" not in told
     machine.kubectl("patch", "configmap", "settings", "--type=merge", "-p", '{"data": {"color": "green"}}')
     guest.until("cat /run/share/color", "green", 150)
+
+
+def test_what_others_mount_into_the_pod_is_shared_and_nothing_else(machine: Namespace, guest: Console) -> None:
+    guest.run("mkdir -p /run/given && mount -t virtiofs given /run/given")
+    assert guest.run("ls /run/given; cat /run/given/note") == "note\nfrom-others"
+    assert guest.attempt("echo mine > /run/given/note")[1] != 0
+    (pod,) = machine.launcher_pods(NAME)
+    (server,) = [one for one in pod["spec"]["initContainers"] if one["name"] == "virtiofs-given"]
+    assert [mount["name"] for mount in server["volumeMounts"]] == ["virtiofs-containers", "injected"]
+
+
+def test_a_config_drive_is_followed_and_tells_of_tagged_devices(guest: Console) -> None:
+    guest.until("cat /run/told", "by-drive")
+    card, disk = json.loads(guest.run("cat /run/seed/meta-data"))["devices"]
+    assert (card["type"], card["bus"], card["tags"]) == ("nic", "pci", ["uplink"])
+    assert guest.run(f"cat /sys/bus/pci/devices/{card['address']}/virtio*/net/*/address") == card["mac"]
+    assert (disk["type"], disk["bus"], disk["tags"]) == ("disk", "pci", ["store"])
+    assert guest.run(f"cat /sys/bus/pci/devices/{disk['address']}/virtio*/block/*/serial") == disk["serial"] == "data"
+
+
+def metrics_of(text: bytes) -> dict[tuple[str, str], str]:
+    found = {}
+    for one in ElementTree.fromstring(text):
+        found[one.get("context", ""), one.findtext("name", "")] = one.findtext("value", "")
+    return found
+
+
+def metrics_on_disk(guest: Console) -> dict[tuple[str, str], str]:
+    """What the disk says; a reader that comes while it is written comes again."""
+    command = f"dd if=/dev/{DEVICE.format('metrics')} bs=4096 count=1 iflag=direct 2>/dev/null | od -An -v -tx1"
+    while True:
+        data = bytes.fromhex("".join(guest.run(command).split()))
+        signature, busy, checksum, length = struct.unpack_from(">4siii", data)
+        body = data[16 : 16 + length]
+        assert signature == b"mvbd"
+        if not busy and checksum == sum(body):
+            return metrics_of(body)
+
+
+def test_metrics_of_the_host_come_by_a_port_and_by_a_disk_also_in_a_flood(machine: Namespace, guest: Console) -> None:
+    node = status(machine.get("vmi", NAME), "nodeName")
+    ask = f"exec 3<>{PORT}; printf 'GET /metrics/XML\\n\\n' >&3; sed '/<.metrics>/q' <&3; exec 3>&-"
+    told, read = metrics_of(guest.run(ask).encode()), metrics_on_disk(guest)
+    for found in (told, read):
+        assert found["host", "HostName"] == node
+        assert found["vm", "ResourceMemoryLimit"] == str(512 << 10)
+    assert told.keys() == read.keys()
+    assert guest.attempt(f"echo mine > /dev/{DEVICE.format('metrics')}")[1] != 0
+    guest.run(f"(yes | tr -d '\\n' > {PORT}) >/dev/null 2>&1 & true")
+    assert eventually(lambda: int(metrics_on_disk(guest)["host", "Time"]) > int(read["host", "Time"]), 60)
+    guest.run("killall yes")
 
 
 def test_all_is_kept_over_a_restart_but_the_empty_disk(machine: Namespace) -> None:
