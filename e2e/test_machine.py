@@ -42,6 +42,14 @@ def full() -> machines.Document:
         disk={"bus": "virtio", "pciAddress": FIXED_DISK},
         serial="fixed",
     )
+    machine = machines.with_disk(
+        machine,
+        "drive",
+        {"cloudInitConfigDrive": {"userData": "#!/bin/sh\ntrue\n"}},
+        disk={"bus": "virtio"},
+        serial="drive",
+        tag="told",
+    )
     domain = machine["spec"]["domain"]
     domain |= {
         "cpu": {"sockets": 1, "cores": 2, "threads": 1},
@@ -52,7 +60,7 @@ def full() -> machines.Document:
         "rebootPolicy": "Reboot",
     }
     domain["devices"] |= DEVICES
-    domain["devices"]["interfaces"][0]["pciAddress"] = FIXED_CARD
+    domain["devices"]["interfaces"][0] |= {"pciAddress": FIXED_CARD, "tag": "uplink"}
     for order, disk in enumerate(domain["devices"]["disks"], start=1):
         disk["bootOrder"] = order
     return machine
@@ -79,6 +87,9 @@ def test_a_guest_finds_all_its_devices_and_ends_by_its_watchdog(own: Namespace) 
         assert guest.run("cat /sys/class/dmi/id/chassis_asset_tag") == "17, upper shelf"
         assert guest.run(f"cat /sys/bus/pci/devices/{FIXED_DISK}/virtio*/block/*/serial") == "fixed"
         assert guest.run(f"ls /sys/bus/pci/devices/{FIXED_CARD}/virtio*/net") == "eth0"
+        card, disk = json.loads(guest.run("cat /run/seed/meta-data"))["devices"]
+        assert (card["address"], card["mac"]) == (FIXED_CARD, guest.run("cat /sys/class/net/eth0/address"))
+        assert guest.run(f"cat /sys/bus/pci/devices/{disk['address']}/virtio*/block/*/serial") == "drive"
         assert guest.run("cat /sys/class/misc/hw_random/rng_current").startswith("virtio_rng")
         assert guest.run("head -c 16 /dev/hwrng | wc -c") == "16"
         assert "QEMU USB Tablet" in drivers(guest, "tablet")

@@ -41,19 +41,19 @@ for left in reversed(range(1 if kind == "tcp" else 10)):
         if not left: raise
         time.sleep(0.5)
 """
+VM_ADDRESS6 = "fd10:0:2::2"
 LISTED, HIDDEN, DATAGRAMS = 8080, 8081, 5353
 SERVE = (
     f"for port in {LISTED} {HIDDEN}; do nc -ll -p $port -e /bin/hostname >/dev/null 2>&1 & done; "
     f"mkfifo /run/echo; (while :; do nc.openbsd -6ulw 1 {DATAGRAMS} </run/echo | tee /run/echo >/dev/null; done) & "
     "sleep 1"
 )
-ONE_DHCP6C = "killall dhcp6c; sleep 1; dhcp6c -c /run/network-eth0/dhcp6c.conf -p /run/dhcp6c.pid eth0"
-"""The guest starts one for each card, and those of one port take each other's answers; eth1 has no IPv6 here."""
 
 
-def attachment(name: str, subnet: str, **config: Any) -> Document:
-    """A network of one node: a bridge, with addresses for those who want some."""
-    plugin = {"type": "bridge", "bridge": f"e2e-{name}", "ipam": {"type": "host-local", "subnet": subnet}, **config}
+def attachment(name: str, *subnets: str, **config: Any) -> Document:
+    """A network of one node: a bridge, with addresses of each subnet for those who want some."""
+    ipam = {"type": "host-local", "ranges": [[{"subnet": subnet}] for subnet in subnets]}
+    plugin = {"type": "bridge", "bridge": f"e2e-{name}", "ipam": ipam, **config}
     return {
         "apiVersion": "k8s.cni.cncf.io/v1",
         "kind": "NetworkAttachmentDefinition",
@@ -103,7 +103,7 @@ def net(shared: Namespace, nodes: tuple[str, ...]) -> Iterator[Namespace]:
     headless["spec"]["clusterIP"] = "None"
     shared.apply(
         attachment("blue", "10.77.0.0/24", mtu=9000),
-        attachment("red", "10.78.0.0/24"),
+        attachment("red", "10.78.0.0/24", "fd78::/64"),
         pod,
         machine(nodes[0]),
         service("peer", {"app": "peer"}),
@@ -114,7 +114,6 @@ def net(shared: Namespace, nodes: tuple[str, ...]) -> Iterator[Namespace]:
     shared.until_phase("first", "Running")
     with console(shared.name, "first") as guest:
         guest.login()
-        guest.run(ONE_DHCP6C)
         assert configured(guest), guest.attempt("ip addr; ip route; ip -6 route")[0]
         guest.run(SERVE)
     yield shared
@@ -258,6 +257,9 @@ def test_a_card_comes_and_goes_while_the_guest_runs(net: Namespace) -> None:
         assert entry["infoSource"].startswith("domain")
         assert guest.run("cat /sys/class/net/eth2/address") == entry["mac"]
         guest.until(f"ip -4 addr show eth2 | grep -c '{entry['ipAddress']}/24'", "1", 40)
+        (given,) = [address for address in entry["ipAddresses"] if ":" in address]
+        for card, address in (("eth0", VM_ADDRESS6), ("eth2", given)):
+            guest.until(f"ip -6 addr show {card} | grep -c 'inet6 {address}/'", "1", 40)
         assert "tcp:hello" in guest.run(f"echo hello | nc.openbsd -w 5 {peer_address(net, 'red')} 8080")
         change(
             net,
