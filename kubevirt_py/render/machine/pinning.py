@@ -26,7 +26,7 @@ class Pins(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """A NUMA cell of the guest: its virtual CPUs, its memory, and the CPUs that both are on: of one node of the host."""
+    """A NUMA cell of the guest: its virtual CPUs, its memory, and the CPUs that both are on, of one host node."""
 
     cpus: tuple[int, ...]
     size_kib: int
