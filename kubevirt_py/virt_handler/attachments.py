@@ -24,7 +24,7 @@ from kubevirt_py.render.memory_dump import DumpFile
 from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.render.preallocation import preallocated_volumes
-from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, ProtocolError, close_all
+from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, PeerGone, ProtocolError, close_all
 
 OPEN_S = 60.0
 
@@ -49,9 +49,12 @@ class Attachment:
         self.files: dict[str, DiskFile] = {}
         self._connection = connection
         self._fds: dict[str, int] = {}
+        self._closed = False
         self._turn = anyio.Lock()
+        self._asking = 0
+        """How many want the turn of the one that waits for the pod's end."""
         self._idle = anyio.CancelScope()
-        """What waits for the pod's end when nothing is asked of it."""
+        """That wait, which gives way when something is asked."""
 
     async def open(self, disk: Document, volume: Document, status: tuple[Document, ...]) -> None:
         """Open one volume. Raises NotOpened for what its process refuses, PeerGone and ProtocolError as usual."""
@@ -85,11 +88,17 @@ class Attachment:
 
     async def _ask(self, message: Document, name: str, wanted: str) -> tuple[object, int]:
         """What the pod's process tells of the file `wanted`, and its descriptor."""
+        self._asking += 1
         self._idle.cancel()
-        async with self._turn:
-            await self._connection.send(message)
-            with anyio.fail_after(OPEN_S):
-                answer, fds = await self._connection.receive()
+        try:
+            async with self._turn:
+                if self._closed:
+                    raise PeerGone
+                await self._connection.send(message)
+                with anyio.fail_after(OPEN_S):
+                    answer, fds = await self._connection.receive()
+        finally:
+            self._asking -= 1
         try:
             if "error" in answer:
                 raise NotOpened(f"volume {name}: {answer['error']}"[:ERROR_CHARACTERS])
@@ -111,9 +120,11 @@ class Attachment:
         """Returns when the pod's process has gone. Raises ProtocolError if it speaks unasked."""
         while True:
             async with self._turn:
+                # Taking the lock lets others run: who asked meanwhile cancelled the wait before this one.
                 with anyio.CancelScope() as self._idle:
-                    await self._connection.ended()
-                    return
+                    if not self._asking:
+                        await self._connection.ended()
+                        return
 
     def close_volume(self, name: str) -> None:
         self.files.pop(name, None)
@@ -121,6 +132,7 @@ class Attachment:
             os.close(fd)
 
     def close(self) -> None:
+        self._closed = True
         self._connection.close()
         for name in tuple(self._fds):
             self.close_volume(name)
