@@ -36,6 +36,7 @@ NEEDS_MORE = {
     "virtiofs-tpm": "needs a TPM process and virtiofsd",
     "tpm-persistent": "needs a TPM process",
     "vsock": "needs /dev/vhost-vsock",
+    "passt": "needs a QEMU that reconnects to passt, as the launcher's does",
 }
 HUGE_PAGES = {"hugepages": 64}
 
