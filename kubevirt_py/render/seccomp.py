@@ -28,7 +28,7 @@ gives them up before it meets the guest."""
 _NETWORK = """
     accept accept4 bind clock_gettime connect dup2 epoll_create1 eventfd2 getpeername getsockname getsockopt ioctl
     listen pipe2 poll ppoll recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto setsockopt shutdown socket splice tee
-    timerfd_create timerfd_settime
+    timerfd_create timerfd_gettime timerfd_settime
 """
 
 
