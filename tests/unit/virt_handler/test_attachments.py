@@ -27,6 +27,7 @@ async def ends() -> AsyncIterator[tuple[Attachment, socket.socket]]:
 
 
 def _serve(sock: socket.socket) -> None:
+    """The pod's process, with an end of its own: it reads until the agent's end is closed."""
     try:
         stub.attach(sock)
     except ConnectionError:
@@ -47,7 +48,7 @@ async def test_whoever_asks_gets_an_answer_wherever_the_wait_stands(
     ends: tuple[Attachment, socket.socket], tmp_path: Path, steps: int, asks_first: bool
 ) -> None:
     attachment, theirs = ends
-    threading.Thread(target=_serve, args=(theirs,), daemon=True).start()
+    threading.Thread(target=_serve, args=(theirs.dup(),), daemon=True).start()
     await anyio.wait_readable(attachment._connection.sock)
     attachment._connection.sock.recv(100)  # {"attach": 1}
 
@@ -69,7 +70,7 @@ async def test_whoever_asks_gets_an_answer_wherever_the_wait_stands(
 
 async def test_what_the_process_refuses_is_told(ends: tuple[Attachment, socket.socket], tmp_path: Path) -> None:
     attachment, theirs = ends
-    threading.Thread(target=_serve, args=(theirs,), daemon=True).start()
+    threading.Thread(target=_serve, args=(theirs.dup(),), daemon=True).start()
     await anyio.wait_readable(attachment._connection.sock)
     attachment._connection.sock.recv(100)
     with pytest.raises(NotOpened, match="volume core: the claim has"):
