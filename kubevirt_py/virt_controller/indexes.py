@@ -15,6 +15,7 @@ from kubevirt_py.render.pod_volumes import claims_of
 OWNER = "owner"
 CLAIM = "claim"
 DATA = "data"
+DUMP = "dump"
 MACHINE = "machine"
 NODE = "node"
 STATE = "state"
@@ -37,6 +38,12 @@ def by_data(vm: VirtualMachine) -> Iterable[str]:
         return ()
     templates = [template for template in msgspec.json.decode(vm.spec.data_volume_templates) if template]
     return (f"{vm.metadata.namespace}/{name}" for name in template_names(templates))
+
+
+def by_dump(vm: VirtualMachine) -> Iterable[str]:
+    """namespace/name of the claim that a VM's memory is dumped into."""
+    request = vm.status.memory_dump_request
+    return (f"{vm.metadata.namespace}/{request.get('claimName')}",) if request else ()
 
 
 def by_state(claim: PersistentVolumeClaim) -> Iterable[str]:
