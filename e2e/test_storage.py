@@ -72,7 +72,7 @@ print(json.dumps(found))
 PLANT = """
 import datetime, os
 open("/claim/mine", "w").write("kept")
-for second in range(-60, 300):
+for second in range(1, 300):
     moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=second)
     os.symlink("mine", f"/claim/keeper-core-{moment:%Y%m%d-%H%M%S}.memory.dump")
 """

@@ -37,11 +37,12 @@ async def attach(user: FakeApi) -> None:
     await user.merge_patch(POD, _attachments(user.server)[0], {"status": status}, subresource="status")
 
 
-async def tell(user: FakeApi, **entry: object) -> None:
-    """The node agent writes about the volume, as it may: only of one that was handed to its node."""
+async def tell(user: FakeApi, after: str, **entry: object) -> None:
+    """The node agent writes about the volume: what virt-controller said of it comes first."""
     vmi = user.server.get(VMI, VM_KEY)
     (old,) = [one for one in vmi["status"]["volumeStatus"] if one["name"] == "core"]
     assert old["hotplugVolume"].get("attachPodUID"), "the pod was never named to the agent"
+    assert old["phase"] == after
     await user.merge_patch(VMI, VM_KEY, {"status": {"volumeStatus": [{**old, **entry}]}})
 
 
@@ -53,9 +54,9 @@ async def dump(user: FakeApi, settled: Settle) -> None:
     await patient(settled)
     await attach(user)
     await patient(settled)
-    await tell(user, **DUMPED)
+    await tell(user, "AttachedToNode", **DUMPED)
     await patient(settled)
-    await tell(user, phase="UnMountedFromPod")
+    await tell(user, "Detaching", phase="UnMountedFromPod")
     await patient(settled)
     for key in _attachments(user.server):
         user.server.finish(POD, key)
