@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import re
-import socket
-import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,23 +14,19 @@ import pytest
 from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.plan import Document
-from kubevirt_py.render.machine import Attachments, Facts, argv, machine_from_vmi
+from kubevirt_py.render.machine import Attachments, Facts, machine_from_vmi
 from kubevirt_py.render.machine.hotplug import changes
 from kubevirt_py.virt_handler.attachments import Attachment
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.hotplug import HotPlug
-from kubevirt_py.virt_handler.launch import listening
 from kubevirt_py.virt_handler.monitor import Monitor
-from kubevirt_py.virt_handler.qmp import Session
 from kubevirt_py.virt_handler.records import Folder, Record
-from kubevirt_py.virt_handler.seqpacket import Connection
 from kubevirt_py.virt_handler.wiring import Wiring
-from kubevirt_py.virt_launcher import stub
 from tests.host.agentlab import needs_qemu
+from tests.host.qemulab import UID, attachment_pod, nothing, qemu
 
 pytestmark = needs_qemu
 
-UID = "0a1b2c3d-0000-4000-8000-000000000001"
 POD_UID = "attachment-pod"
 BASE: Document = {
     "domain": {
@@ -104,19 +95,6 @@ class Lab:
         self.volumes = volumes
         self.machine = machine_from_vmi("default_vm", UID, spec(), Facts(kvm=False), Attachments())
 
-    def start(self) -> subprocess.Popen[bytes]:
-        record = Record(namespace="default", name="vm", uid=UID, pod_uid="pod", pid=1, started=1, machine=self.machine)
-        self.folder.save(record)
-        fds = {name: listening(self.folder.socket(name)) for name in ("qmp", "agent")}
-        # It runs at once, since an older QEMU keeps removed descriptors while it stands still.
-        line = [
-            re.sub(r"@fd:(\w+)@", lambda match: str(fds[match[1]]), arg) for arg in argv(self.machine) if arg != "-S"
-        ]
-        qemu = subprocess.Popen(line, pass_fds=tuple(fds.values()))
-        for fd in fds.values():
-            os.close(fd)
-        return qemu
-
     async def live(self, *, steps: int = 10_000) -> bool:
         """A life of the agent, until all is as wanted or `steps` commands that change something were given."""
         record = self.folder.load()
@@ -126,11 +104,7 @@ class Lab:
             monitor = Mortal(hosted, steps, tasks.cancel_scope)
             progress = anyio.Event()
             hotplug = HotPlug(hosted, monitor, Wiring(hosted), lambda: progress.set())
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            threading.Thread(target=_stub, args=(theirs,), daemon=True).start()
-            hello = ours.recv(100)
-            assert hello == b'{"attach": 1}'
-            hotplug.attach(Attachment(Connection(ours), POD_UID, "", lambda: None))
+            hotplug.attach(Attachment(attachment_pod(), POD_UID, "", lambda: None))
             tasks.start_soon(monitor.follow)
             tasks.start_soon(hotplug.run)
             with anyio.move_on_after(20):
@@ -161,7 +135,7 @@ class Mortal(Monitor):
     """A monitor whose agent dies after so many commands."""
 
     def __init__(self, hosted: Hosted, steps: int, life: anyio.CancelScope) -> None:
-        super().__init__(hosted, _nothing)
+        super().__init__(hosted, nothing)
         self._left, self._life = steps, life
 
     async def execute(self, command: str, *arguments: Any, **options: Any) -> Any:
@@ -180,17 +154,6 @@ class Mortal(Monitor):
         self._left -= 1
 
 
-async def _nothing(_: Session) -> None:
-    return None
-
-
-def _stub(sock: socket.socket) -> None:
-    try:
-        stub.attach(sock)
-    except ConnectionError:
-        sock.close()
-
-
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """Its sockets lie in a folder of their own: paths of sockets are short."""
@@ -201,12 +164,8 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setattr(names, "VMI_DISK_DIR", str(volumes))
     with tempfile.TemporaryDirectory() as sockets:
         opened = Lab(Folder(Path(sockets), UID), volumes)
-        qemu = opened.start()
-        try:
+        with qemu(opened.folder, opened.machine):
             yield opened
-        finally:
-            qemu.kill()
-            qemu.wait()
 
 
 async def _facts(lab: Lab) -> frozenset[str]:
@@ -215,7 +174,7 @@ async def _facts(lab: Lab) -> frozenset[str]:
     assert record is not None
     hosted = Hosted(record, lab.folder, -1, lab.home)  # type: ignore[arg-type]
     async with anyio.create_task_group() as tasks:
-        monitor = Monitor(hosted, _nothing)
+        monitor = Monitor(hosted, nothing)
         tasks.start_soon(monitor.follow)
         connected = anyio.Event()
         with monitor.listening(lambda *_: connected.set()), anyio.fail_after(10):
@@ -247,7 +206,7 @@ async def test_disks_a_disc_and_cpus_come_and_what_may_go_goes(lab: Lab) -> None
     assert len([fact for fact in left if fact.startswith("fdset:")]) == 1
 
 
-async def test_an_agent_killed_at_each_step_goes_on_and_leaves_nothing(lab: Lab) -> None:
+async def test_an_agent_killed_at_each_step_goes_on_and_leavesnothing(lab: Lab) -> None:
     bare = await _facts(lab)
     for steps in range(12):
         lab.home.spec = spec(("a", "scsi"), ("drive", ""))

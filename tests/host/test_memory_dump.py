@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import struct
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,21 +20,17 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.guest_state import MemoryDump
 from kubevirt_py.plan import Document
-from kubevirt_py.render.machine import Attachments, Facts, argv, machine_from_vmi
+from kubevirt_py.render.machine import Attachments, Facts, machine_from_vmi
 from kubevirt_py.virt_handler.attachments import Attachment
 from kubevirt_py.virt_handler.hosted import Hosted
-from kubevirt_py.virt_handler.launch import listening
 from kubevirt_py.virt_handler.memorydump import MemoryDumps
 from kubevirt_py.virt_handler.monitor import Monitor
-from kubevirt_py.virt_handler.qmp import Session
 from kubevirt_py.virt_handler.records import Folder, Record
-from kubevirt_py.virt_handler.seqpacket import Connection
-from kubevirt_py.virt_launcher import stub
 from tests.host.agentlab import needs_qemu
+from tests.host.qemulab import UID, attachment_pod, nothing, qemu
 
 pytestmark = needs_qemu
 
-UID = "0a1b2c3d-0000-4000-8000-000000000001"
 MEMORY = 64 << 20
 SPEC: Document = {
     "domain": {
@@ -68,7 +61,7 @@ class Mortal(Monitor):
     """A monitor whose agent dies after so many commands, before or after QEMU has got the last one."""
 
     def __init__(self, hosted: Hosted, steps: int, life: anyio.CancelScope) -> None:
-        super().__init__(hosted, _nothing)
+        super().__init__(hosted, nothing)
         self._left, self._life = steps, life
 
     async def execute(self, command: str, *arguments: Any, **options: Any) -> Any:
@@ -90,10 +83,6 @@ class Mortal(Monitor):
             await anyio.lowlevel.checkpoint()
 
 
-async def _nothing(_: Session) -> None:
-    return None
-
-
 class Lab:
     """One QEMU with a claim, and its agent's lives."""
 
@@ -102,27 +91,12 @@ class Lab:
         self.machine = machine_from_vmi("default_vm", UID, SPEC, Facts(kvm=False), Attachments())
         self.now = NOW
 
-    def start(self) -> subprocess.Popen[bytes]:
-        record = Record(namespace="default", name="vm", uid=UID, pod_uid="pod", pid=1, started=1, machine=self.machine)
-        self.folder.save(record)
-        fds = {name: listening(self.folder.socket(name)) for name in ("qmp", "agent")}
-        line = [
-            re.sub(r"@fd:(\w+)@", lambda match: str(fds[match[1]]), arg) for arg in argv(self.machine) if arg != "-S"
-        ]
-        qemu = subprocess.Popen(line, pass_fds=tuple(fds.values()))
-        for fd in fds.values():
-            os.close(fd)
-        return qemu
-
     async def live(self, *, steps: int = 10_000, memory: int = MEMORY) -> MemoryDump | None:
         """A life of the agent, until the dump is as wanted or `steps` commands were given; what it wrote down."""
         record = self.folder.load()
         assert record is not None
         hosted = Hosted(record, self.folder, -1, self.home)  # type: ignore[arg-type]
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        threading.Thread(target=_stub, args=(theirs,), daemon=True).start()
-        assert ours.recv(100) == b'{"attach": 1}'
-        pod = Attachment(Connection(ours), "attachment-pod", "", lambda: None)
+        pod = Attachment(attachment_pod(), "attachment-pod", "", lambda: None)
         async with anyio.create_task_group() as tasks:
             monitor = Mortal(hosted, steps, tasks.cancel_scope)
             dumps = MemoryDumps(hosted, monitor, lambda _: pod, lambda: memory, self._tick)
@@ -151,13 +125,6 @@ class Lab:
         return sorted(each.name for each in self.claim.iterdir() if each.name.endswith(".memory.dump"))
 
 
-def _stub(sock: socket.socket) -> None:
-    try:
-        stub.attach(sock)
-    except ConnectionError:
-        sock.close()
-
-
 @pytest.fixture
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """Its sockets lie in a folder of their own: paths of sockets are short."""
@@ -165,19 +132,15 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setattr(names, "VMI_DISK_DIR", str(tmp_path))
     with tempfile.TemporaryDirectory() as sockets:
         opened = Lab(Folder(Path(sockets), UID), tmp_path / "core")
-        qemu = opened.start()
-        try:
+        with qemu(opened.folder, opened.machine):
             yield opened
-        finally:
-            qemu.kill()
-            qemu.wait()
 
 
 async def _status(lab: Lab) -> str:
     """How QEMU's guest is."""
     record = lab.folder.load()
     assert record is not None
-    monitor = Monitor(Hosted(record, lab.folder, -1, lab.home), _nothing)  # type: ignore[arg-type]
+    monitor = Monitor(Hosted(record, lab.folder, -1, lab.home), nothing)  # type: ignore[arg-type]
     connected = anyio.Event()
     async with anyio.create_task_group() as tasks:
         with monitor.listening(lambda event, _: connected.set() if event == "CONNECTED" else None):
