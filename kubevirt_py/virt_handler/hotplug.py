@@ -112,14 +112,16 @@ class HotPlug:
         if vmi is None:
             return None
         spec: Document = msgspec.json.decode(vmi.spec)
-        found = (one for one in self._attachments if volume in dict(_brought(vmi, spec, one.pod_uid)))
-        return next(found, None)
+        return next((one for one in self._attachments if volume in dict(_brought(vmi, spec, one.pod_uid))), None)
 
-    def _tasks_at_hand(self) -> Iterator[str]:
+    def _tasks_at_hand(self) -> set[str]:
         """Volumes without a disk whose pods are here."""
         vmi = self._hosted.vmi()
-        if vmi is not None and self._attachments:
-            yield from (name for name in task_volumes(msgspec.json.decode(vmi.spec)) if self.bringing(name))
+        if vmi is None or not self._attachments:
+            return set()
+        spec: Document = msgspec.json.decode(vmi.spec)
+        here = {name for one in self._attachments for name, _ in _brought(vmi, spec, one.pod_uid)}
+        return here.intersection(task_volumes(spec))
 
     @property
     def incomplete(self) -> bool:
