@@ -20,7 +20,7 @@ from kubevirt_py.render.causes import (
     unique,
 )
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.validate.networks import is_primary
+from kubevirt_py.render.network.linknames import is_primary
 from kubevirt_py.render.validate.text import mac_address, network_name, pci_address
 
 BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "macvtap", "binding")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, REQUIRED, Cause, exactly_one, unique
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.network.linknames import is_primary
 from kubevirt_py.render.validate.text import network_name
 
 KINDS = ("pod", "multus", "resourceClaim")
@@ -38,11 +39,6 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
             DUPLICATE,
             f"only one network can be the pod's own; {path}.networks[{primary[0]}] already is",
         )
-
-
-def is_primary(network: Document) -> bool:
-    """Whether the network is the one the pod itself has."""
-    return "pod" in network or bool((network.get("multus") or {}).get("default"))
 
 
 def _cidr(pod: Document, key: str, version: int, field: str) -> Iterator[Cause]:

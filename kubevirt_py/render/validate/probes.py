@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, between, exactly_one, one_of
 from kubevirt_py.render.config import ClusterConfig
-from kubevirt_py.render.validate.networks import is_primary
+from kubevirt_py.render.network.linknames import is_primary
 
 HANDLERS = ("exec", "guestAgentPing", "httpGet", "tcpSocket")
 SCHEMES = ("HTTP", "HTTPS")
