@@ -112,14 +112,13 @@ class Plugged(msgspec.Struct, frozen=True, kw_only=True):
     """What comes and goes while the guest runs.
 
     `mounted` are volumes whose descriptors, or whose pods, are at hand, `held_volumes` those that QEMU may have.
-    `troubles` tell what stands in the way, by device, `cpu_trouble` why CPUs do not come or go. `memory_bytes` is what
-    the guest took of its pluggable memory, None if unknown.
+    `troubles` tell what stands in the way, by device. `memory_bytes` is what the guest took of its pluggable memory,
+    None if unknown.
     """
 
     mounted: frozenset[str] = frozenset()
     held_volumes: frozenset[str] = frozenset()
     troubles: dict[str, str] = {}
-    cpu_trouble: str = ""
     memory_bytes: int | None = None
 
 
