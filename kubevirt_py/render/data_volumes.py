@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kubevirt_py.api import names
+from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import PersistentVolumeClaim
 from kubevirt_py.plan import Document
+from kubevirt_py.render.owners import controlled_by
 
 BOUND = "Bound"
 SUCCEEDED = "Succeeded"
@@ -30,16 +31,7 @@ def data_volume(template: Document, vm: Document) -> Document:
             "namespace": meta["namespace"],
             "labels": labels | {names.CREATED_BY_LABEL: meta["uid"]},
             "annotations": given.get("annotations") or {},
-            "ownerReferences": [
-                {
-                    "apiVersion": "kubevirt.io/v1",
-                    "kind": "VirtualMachine",
-                    "name": meta["name"],
-                    "uid": meta["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": controlled_by(kinds.VM, meta),
         },
         "spec": template["spec"],
     }

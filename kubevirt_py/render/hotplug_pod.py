@@ -10,10 +10,11 @@ import base64
 import hashlib
 from collections.abc import Collection, Mapping
 
-from kubevirt_py.api import names
+from kubevirt_py.api import kinds, names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.launcher_pod import LAUNCHER
+from kubevirt_py.render.owners import controlled_by
 from kubevirt_py.render.pod_security import container_confinement, pod_confinement
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.render.scheduling import tolerations
@@ -72,16 +73,7 @@ def hotplug_pod(
                 names.OWNER_VMI_NAME_ANNOTATION: meta["name"],
                 names.OWNER_VMI_UID_ANNOTATION: meta["uid"],
             },
-            "ownerReferences": [
-                {
-                    "apiVersion": "v1",
-                    "kind": "Pod",
-                    "name": owner["name"],
-                    "uid": owner["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": controlled_by(kinds.POD, owner),
         },
         "spec": _pod_spec(vmi["spec"], node, container, sources, config),
     }

@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from kubevirt_py.api import names
+from kubevirt_py.api import kinds, names
 from kubevirt_py.plan import Document
 from kubevirt_py.render import container_paths
 from kubevirt_py.render.config import ClusterConfig
@@ -21,6 +21,7 @@ from kubevirt_py.render.config_volumes import service_account
 from kubevirt_py.render.console_log import log_containers
 from kubevirt_py.render.network.annotations import network_annotations
 from kubevirt_py.render.overhead import in_guest, overhead_bytes
+from kubevirt_py.render.owners import controlled_by
 from kubevirt_py.render.passt import SYSCTLS, passt_containers, passt_interface
 from kubevirt_py.render.pod_security import container_confinement, pod_confinement, seccomp_profile, selinux_options
 from kubevirt_py.render.pod_volumes import PodVolumes, pod_volumes
@@ -157,16 +158,7 @@ def _metadata(vmi: Document, config: ClusterConfig, attempt: int, reserved: dict
             names.MIGRATION_TRANSPORT_ANNOTATION: "true",
             names.REQUEST_EVICT_ONLY_ANNOTATION: "",
         },
-        "ownerReferences": [
-            {
-                "apiVersion": "kubevirt.io/v1",
-                "kind": "VirtualMachineInstance",
-                "name": meta["name"],
-                "uid": meta["uid"],
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ],
+        "ownerReferences": controlled_by(kinds.VMI, meta),
     }
 
 

@@ -6,10 +6,11 @@ import hashlib
 import json
 import uuid
 
-from kubevirt_py.api import names
+from kubevirt_py.api import kinds, names
 from kubevirt_py.plan import Document
 from kubevirt_py.render.live_update import fixed_part
 from kubevirt_py.render.machine_version import with_version
+from kubevirt_py.render.owners import controlled_by
 
 FIRMWARE_UUIDS = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 """Namespace of the firmware UUIDs of VMs that name none: a guest keeps its UUID over restarts."""
@@ -40,16 +41,7 @@ def vmi_from_vm(vm: Document, *, paused: bool = False, machine: str = "") -> Doc
                 names.VM_GENERATION_ANNOTATION: str(meta.get("generation", 0)),
             },
             "finalizers": [names.VM_FINALIZER],
-            "ownerReferences": [
-                {
-                    "apiVersion": "kubevirt.io/v1",
-                    "kind": "VirtualMachine",
-                    "name": meta["name"],
-                    "uid": meta["uid"],
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": controlled_by(kinds.VM, meta),
         },
         "spec": spec,
     }
