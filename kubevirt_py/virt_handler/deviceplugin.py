@@ -3,11 +3,14 @@
 A pod that gets a tun or an attachment gets the agent's socket with it: Allocate mounts the device's directory
 read-only.
 The kubelet forgets its plugins when it restarts; it then makes its own socket anew, and we register again.
+Each time our sockets have new names: a kubelet that is asked to connect to a path while it still knows an agent there
+refuses, and afterwards takes that path for connected until it restarts (seen with Kubernetes 1.37).
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +42,7 @@ class Plugin:
 
     def __init__(self, resource: str, count: int, allocate: Allocate) -> None:
         self.resource = resource
-        self.socket = f"kubevirt-{resource.rpartition('/')[2]}.sock"
+        self.short = resource.rpartition("/")[2]
         self._allocate = allocate
         self._works = count > 0
         self._count = count
@@ -74,10 +77,9 @@ class Plugin:
 
     async def _list(self, _request: pb.Empty, _context: Any) -> AsyncIterator[pb.ListAndWatchResponse]:
         """The list, again whenever it changes; the open stream says that it still holds."""
-        short = self.resource.rpartition("/")[2]
         while True:
             changed = self._changed
-            devices = [pb.Device(id=f"{short}{index}", health=HEALTHY) for index in range(self._count)]
+            devices = [pb.Device(id=f"{self.short}{index}", health=HEALTHY) for index in range(self._count)]
             yield pb.ListAndWatchResponse(devices=devices)
             await changed.wait()
 
@@ -95,18 +97,24 @@ def _serialize(message: Any) -> bytes:
     return data
 
 
-async def serve(plugins: Sequence[Plugin], directory: Path) -> None:
-    """Serve and register the plugins until cancelled, again whenever the kubelet's socket is a new one."""
+async def serve(
+    plugins: Sequence[Plugin], directory: Path, new_name: Callable[[], str] = lambda: secrets.token_hex(4)
+) -> None:
+    """Serve and register the plugins until cancelled, again whenever the kubelet's socket is a new one.
+
+    `new_name` tells the sockets of one registration from those of all others.
+    """
     while True:
         kubelet = await _identity(directory / KUBELET_SOCKET)
         if kubelet is None:
             await anyio.sleep(WATCH_S)
             continue
         servers: list[Any] = []
+        name = new_name()
         try:
             for plugin in plugins:
-                servers.append(await _start(plugin, directory))  # noqa: PERF401  (those that started are stopped)
-            await _register(plugins, directory)
+                servers.append(await _start(plugin, directory, name))  # noqa: PERF401  (those that started are stopped)
+            await _register(plugins, directory, name)
             while await _identity(directory / KUBELET_SOCKET) == kubelet:  # noqa: ASYNC110
                 await anyio.sleep(WATCH_S)
             log.info("the kubelet has restarted, registering again")
@@ -119,23 +127,33 @@ async def serve(plugins: Sequence[Plugin], directory: Path) -> None:
                     await server.stop(None)
 
 
-async def _start(plugin: Plugin, directory: Path) -> Any:
-    path = directory / plugin.socket
-    await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+def _socket(plugin: Plugin, name: str) -> str:
+    return f"kubevirt-{plugin.short}-{name}.sock"
+
+
+async def _start(plugin: Plugin, directory: Path, name: str) -> Any:
+    await anyio.to_thread.run_sync(_clear, plugin, directory)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((plugin.handler(),))
-    server.add_insecure_port(f"unix:{path}")
+    server.add_insecure_port(f"unix:{directory / _socket(plugin, name)}")
     await server.start()
     return server
 
 
-async def _register(plugins: Sequence[Plugin], directory: Path) -> None:
+def _clear(plugin: Plugin, directory: Path) -> None:
+    """Remove what agents before this one left; a connection outlives the name of its socket."""
+    for path in directory.glob(f"kubevirt-{plugin.short}*.sock"):
+        path.unlink(missing_ok=True)
+
+
+async def _register(plugins: Sequence[Plugin], directory: Path, name: str) -> None:
     async with grpc.aio.insecure_channel(f"unix:{directory / KUBELET_SOCKET}") as channel:
         register = channel.unary_unary(
             _REGISTER, request_serializer=_serialize, response_deserializer=pb.Empty.FromString
         )
         for plugin in plugins:
-            request = pb.RegisterRequest(version=VERSION, endpoint=plugin.socket, resource_name=plugin.resource)
+            endpoint = _socket(plugin, name)
+            request = pb.RegisterRequest(version=VERSION, endpoint=endpoint, resource_name=plugin.resource)
             await register(request, timeout=REGISTER_S)
             log.info("device plugin registered", extra={"resource": plugin.resource})
 

@@ -31,12 +31,16 @@ class Kubelet:
         self.directory = directory
         self.requests: list[pb.RegisterRequest] = []
         self.registered = anyio.Event()
+        self.known: set[str] = set()
 
     def forget_plugins(self) -> None:
         for path in self.directory.glob("*.sock"):
             path.unlink()
 
-    async def register(self, request: pb.RegisterRequest, _context: Any) -> pb.Empty:
+    async def register(self, request: pb.RegisterRequest, context: Any) -> pb.Empty:
+        if request.endpoint in self.known:
+            await context.abort(grpc.StatusCode.UNKNOWN, f"device plugin already connected: {request.endpoint}")
+        self.known.add(request.endpoint)
         self.requests.append(request)
         if len(self.requests) == 3:
             self.registered.set()
@@ -66,14 +70,14 @@ def devices(tmp_path: Path) -> DeviceDirectories:
 
 
 @asynccontextmanager
-async def _plugins(devices: DeviceDirectories, directory: Path) -> AsyncIterator[None]:
+async def _plugins(devices: DeviceDirectories, directory: Path, name: str = "first") -> AsyncIterator[None]:
     plugins = [
         deviceplugin.tun(devices.make, 3),
         deviceplugin.kvm(False, 3),
         deviceplugin.vhost_net(True, 3),
     ]
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(deviceplugin.serve, plugins, directory)
+        tasks.start_soon(deviceplugin.serve, plugins, directory, lambda: name)
         yield
         tasks.cancel_scope.cancel()
 
@@ -107,14 +111,14 @@ async def test_registers_lists_and_allocates(tmp_path: Path, devices: DeviceDire
         with anyio.fail_after(20):
             await kubelet.registered.wait()
         assert {(r.version, r.resource_name, r.endpoint) for r in kubelet.requests} == {
-            ("v1beta1", "devices.kubevirt.io/tun", "kubevirt-tun.sock"),
-            ("v1beta1", "devices.kubevirt.io/kvm", "kubevirt-kvm.sock"),
-            ("v1beta1", "devices.kubevirt.io/vhost-net", "kubevirt-vhost-net.sock"),
+            ("v1beta1", "devices.kubevirt.io/tun", "kubevirt-tun-first.sock"),
+            ("v1beta1", "devices.kubevirt.io/kvm", "kubevirt-kvm-first.sock"),
+            ("v1beta1", "devices.kubevirt.io/vhost-net", "kubevirt-vhost-net-first.sock"),
         }
-        assert await _list(tmp_path, "kubevirt-tun.sock") == ["tun0", "tun1", "tun2"]
-        assert await _list(tmp_path, "kubevirt-kvm.sock") == []
+        assert await _list(tmp_path, "kubevirt-tun-first.sock") == ["tun0", "tun1", "tun2"]
+        assert await _list(tmp_path, "kubevirt-kvm-first.sock") == []
         request = pb.AllocateRequest(container_requests=[pb.ContainerAllocateRequest(devices_ids=["tun1"])])
-        answer = await _call(tmp_path, "kubevirt-tun.sock", "Allocate", request, pb.AllocateResponse)
+        answer = await _call(tmp_path, "kubevirt-tun-first.sock", "Allocate", request, pb.AllocateResponse)
         (mount,) = answer.container_responses[0].mounts
         assert (mount.container_path, mount.read_only) == ("/run/kubevirt-agent", True)
         assert sorted(os.listdir(mount.host_path)) == ["launcher.sock"]
@@ -172,6 +176,27 @@ async def test_registers_again_with_a_new_kubelet(tmp_path: Path, devices: Devic
                     await kubelet.registered.wait()
             # A kubelet that starts removes every socket in its directory.
             kubelet.forget_plugins()
+
+
+async def test_an_agent_registers_while_the_kubelet_still_knows_the_one_before(
+    tmp_path: Path, devices: DeviceDirectories
+) -> None:
+    """A kubelet refuses a socket's path for good that it takes for connected, as it does for a killed agent's."""
+    kubelet = Kubelet(tmp_path)
+    left = tmp_path / "kubevirt-tun.sock"
+    left.touch()
+    plugins = [deviceplugin.tun(devices.make, 3), deviceplugin.kvm(False, 3), deviceplugin.vhost_net(True, 3)]
+    async with kubelet.running():
+        for _ in range(2):
+            kubelet.requests, kubelet.registered = [], anyio.Event()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(deviceplugin.serve, plugins, tmp_path)
+                with anyio.fail_after(20):
+                    await kubelet.registered.wait()
+                assert await _list(tmp_path, kubelet.requests[0].endpoint) == ["tun0", "tun1", "tun2"]
+                tasks.cancel_scope.cancel()
+    assert len(kubelet.known) == 6
+    assert not left.exists(), "names of agents before do not heap up"
 
 
 def test_a_later_pod_keeps_its_directory(devices: DeviceDirectories) -> None:
