@@ -105,6 +105,8 @@ REQUEST_EVICT_ONLY_ANNOTATION = "descheduler.alpha.kubernetes.io/request-evict-o
 SKIP_NODE_ANNOTATION = "node-labeller.kubevirt.io/skip-node"
 STORAGE_API_VERSION_ANNOTATION = "kubevirt.io/storage-observed-api-version"
 TEMPLATE_HASH_ANNOTATION = "kubevirt.io/vm-template-hash"
+BOOT_SOCKETS_ANNOTATION = "kubevirt.io/boot-sockets"
+"""CPU sockets that the guest of a VMI started with: those that it cannot lose."""
 VM_GENERATION_ANNOTATION = "kubevirt.io/vm-generation"
 
 # Finalizers

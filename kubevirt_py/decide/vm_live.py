@@ -90,7 +90,9 @@ def _found(s: VmSnapshot) -> LiveChanges | None:
     wanted = with_vmi_defaults(s.document["spec"]["template"]["spec"], s.config)
     plugged = not s.config.gate(IMPERATIVE)
     status = {"memory": s.vmi.status.memory}
-    return live_changes(wanted, running, status, reported=_reported(s), volumes=plugged)
+    boot = meta.annotations.get(names.BOOT_SOCKETS_ANNOTATION, "")
+    sockets = int(boot) if boot.isdecimal() else None
+    return live_changes(wanted, running, status, boot_sockets=sockets, reported=_reported(s), volumes=plugged)
 
 
 def _reported(s: VmSnapshot) -> set[str]:

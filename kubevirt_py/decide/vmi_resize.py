@@ -1,4 +1,5 @@
-"""CPUs and memory that a running guest is to have more of: first its pod gets them, in place, then the agent plugs.
+"""CPUs and memory that come to a running guest and leave it: its pod, resized in place, has them before the guest
+gets them, and until the guest has given them back.
 
 HotVCPUChange and HotMemoryChange are True while the pod has what the agent may plug, and False, with the reason,
 where the node cannot give it. Source: KubeVirt's conditions; Kubernetes' in-place resize of pods.
@@ -13,6 +14,7 @@ from kubevirt_py.decide import conditions
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.plan import Document, JsonPatch
+from kubevirt_py.render.machine.cpu import sockets_of
 from kubevirt_py.render.overhead import overhead_bytes
 from kubevirt_py.render.resources import compute_resources
 
@@ -50,7 +52,7 @@ def size_conditions(s: VmiSnapshot, pod: Pod) -> dict[str, Condition | None]:
     """The two conditions as they should be; None drops one."""
     found: dict[str, Condition | None] = {}
     refusal = _refusal(pod) or _unserved(s)
-    for kind, pending in ((names.HOT_VCPU_CHANGE, _more_sockets(s)), (names.HOT_MEMORY_CHANGE, _other_memory(s))):
+    for kind, pending in ((names.HOT_VCPU_CHANGE, _other_sockets(s)), (names.HOT_MEMORY_CHANGE, _other_memory(s))):
         known = conditions.find(s.vmi.status.conditions, kind)
         if not pending:
             settled = _growing(s) or refusal is not None or not _ops(s, pod)
@@ -66,18 +68,17 @@ def size_conditions(s: VmiSnapshot, pod: Pod) -> dict[str, Condition | None]:
 def _changing(s: VmiSnapshot) -> bool:
     known = s.vmi.status.conditions
     leftover = any(conditions.find(known, kind) for kind in (names.HOT_VCPU_CHANGE, names.HOT_MEMORY_CHANGE))
-    return leftover or _more_sockets(s) or _other_memory(s)
+    return leftover or _other_sockets(s) or _other_memory(s)
 
 
 def _growing(s: VmiSnapshot) -> bool:
     """The guest has not taken, or not given back, what changes: its pod keeps the larger amount."""
-    return _more_sockets(s) or _other_memory(s)
+    return _other_sockets(s) or _other_memory(s)
 
 
-def _more_sockets(s: VmiSnapshot) -> bool:
-    has = s.vmi.status.current_cpu_topology.get("sockets") or 0
-    wanted = ((s.spec.get("domain") or {}).get("cpu") or {}).get("sockets") or 1
-    return 0 < has < wanted
+def _other_sockets(s: VmiSnapshot) -> bool:
+    has = s.vmi.status.current_cpu_topology.get("sockets")
+    return bool(has) and has != sockets_of(s.spec.get("domain") or {})
 
 
 def _other_memory(s: VmiSnapshot) -> bool:

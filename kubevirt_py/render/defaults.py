@@ -17,6 +17,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render import default_devices, hyperv
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.live_update import with_room
+from kubevirt_py.render.machine.cpu import sockets_of
 from kubevirt_py.render.overhead import overhead_bytes
 from kubevirt_py.render.parse import parse_causes, without_nulls
 
@@ -72,6 +73,8 @@ def default_vmi(document: Document, config: ClusterConfig, now: datetime, new_uu
     owners = vmi["metadata"].get("ownerReferences") or ()
     if any(owner.get("kind") == "VirtualMachine" and owner.get("controller") for owner in owners):
         vmi["spec"] = with_room(vmi["spec"], config)
+        boot = {names.BOOT_SOCKETS_ANNOTATION: str(sockets_of(vmi["spec"]["domain"]))}
+        vmi["metadata"] = vmi["metadata"] | {"annotations": (vmi["metadata"].get("annotations") or {}) | boot}
     vmi["spec"]["domain"]["firmware"].setdefault("uuid", new_uuid())
     _add_finalizer(vmi, names.VMI_FINALIZER)
     vmi["status"] = _first_status(vmi["spec"], config, now)

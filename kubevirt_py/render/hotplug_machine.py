@@ -9,6 +9,7 @@ import msgspec
 from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_volumes import hotplug_volumes, with_volumes
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, machine_from_vmi
+from kubevirt_py.render.machine.cpu import Cpu, following, worn_out
 from kubevirt_py.render.machine.hotplug import torn_drives
 from kubevirt_py.render.pod_volumes import claim_of
 
@@ -58,11 +59,16 @@ def becoming(
         running,
         disks=found.disks,
         nics=found.nics,
-        cpu=msgspec.structs.replace(running.cpu, sockets=max(running.cpu.sockets, found.cpu.sockets))
-        if cpus
-        else running.cpu,
+        cpu=_cpu(running, goal, found.cpu.sockets if cpus else running.cpu.sockets),
         memory=found.memory,
     )
+
+
+def _cpu(running: Machine, goal: Machine | None, sockets: int) -> Cpu:
+    """What cannot be reached is left as it is: `running` says so by having other sockets than the spec."""
+    known = goal or running
+    wanted = following(running.cpu, known.cpu, sockets)
+    return known.cpu if worn_out(wanted, kvm=running.platform.kvm) else wanted
 
 
 def wires_of(machine: Machine) -> tuple[NicWire, ...]:

@@ -14,6 +14,7 @@ from kubevirt_py.api.quantity import format_bytes, parse_quantity, quantity_byte
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, is_hotpluggable
+from kubevirt_py.render.machine.cpu import sockets_of
 from kubevirt_py.render.pod_volumes import claim_of
 
 LIVE_UPDATE = "LiveUpdate"
@@ -63,11 +64,13 @@ def live_changes(
     running: Document,
     status: Mapping[str, Document],
     *,
+    boot_sockets: int | None = None,
     reported: Collection[str] = (),
     volumes: bool = True,
 ) -> LiveChanges:
     """What a running VMI's spec becomes. `wanted` is the template's, defaulted; `status` the VMI's.
 
+    `boot_sockets` are the CPU sockets that the guest started with, None if that is not known.
     `reported` are the interfaces that the guest or its pod still has. Without `volumes` these are left alone: they
     follow requests.
     """
@@ -82,7 +85,7 @@ def live_changes(
             spec[key] = copy.deepcopy(wanted.get(key))
             if spec[key] is None:
                 del spec[key]
-    restart += _sockets(wanted["domain"], spec["domain"])
+    restart += _sockets(wanted["domain"], spec["domain"], boot_sockets)
     restart += _other_networks(wanted, running)
     restart += _memory(wanted["domain"], spec["domain"], status.get("memory") or {})
     return LiveChanges(spec, tuple(restart))
@@ -190,14 +193,14 @@ def _secondary(spec: Document) -> dict[str, Document]:
     }
 
 
-def _sockets(wanted: Document, domain: Document) -> Iterator[str]:
+def _sockets(wanted: Document, domain: Document, least: int | None) -> Iterator[str]:
     cpu = domain.get("cpu") or {}
-    new, old = (wanted.get("cpu") or {}).get("sockets") or 1, cpu.get("sockets") or 1
-    most = cpu.get("maxSockets") or old
+    new, old = sockets_of(wanted), sockets_of(domain)
+    least, most = least or old, cpu.get("maxSockets") or old
     if new == old:
         return
-    if new < old:
-        yield f"CPU sockets cannot be taken from a running guest ({old} to {new})"
+    if new < least:
+        yield f"the running guest was started with {least} CPU sockets and cannot have fewer"
     elif new > most:
         yield f"the running guest has room for {most} CPU sockets, not {new}; set cpu.maxSockets for the next start"
     elif cpu.get("dedicatedCpuPlacement"):

@@ -7,6 +7,7 @@ agent that was killed at any point goes on where it stopped.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -22,7 +23,19 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_machine import becoming
 from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, task_volumes
 from kubevirt_py.render.machine import Machine
-from kubevirt_py.render.machine.hotplug import Change, Step, applied, changes, facts, remaining, underway
+from kubevirt_py.render.machine.cpu import sockets_of
+from kubevirt_py.render.machine.hotplug import (
+    CPU_PREFIX,
+    SOCKETS,
+    Change,
+    Step,
+    applied,
+    changes,
+    facts,
+    remaining,
+    underway,
+    with_cpus_to_check,
+)
 from kubevirt_py.render.machine.memory import PLUG_ID
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.attachments import Attachment, NotOpened
@@ -36,12 +49,14 @@ CALM_S = 0.02
 SOON_S = 0.1
 MAX_DOUBLINGS = 6
 LOOK_S = 60.0
+PATIENCE_S = 30.0
+"""After this time the user is told what a device waits for."""
+WORN_OUT = "QEMU has emulated as many CPUs as it can; restart, or set cpu.maxSockets higher for the next start"
 EVENTS = frozenset(
     {
         "CONNECTED",
         "DEVICE_DELETED",
         "DEVICE_TRAY_MOVED",
-        "DEVICE_UNPLUG_GUEST_ERROR",
         "MEMORY_DEVICE_SIZE_CHANGE",
     }
 )
@@ -68,6 +83,10 @@ class HotPlug:
         self._attachments: list[Attachment] = []
         self._arrived: list[Attachment] = []
         self._unopened: dict[str, str] = {}
+        self._patience: dict[str, float] = {}
+        """When to tell the user of a trouble, by device, in the loop's time."""
+        self._cpus_unsure = True
+        """CPUs may have left that are wanted again, or while nobody listened."""
         self._poke = anyio.Event()
         self._settled: object = None
         self._connects = -1
@@ -158,6 +177,7 @@ class HotPlug:
             log.info("hot-plug: the monitor has gone", extra={"vmi": str(self._hosted.key), "error": str(error)})
         except (qmp.MonitorError, TimeoutError, ValueError, NotWired) as error:
             self._note("", str(error))
+        self._complain()
         await anyio.sleep(CALM_S)
         with anyio.move_on_after(again_s):
             await self._poke.wait()
@@ -167,6 +187,8 @@ class HotPlug:
         if event == "MEMORY_DEVICE_SIZE_CHANGE" and data.get("id") == PLUG_ID and isinstance(data.get("size"), int):
             self.memory_bytes = data["size"]
             self._changed()
+        if event == "CONNECTED" or str(data.get("device")).startswith(CPU_PREFIX):
+            self._cpus_unsure = True
         if event in EVENTS:
             self.poke()
 
@@ -218,8 +240,9 @@ class HotPlug:
         has = {kind: _is_true(vmi, kind) for kind in (names.HOT_VCPU_CHANGE, names.HOT_MEMORY_CHANGE)}
         spec: Document = msgspec.json.decode(vmi.spec)
         wires = await self._wiring.follow(spec)
+        await self._check_cpus()
         signature = (bytes(vmi.spec), tuple(opened.items()), wires, tuple(has.values()), self._monitor.connects)
-        if signature == self._settled:
+        if signature == self._settled and record.wanted is None:
             return TICK_S
         wanted = becoming(
             record.machine,
@@ -233,7 +256,10 @@ class HotPlug:
         )
         self._note("", "")
         before = record.machine
-        if await self._bring(before, wanted):
+        done = await self._bring(before, wanted)
+        if has[names.HOT_VCPU_CHANGE] and wanted.cpu.sockets < sockets_of(spec["domain"]):
+            self._note(SOCKETS, WORN_OUT)
+        if done:
             self._settled, self._stuck = signature, 0
             return TICK_S
         # What is left was waiting for what is done now, or for QEMU to let go of a device that has just left.
@@ -248,6 +274,8 @@ class HotPlug:
             if record.wanted is not None:
                 record.wanted = None
                 self._hosted.save()
+            for name in tuple(self.troubles):
+                self._note(name, "")
             return True
         record.machine, record.wanted = start, wanted
         self._hosted.save()
@@ -276,13 +304,15 @@ class HotPlug:
                 if not again:
                     break
                 if remaining(change, await self._facts())[:1] == todo[:1]:
-                    raise Waiting(f"waiting for the guest to let go of {change.name}")
+                    raise Waiting(f"waiting for the guest to let go of {change.part} {change.name}")
         except Waiting as error:
             self._note(change.name, str(error))
             return
         except qmp.MonitorError as error:
             self._note(change.name, f"QEMU refused {change.part} {change.name}: {error}"[:ERROR_CHARACTERS])
             return
+        if change.part == "cpu":
+            self._cpus_unsure = False
         record.machine = applied(record.machine, change, wanted)
         self._hosted.save()
         self._note(change.name, "")
@@ -351,16 +381,33 @@ class HotPlug:
                 self._changed()
         self._connects = self._monitor.connects
 
+    async def _check_cpus(self) -> None:
+        """A guest that was slow may let go of a CPU that is wanted again: it is to be plugged once more."""
+        record = self._hosted.record
+        assert record.machine is not None
+        if self._cpus_unsure and record.wanted is None:
+            record.wanted = with_cpus_to_check(record.machine, await self._facts())
+            self._cpus_unsure = False
+
     def _note(self, name: str, text: str) -> None:
         """What stands in the way of a device, told once; an empty text when it has gone."""
         if self.troubles.get(name, "") == text:
             return
         if text:
+            self._patience.setdefault(name, anyio.current_time() + PATIENCE_S)
             self.troubles[name] = text
             log.info("hot-plug waits", extra={"vmi": str(self._hosted.key), "device": name, "error": text})
         else:
             del self.troubles[name]
+            self._patience.pop(name, None)
         self._changed()
+
+    def _complain(self) -> None:
+        """Tell the user, once, what has been in the way for long."""
+        for name, when in self._patience.items():
+            if anyio.current_time() >= when:
+                self._patience[name] = math.inf
+                self._hosted.tell(names.HOTPLUG_FAILED, self.troubles[name], warning=True)
 
 
 def _brought(vmi: HostedInstance, spec: Document, pod_uid: str) -> Iterator[tuple[str, Document]]:

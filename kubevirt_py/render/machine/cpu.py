@@ -38,6 +38,10 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 1
     max_sockets: int = 0
     """Sockets that can be filled while the guest runs; 0 means no more than there are."""
+    boot_sockets: int = 0
+    """Sockets that the guest started with and keeps; 0 where a record of an older agent does not tell."""
+    plugs: int = 0
+    """Virtual CPUs that have been plugged since the start, those that have left again included."""
 
     @property
     def count(self) -> int:
@@ -47,6 +51,11 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     def max_count(self) -> int:
         """Virtual CPUs that the guest can have at most, with all sockets filled."""
         return max(self.sockets, self.max_sockets) * self.cores * self.threads
+
+    @property
+    def least_sockets(self) -> int:
+        """Sockets that cannot leave while the guest runs."""
+        return self.boot_sockets or self.sockets
 
 
 def cpu_from_domain(domain: Document, facts: Facts) -> Cpu:
@@ -65,7 +74,30 @@ def cpu_from_domain(domain: Document, facts: Facts) -> Cpu:
         cores=cores or 1,
         threads=threads or 1,
         max_sockets=int(cpu.get("maxSockets") or 0),
+        boot_sockets=sockets or 1,
     )
+
+
+def sockets_of(domain: Document) -> int:
+    """Sockets that a defaulted spec's domain asks for."""
+    return int((domain.get("cpu") or {}).get("sockets") or 1)
+
+
+def following(running: Cpu, goal: Cpu, sockets: int) -> Cpu:
+    """`running` with `sockets`, or the least it can have. `goal` is what it is on its way to."""
+    sockets = max(sockets, running.least_sockets)
+    if goal.sockets == sockets:
+        return goal
+    added = max(0, sockets - min(running.sockets, goal.sockets))
+    plugs = max(running.plugs, goal.plugs) + added * running.cores * running.threads
+    return msgspec.structs.replace(running, sockets=sockets, plugs=plugs)
+
+
+def worn_out(cpu: Cpu, *, kvm: bool) -> bool:
+    """Whether an emulating QEMU cannot do this: it keeps a translator for each CPU that was ever there, and has no
+    more than it may have CPUs. Source: tcg_register_thread, which aborts.
+    """
+    return not kvm and cpu.least_sockets * cpu.cores * cpu.threads + cpu.plugs > cpu.max_count
 
 
 def _count_from_resources(domain: Document) -> int:

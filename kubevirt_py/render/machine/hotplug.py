@@ -7,6 +7,7 @@ from QEMU (`facts`) and left out.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal
 
@@ -21,6 +22,9 @@ from kubevirt_py.render.machine.memory import PLUG_ID
 from kubevirt_py.render.machine.nics import Nic
 
 DEVICE_NOT_FOUND = "DeviceNotFound"
+CPU_PREFIX = "vcpu-"
+SOCKETS = "sockets"
+"""Name of the change of the number of CPU sockets."""
 Part = Literal["disk", "nic", "cpu", "memory"]
 
 
@@ -97,7 +101,17 @@ def underway(current: Machine, goal: Machine | None, wanted: Machine) -> Machine
     cards, last = {nic.name for nic in current.nics}, {nic.name for nic in wanted.nics}
     torn = tuple(nic for nic in goal.nics if nic.name not in cards | last)
     drives = torn_drives(current, goal, final)
-    return msgspec.structs.replace(current, disks=(*drives, *half), nics=(*current.nics, *torn))
+    # Sockets that were to come or go count as whatever is not wanted, so that they are looked at.
+    cpu = goal.cpu if current.cpu.sockets == wanted.cpu.sockets else current.cpu
+    return msgspec.structs.replace(current, disks=(*drives, *half), nics=(*current.nics, *torn), cpu=cpu)
+
+
+def with_cpus_to_check(machine: Machine, facts: Collection[str]) -> Machine | None:
+    """A goal that has the CPUs looked at, where some have gone that nobody wants gone (any more)."""
+    cpu = machine.cpu
+    if all(f"device:{_cpu_id(*place)}" in facts for place in _places(cpu, cpu.sockets)):
+        return None
+    return msgspec.structs.replace(machine, cpu=msgspec.structs.replace(cpu, sockets=cpu.least_sockets))
 
 
 def torn_drives(current: Machine, goal: Machine, final: Collection[tuple[str, int]] = ()) -> tuple[Disk, ...]:
@@ -278,19 +292,20 @@ def _set_link(nic: Nic) -> Step:
 
 
 def _cpu_changes(current: Cpu, wanted: Cpu) -> list[Change]:
-    """Whole sockets that join. CPUs never leave a running guest: most systems cannot lose the first ones."""
-    added = range(current.sockets, wanted.sockets)
-    plugged = [
-        _plug_cpu(wanted, socket, core, thread)
-        for socket in added
-        for core in range(wanted.cores)
-        for thread in range(wanted.threads)
-    ]
-    return [Change("cpu", "sockets", tuple(plugged))] if plugged else []
+    """Whole sockets that join or leave; those of the start stay, for most systems cannot lose the first CPU.
+
+    A change that was cut off may have left any of the others, so each is looked at, whichever way the number goes.
+    """
+    if current.sockets == wanted.sockets:
+        return []
+    places = _places(current, max(current.sockets, wanted.sockets, wanted.max_sockets))
+    going = [_unplug_cpu(*place) for place in reversed(places) if place[0] >= wanted.sockets]
+    coming = [_plug_cpu(wanted, *place) for place in places if place[0] < wanted.sockets]
+    return [Change("cpu", SOCKETS, (*going, *coming), leaves=wanted.sockets < current.sockets)]
 
 
 def _plug_cpu(cpu: Cpu, socket: int, core: int, thread: int) -> Step:
-    name = f"vcpu-{socket}-{core}-{thread}"
+    name = _cpu_id(socket, core, thread)
     arguments: dict[str, Any] = {
         "driver": f"{cpu.model}-x86_64-cpu",
         "id": name,
@@ -299,6 +314,21 @@ def _plug_cpu(cpu: Cpu, socket: int, core: int, thread: int) -> Step:
         "thread-id": thread,
     }
     return Step(command="device_add", arguments=arguments, needless=(f"device:{name}",))
+
+
+def _unplug_cpu(socket: int, core: int, thread: int) -> Step:
+    name = _cpu_id(socket, core, thread)
+    return Step(command="device_del", arguments={"id": name}, needless=(f"!device:{name}",), guest=True)
+
+
+def _places(cpu: Cpu, sockets: int) -> list[tuple[int, int, int]]:
+    """Socket, core and thread of each CPU beyond those of the start."""
+    numbers = range(cpu.least_sockets, sockets), range(cpu.cores), range(cpu.threads)
+    return list(itertools.product(*numbers))
+
+
+def _cpu_id(socket: int, core: int, thread: int) -> str:
+    return f"{CPU_PREFIX}{socket}-{core}-{thread}"
 
 
 def _memory(current: Machine, wanted: Machine) -> list[Change]:

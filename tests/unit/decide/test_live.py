@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kubevirt_py.api.names import TEMPLATE_HASH_ANNOTATION
+from kubevirt_py.api.names import BOOT_SOCKETS_ANNOTATION, TEMPLATE_HASH_ANNOTATION
 from kubevirt_py.decide.vm import decide as decide_vm
 from kubevirt_py.decide.vmi import decide as decide_vmi
 from kubevirt_py.plan import Failure, JsonPatch, Plan
@@ -42,7 +42,8 @@ def pair(changes: Document) -> tuple[Document, Document]:
     machine["spec"]["template"]["spec"] = copy.deepcopy(TEMPLATE)
     (body,) = created(decide_vm(vm_snapshot(machine)))
     spec = with_room(with_vmi_defaults(body["spec"], CONFIG), CONFIG)
-    running = vmi("Running", meta={"annotations": body["metadata"]["annotations"]})
+    annotations = body["metadata"]["annotations"] | {BOOT_SOCKETS_ANNOTATION: str(spec["domain"]["cpu"]["sockets"])}
+    running = vmi("Running", meta={"annotations": annotations})
     running["spec"] = spec
     running["status"] |= {
         "memory": {"guestAtBoot": "1Gi", "guestCurrent": "1Gi", "guestRequested": "1Gi"},
@@ -196,6 +197,28 @@ def test_memory_that_the_guest_gave_back_is_given_back_by_the_pod_before_the_con
     (memory,) = [op for op in resize.ops if op["path"].endswith("requests/memory")]
     small = launcher("200m", memory["value"])
     assert condition(after(machine, decide_vmi(vmi_snapshot(machine, small))), "HotMemoryChange") is None
+
+
+def test_sockets_leave_down_to_those_of_the_start_and_the_pod_gives_back_last() -> None:
+    machine, running = pair({"domain.cpu.sockets": 1})
+    running["spec"]["domain"]["cpu"]["sockets"] = 3
+    running["status"]["currentCPUTopology"]["sockets"] = 3
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert running["spec"]["domain"]["cpu"]["sockets"] == 1
+    assert condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired") is None
+    large = launcher("600m", MEMORY)
+    told = after(running, plan := decide_vmi(vmi_snapshot(running, large)))
+    assert not resizes(plan)
+    assert condition(told, "HotVCPUChange")["status"] == "True"  # type: ignore[index]
+    told["status"]["currentCPUTopology"]["sockets"] = 1
+    told["metadata"]["resourceVersion"] = "20"
+    (resize,) = resizes(decide_vmi(vmi_snapshot(told, large)))
+    assert {"op": "replace", "path": "/spec/containers/0/resources/requests/cpu", "value": "200m"} in resize.ops
+    running["metadata"]["annotations"][BOOT_SOCKETS_ANNOTATION] = "2"
+    running["spec"]["domain"]["cpu"]["sockets"] = 3
+    required = condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired")
+    assert required is not None
+    assert "started with 2 CPU sockets" in required["message"]
 
 
 @pytest.mark.parametrize("how", ["pending", "refused"])

@@ -88,6 +88,15 @@ def test_cpus_follow_limits_then_requests(resources: Document, sockets: int) -> 
     assert (cpu["sockets"], cpu["cores"], cpu["threads"]) == (sockets, 1, 1)
 
 
+def test_only_what_can_change_remembers_the_sockets_of_its_start() -> None:
+    changes = {"spec.domain.cpu": {"sockets": 2}, "metadata.annotations": {"mine": "kept"}}
+    alone = edited(vmi(), changes)
+    owner = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "name": "a", "uid": "u", "controller": True}
+    owned = edited(alone, {"metadata.ownerReferences": [owner]})
+    found = [default_vmi(one, CONFIG, NOW, lambda: UUID)["metadata"]["annotations"] for one in (alone, owned)]
+    assert found == [{"mine": "kept"}, {"mine": "kept", names.BOOT_SOCKETS_ANNOTATION: "2"}]
+
+
 def test_an_explicit_zero_is_kept_to_be_refused() -> None:
     assert defaulted_vmi({"domain.cpu.cores": 0})["spec"]["domain"]["cpu"]["cores"] == 0
 

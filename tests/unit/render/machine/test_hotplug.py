@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, hotplug, machine_from_vmi
+from kubevirt_py.render.machine.cpu import Cpu, following, worn_out
 from kubevirt_py.render.machine.hotplug import Change, Step, applied, changes, remaining, steps, underway
 
 CASES = Path(__file__).parents[3] / "golden" / "hotplug"
@@ -24,7 +25,9 @@ def _machine(side: dict[str, Any], running: Machine | None = None) -> Machine:
         for index, item in enumerate(interfaces)
     )
     files = Attachments(disks=msgspec.convert(side.get("files", {}), dict[str, DiskFile]), nics=wires)
-    return machine_from_vmi("default_testvm", UID, side["spec"], Facts(kvm=False), files, running)
+    machine = machine_from_vmi("default_testvm", UID, side["spec"], Facts(kvm=False), files, running)
+    boot_sockets = side.get("boot_sockets", machine.cpu.boot_sockets)
+    return msgspec.structs.replace(machine, cpu=msgspec.structs.replace(machine.cpu, boot_sockets=boot_sockets))
 
 
 def _case(name: str) -> tuple[Machine, Machine]:
@@ -154,6 +157,65 @@ def test_what_was_half_plugged_and_is_wanted_no_more_is_taken_out(killed_after: 
     assert {fact for fact in world if fact.startswith("fdset:")} == {f"fdset:{fdset}=disk.a"}
     assert changes(start, wanted) == ()
     assert hotplug.disks.images(goal.disks[0])[0].fdset != fdset
+
+
+def _cpus(sockets: int) -> Machine:
+    """A machine that started with one socket of two cores and has room for six."""
+    cpu = {"sockets": 1, "cores": 2, "threads": 1, "maxSockets": 6}
+    machine = _machine({"spec": {"domain": {"cpu": cpu, "memory": {"guest": "64Mi"}, "devices": {}}}})
+    return _at(machine, following(machine.cpu, machine.cpu, sockets))
+
+
+def _at(machine: Machine, cpu: Cpu) -> Machine:
+    return msgspec.structs.replace(machine, cpu=cpu)
+
+
+def _present(sockets: int) -> set[str]:
+    return {f"device:vcpu-{socket}-{core}-0" for socket in range(1, sockets) for core in range(2)}
+
+
+@pytest.mark.parametrize("wish", [1, 2, 3, 4])
+@pytest.mark.parametrize("killed_after", range(5))
+@pytest.mark.parametrize(("has", "goal"), [(1, 3), (3, 1), (2, 4), (4, 2)])
+def test_cpus_of_a_wish_that_was_cut_off_come_or_go(has: int, goal: int, killed_after: int, wish: int) -> None:
+    running = _cpus(has)
+    on_its_way = _at(running, following(running.cpu, running.cpu, goal))
+    world = _present(has)
+    running, done = _play(running, on_its_way, world, killed_after)
+    wanted = _at(running, following(running.cpu, on_its_way.cpu, wish))
+    start = underway(running, None if done else on_its_way, wanted)
+    start, _ = _play(start, wanted, world, 99)
+    assert start.cpu.sockets == wish
+    assert world == _present(wish)
+
+
+def test_a_cpu_that_left_against_all_wishes_is_plugged_again() -> None:
+    """A guest that was asked while it was paused lets go when it runs on, whatever is wanted by then."""
+    running, world = _cpus(3), _present(3) - {"device:vcpu-2-1-0"}
+    assert hotplug.with_cpus_to_check(running, _present(3)) is None
+    goal = hotplug.with_cpus_to_check(running, world)
+    assert goal is not None
+    wanted = _at(running, following(running.cpu, goal.cpu, 3))
+    _play(underway(running, goal, wanted), wanted, world, 99)
+    assert world == _present(3)
+
+
+def test_an_emulating_qemu_is_never_asked_for_more_cpus_than_it_can_start() -> None:
+    """Six sockets of two cores: ten CPUs can be plugged in its life, those that came again counted again."""
+    cpu = _cpus(1).cpu
+    for _ in range(5):
+        cpu = following(cpu, cpu, 2)
+        assert not worn_out(cpu, kvm=False)
+        cpu = following(cpu, cpu, 1)
+    again = following(cpu, cpu, 2)
+    assert (again.plugs, worn_out(again, kvm=False), worn_out(again, kvm=True)) == (12, True, False)
+
+
+def test_sockets_of_the_start_stay() -> None:
+    cpu = _cpus(3).cpu
+    assert following(cpu, cpu, 0).sockets == 1
+    old = msgspec.structs.replace(cpu, boot_sockets=0)  # the record of an agent that did not know
+    assert following(old, old, 1).sockets == 3
 
 
 def test_facts_of_hostile_answers_do_no_harm() -> None:
