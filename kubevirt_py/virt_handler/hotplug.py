@@ -25,7 +25,6 @@ from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes,
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.cpu import sockets_of
 from kubevirt_py.render.machine.hotplug import (
-    CPU_PREFIX,
     SOCKETS,
     Change,
     Step,
@@ -187,8 +186,8 @@ class HotPlug:
         if event == "MEMORY_DEVICE_SIZE_CHANGE" and data.get("id") == PLUG_ID and isinstance(data.get("size"), int):
             self.memory_bytes = data["size"]
             self._changed()
-        if event == "CONNECTED" or str(data.get("device")).startswith(CPU_PREFIX):
-            self._cpus_unsure = True
+        if event in ("CONNECTED", "ACPI_DEVICE_OST"):
+            self._cpus_unsure = True  # looked at in time: a guest may send the second one as often as it likes
         if event in EVENTS:
             self.poke()
 

@@ -22,7 +22,6 @@ from kubevirt_py.render.machine.memory import PLUG_ID
 from kubevirt_py.render.machine.nics import Nic
 
 DEVICE_NOT_FOUND = "DeviceNotFound"
-CPU_PREFIX = "vcpu-"
 SOCKETS = "sockets"
 """Name of the change of the number of CPU sockets."""
 Part = Literal["disk", "nic", "cpu", "memory"]
@@ -328,7 +327,7 @@ def _places(cpu: Cpu, sockets: int) -> list[tuple[int, int, int]]:
 
 
 def _cpu_id(socket: int, core: int, thread: int) -> str:
-    return f"{CPU_PREFIX}{socket}-{core}-{thread}"
+    return f"vcpu-{socket}-{core}-{thread}"
 
 
 def _memory(current: Machine, wanted: Machine) -> list[Change]:
