@@ -1,134 +1,170 @@
-"""50 times in and out of each kind of device: what is left in the guest, QEMU, the agent and on the node.
-
-Measured on the machine that carries the nodes: descriptors and memory are read from /proc.
-"""
+"""50 times in and out of each kind of device: what is left in the guest, its pod, QEMU, the agent and on the node."""
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from bench.cgroups import MIB, processes, smaps
+from bench.leftovers import COLUMNS, Held, differences, disturbed, look, violations
 from e2e import machines
 from e2e.console import Console, console
-from e2e.kubectl import Document, Namespace, eventually, status
+from e2e.kubectl import Document, Namespace, condition, eventually, status
 
-SYSTEM = Namespace("kubevirt")
 NAME = "cycled"
 COUNT = 50
-CLAIM = "cycled"
+FILES, RAW = "cycled-files", "cycled-raw"
+"""Claims, and the names of the volumes they become."""
 NETWORK = "cycled"
 WARM_UP = 2
-"""Cycles before the first count: memory pools and caches fill once."""
+"""Cycles before the first look: memory pools and caches fill once."""
+MAX_SOCKETS = 60
+"""Under emulation each plug of a CPU takes one thread that QEMU never gives again."""
+SETTLE_S = 60.0
+"""Until what is on its way out has gone: pods, and threads that wait for more work."""
 
 
 @dataclass(frozen=True)
-class Growth:
-    """What is more after the cycles than before. `descriptors` and `rss_mib` are QEMU's and the agent's."""
+class Machine:
+    """The one that all cycles are run on, and its console."""
 
-    descriptors: tuple[int, int]
-    rss_mib: tuple[float, float]
-    block_devices: int
-    directories: int
+    namespace: Namespace
+    guest: Console
 
 
-def measure(namespace: Namespace) -> Iterator[str]:
+Cycle = Callable[[Machine], None]
+
+
+def measure(namespace: Namespace, kinds: Collection[str] = (), count: int = COUNT) -> Iterator[str]:
+    """A line for each of `kinds` (KINDS, if none is named). Ends the program where a cycle left something behind."""
     vm = machines.vm(NAME, memory="1Gi")
-    vm["spec"]["template"]["spec"]["domain"]["devices"]["disks"].append({"name": "drive", "cdrom": {"bus": "sata"}})
-    namespace.apply(claim(CLAIM), network(), vm)
+    domain = vm["spec"]["template"]["spec"]["domain"]
+    domain["cpu"] = {"sockets": 1, "maxSockets": MAX_SOCKETS}
+    domain["devices"]["disks"].append({"name": "drive", "cdrom": {"bus": "sata"}})
+    namespace.apply(claim(FILES), claim(RAW, storageClassName="block", volumeMode="Block"), network(), vm)
     namespace.until_phase(NAME, "Running")
-    with console(namespace.name, NAME) as guest:
-        guest.login(180)
-        guest.run("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
-    yield f"{'kind':12} {'cycles':>6} {'fds QEMU':>9} {'fds agent':>9} {'RSS QEMU':>9} {'RSS agent':>9} guest node"
-    for kind in KINDS:
-        found = cycles(namespace, NAME, kind, COUNT, CLAIM)
-        (fds, agent_fds), (rss, agent_rss) = found.descriptors, found.rss_mib
-        rest = f"{found.block_devices:+5} {found.directories:+4}"
-        yield f"{kind:12} {COUNT:6} {fds:+9} {agent_fds:+9} {rss:+9.1f} {agent_rss:+9.1f} {rest}"
-    namespace.kubectl("delete", "vm", NAME, "--wait=false")
+    assert eventually(lambda: len(namespace.items("pods")) == 1, 120), "pods of earlier benches do not go away"
+    yield "what differs after the cycles; all must be 0 but RSS (MiB), which caches and the heap's layout move"
+    yield from _head()
+    wrong = []
+    for kind in kinds or KINDS:
+        with console(namespace.name, NAME) as guest:
+            guest.login(180)
+            guest.run("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
+            before, after, each_s = cycles(Machine(namespace, guest), KINDS[kind], count)
+        if changed := disturbed(before, after):
+            raise SystemExit(f"others were on the node while {kind} was cycled, so the counts say nothing: {changed}")
+        yield _row(kind, count, before, after, each_s)
+        wrong += [f"{kind}: {title} {what}" for title, what in violations(before, after).items()]
+    namespace.kubectl("delete", "vm", NAME, "--timeout=120s")
+    if wrong:
+        raise SystemExit("\n".join(("left behind:", *wrong)))
 
 
-def claim(name: str) -> Document:
+def claim(name: str, **spec: object) -> Document:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}, **spec},
     }
 
 
-def cycles(
-    namespace: Namespace, name: str, kind: str, count: int, claim_name: str, *, warm_up: int = WARM_UP
-) -> Growth:
-    """Plug and unplug `count` times and compare."""
-    with console(namespace.name, name) as guest:
-        guest.login(180)
-        cycle = KINDS[kind]
-        for _ in range(warm_up):
-            cycle(namespace, name, claim_name)
-        before = _count(namespace, name, guest)
-        for _ in range(count):
-            cycle(namespace, name, claim_name)
-        # Pods that are on their way out are no leak.
-        eventually(lambda: not namespace.items("pods", "kubevirt.io=hotplug-disk"), 60)
-        eventually(lambda: _count(namespace, name, guest)[0] <= before[0], 15)
-        after = _count(namespace, name, guest)
-    return Growth(
-        descriptors=(after[0][0] - before[0][0], after[0][1] - before[0][1]),
-        rss_mib=(after[1][0] - before[1][0], after[1][1] - before[1][1]),
-        block_devices=after[2] - before[2],
-        directories=after[3] - before[3],
-    )
+def cycles(machine: Machine, cycle: Cycle, count: int) -> tuple[Held, Held, float]:
+    """Plug and unplug `count` times: what was there before, what after, and the seconds of one cycle."""
+    for _ in range(WARM_UP):
+        cycle(machine)
+    before = _settled(machine)
+    started = time.monotonic()
+    for _ in range(count):
+        cycle(machine)
+    each_s = (time.monotonic() - started) / count
+    after = before
+
+    def same() -> bool:
+        nonlocal after
+        after = look(machine.namespace, NAME, machine.guest)
+        return not violations(before, after)
+
+    eventually(same, SETTLE_S, 2.0)
+    return before, after, each_s
 
 
-def _disk(bus: str) -> Callable[[Namespace, str, str], None]:
-    def cycle(namespace: Namespace, name: str, claim_name: str) -> None:
-        namespace.virtctl("addvolume", name, "--volume-name", claim_name, "--bus", bus)
-        _until(namespace, name, claim_name, lambda one: one.get("phase") == "Ready", "Ready")
-        namespace.virtctl("removevolume", name, "--volume-name", claim_name)
-        _until(namespace, name, claim_name, lambda one: not one, "gone")
+def _settled(machine: Machine) -> Held:
+    """A look that another one has confirmed."""
+    found = look(machine.namespace, NAME, machine.guest)
+
+    def calm() -> bool:
+        nonlocal found
+        earlier, found = found, look(machine.namespace, NAME, machine.guest)
+        return not any(differences(earlier, found).values())
+
+    assert eventually(calm, SETTLE_S, 2.0), "the node does not come to rest"
+    return found
+
+
+# The kinds
+
+
+def _disk(name: str, bus: str) -> Cycle:
+    def cycle(machine: Machine) -> None:
+        namespace = machine.namespace
+        namespace.virtctl("addvolume", NAME, "--volume-name", name, "--bus", bus)
+        _until_volume(namespace, name, there=True)
+        machine.guest.until(DISKS, "2")
+        namespace.virtctl("removevolume", NAME, "--volume-name", name)
+        _until_volume(namespace, name, there=False)
+        machine.guest.until(DISKS, "1")
 
     return cycle
 
 
-def _disc(namespace: Namespace, name: str, claim_name: str) -> None:
-    source = {"persistentVolumeClaim": {"claimName": claim_name, "hotpluggable": True}}
-    root = namespace.get("vm", name)["spec"]["template"]["spec"]["volumes"][0]
-    _patch(namespace, name, {"volumes": [root, {"name": "drive", **source}]})
-    _until(namespace, name, "drive", lambda one: one.get("phase") == "Ready", "Ready")
-    _patch(namespace, name, {"volumes": [root]})
-    _until(namespace, name, "drive", lambda one: not one, "gone")
+DISKS = "ls -d /sys/block/[sv]d* | wc -l"
 
 
-def _memory(namespace: Namespace, name: str, _: str) -> None:
+def _disc(machine: Machine) -> None:
+    source = {"persistentVolumeClaim": {"claimName": FILES, "hotpluggable": True}}
+    root = _template(machine)["volumes"][0]
+    _patch(machine, {"volumes": [root, {"name": "drive", **source}]})
+    _until_volume(machine.namespace, "drive", there=True)
+    machine.guest.until("head -c 1 /dev/sr0 >/dev/null 2>&1 && echo there", "there")
+    _patch(machine, {"volumes": [root]})
+    _until_volume(machine.namespace, "drive", there=False)
+    machine.guest.until("head -c 1 /dev/sr0 >/dev/null 2>&1 || echo empty", "empty")
+
+
+def _memory(machine: Machine) -> None:
     """virtio-mem gives blocks and takes them back."""
-    now = namespace.get("vm", name)["spec"]["template"]["spec"]["domain"]["memory"]["guest"]
-    for size in ("1536Mi", now):
-        _patch(namespace, name, {"domain": {"memory": {"guest": size}}})
-        wanted = size
-
-        def reached(vmi: Document, wanted: str = wanted) -> bool:
-            return status(vmi, "memory", "guestCurrent") == wanted
-
-        namespace.until("vmi", name, reached, f"with {wanted} of memory", 60)
+    for size in ("1536Mi", "1Gi"):
+        _patch(machine, {"domain": {"memory": {"guest": size}}})
+        _until_quiet(machine.namespace, "HotMemoryChange", ("memory", "guestCurrent"), size)
 
 
-def _card(namespace: Namespace, name: str, _: str) -> None:
-    spec = namespace.get("vm", name)["spec"]["template"]["spec"]
+def _cpu(machine: Machine) -> None:
+    _patch(machine, {"domain": {"cpu": {"sockets": 2}}})
+    _until_quiet(machine.namespace, "HotVCPUChange", ("currentCPUTopology", "sockets"), 2)
+    machine.guest.until("cat /sys/devices/system/cpu/present", "0-1")
+    machine.guest.run("echo 1 > /sys/devices/system/cpu/cpu1/online")
+    _patch(machine, {"domain": {"cpu": {"sockets": 1}}})
+    _until_quiet(machine.namespace, "HotVCPUChange", ("currentCPUTopology", "sockets"), 1)
+    machine.guest.until("cat /sys/devices/system/cpu/present", "0")
+
+
+def _card(machine: Machine) -> None:
+    spec = _template(machine)
     cards, networks = spec["domain"]["devices"]["interfaces"], spec["networks"]
     more = {"name": NETWORK, "bridge": {}}, {"name": NETWORK, "multus": {"networkName": NETWORK}}
     for has, lists in ((True, ([*cards, more[0]], [*networks, more[1]])), (False, (cards, networks))):
-        _patch(namespace, name, {"domain": {"devices": {"interfaces": lists[0]}}, "networks": lists[1]})
+        _patch(machine, {"domain": {"devices": {"interfaces": lists[0]}}, "networks": lists[1]})
 
         def reached(vmi: Document, has: bool = has) -> bool:
             found = [one for one in status(vmi, "interfaces") or [] if one.get("name") == NETWORK]
             return bool(found) is has
 
-        namespace.until("vmi", name, reached, f"{'with' if has else 'without'} the second card", 90)
+        machine.namespace.until("vmi", NAME, reached, f"{'with' if has else 'without'} the second card", 90)
+        machine.guest.until("ls -d /sys/class/net/eth* | wc -l", "2" if has else "1")
 
 
 def network(name: str = NETWORK) -> Document:
@@ -139,42 +175,55 @@ def network(name: str = NETWORK) -> Document:
     return {**kind, "metadata": {"name": name}, "spec": {"config": config}}
 
 
-KINDS: dict[str, Callable[[Namespace, str, str], None]] = {
-    "disk scsi": _disk("scsi"),
-    "disk virtio": _disk("virtio"),
+KINDS: dict[str, Cycle] = {
+    "disk scsi": _disk(FILES, "scsi"),
+    "disk virtio": _disk(FILES, "virtio"),
+    "disk block": _disk(RAW, "virtio"),
     "disc": _disc,
     "memory": _memory,
+    "cpu": _cpu,
     "card": _card,
 }
 
 
-def _patch(namespace: Namespace, name: str, spec: Document) -> None:
+def _template(machine: Machine) -> Document:
+    found: Document = machine.namespace.get("vm", NAME)["spec"]["template"]["spec"]
+    return found
+
+
+def _patch(machine: Machine, spec: Document) -> None:
     body = json.dumps({"spec": {"template": {"spec": spec}}})
-    namespace.kubectl("patch", "vm", name, "--type", "merge", "-p", body)
+    machine.namespace.kubectl("patch", "vm", NAME, "--type", "merge", "-p", body)
 
 
-def _until(
-    namespace: Namespace, name: str, volume: str, wanted: Callable[[Document], bool], what: str, timeout_s: float = 60
-) -> None:
-    def look(vmi: Document) -> bool:
-        entries = status(vmi, "volumeStatus") or []
-        return wanted(next((one for one in entries if one["name"] == volume), {}))
+def _until_volume(namespace: Namespace, volume: str, *, there: bool) -> None:
+    def reached(vmi: Document) -> bool:
+        entry = next((one for one in status(vmi, "volumeStatus") or [] if one["name"] == volume), None)
+        return entry is not None and entry.get("phase") == "Ready" if there else entry is None
 
-    namespace.until("vmi", name, look, f"with volume {volume} {what}", timeout_s)
+    namespace.until("vmi", NAME, reached, f"{'with' if there else 'without'} volume {volume}", 60)
 
 
-def _count(namespace: Namespace, name: str, guest: Console) -> tuple[tuple[int, int], tuple[float, float], int, int]:
-    """Descriptors and MiB of QEMU and of the node's agent, the guest's block devices, the node's device directories."""
-    (pod,) = namespace.launcher_pods(name)
-    node = pod["spec"]["nodeName"]
-    agents = [one for one in SYSTEM.items("pods", "kubevirt.io=virt-handler") if one["spec"]["nodeName"] == node]
-    qemu = _process(pod["metadata"]["uid"], b"qemu-system")
-    agent = _process(agents[0]["metadata"]["uid"], b"virt-handler")
-    fds = (len(os.listdir(qemu / "fd")), len(os.listdir(agent / "fd")))
-    rss = (smaps(qemu)["Rss"] / MIB, smaps(agent)["Rss"] / MIB)
-    directories = len(os.listdir(agent / "root/run/kubevirt-agent/dev"))
-    return fds, rss, int(guest.run("ls /sys/block | wc -l")), directories
+def _until_quiet(namespace: Namespace, change: str, path: tuple[str, str], wanted: object) -> None:
+    def reached(vmi: Document) -> bool:
+        return status(vmi, *path) == wanted and not condition(vmi, change)
+
+    namespace.until("vmi", NAME, reached, f"with {'.'.join(path)} {wanted} and without {change}", 90)
 
 
-def _process(pod_uid: str, word: bytes) -> Path:
-    return next(one for one in processes(pod_uid) if word in (one / "cmdline").read_bytes())
+# The table
+
+
+def _head() -> Iterator[str]:
+    """Two lines: whose things, and which."""
+    groups = itertools.groupby(COLUMNS, lambda title: title.split()[0])
+    yield f"{'':18}" + "".join(f" {who:>{5 * len(list(titles)) - 1}}" for who, titles in groups) + f"{'RSS':>12}"
+    titles = "".join(f"{title.split()[1]:>5}" for title in COLUMNS)
+    yield f"{'kind':12}{'cycles':>6}{titles}{'QEMU':>7}{'agent':>6}{'s/cycle':>8}"
+
+
+def _row(kind: str, count: int, before: Held, after: Held, each_s: float) -> str:
+    found = differences(before, after)
+    rss = [late - early for early, late in zip(before.rss_mib, after.rss_mib, strict=True)]
+    counts = "".join(f"{found[title]:5}" for title in COLUMNS)
+    return f"{kind:12}{count:6}{counts}{rss[0]:+7.1f}{rss[1]:+6.1f}{each_s:8.1f}"
