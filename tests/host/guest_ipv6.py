@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from collections.abc import Iterator
 
 from scapy.layers.dhcp6 import (
     DUID_LL,
@@ -28,6 +29,7 @@ from scapy.layers.inet6 import (
     ICMPv6NDOptMTU,
     ICMPv6NDOptPrefixInfo,
     ICMPv6NDOptRDNSS,
+    ICMPv6NDOptRouteInfo,
     ICMPv6NDOptSrcLLAddr,
 )
 
@@ -51,8 +53,16 @@ def advertised(index: int) -> dict[str, object]:
         "mtu": advert[ICMPv6NDOptMTU].mtu,
         "router_mac": advert[ICMPv6NDOptSrcLLAddr].lladdr,
         "prefix": advert[ICMPv6NDOptPrefixInfo].prefix if ICMPv6NDOptPrefixInfo in advert else "",
+        "routes": [option.prefix for option in routes(advert)],
         "dns": advert[ICMPv6NDOptRDNSS].dns,
     }
+
+
+def routes(advert: ICMPv6ND_RA) -> Iterator[ICMPv6NDOptRouteInfo]:
+    number = 1
+    while option := advert.getlayer(ICMPv6NDOptRouteInfo, number):
+        yield option
+        number += 1
 
 
 def leased(index: int, mac: str) -> dict[str, object]:

@@ -197,6 +197,7 @@ async def test_masquerade_ipv6_router_lease_and_traffic_both_ways(lab: Lab) -> N
             "mtu": 1450,
             "router_mac": "02:00:00:00:00:00",
             "prefix": "fd10:0:2::",
+            "routes": [],
             "dns": ["fd00:10:96::a"],
         }
         assert heard["lease"] == {

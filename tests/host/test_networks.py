@@ -67,6 +67,32 @@ async def test_a_second_network_joins_and_serves_while_the_first_goes_on(lab: La
             assert await echo(lab.guest, lab.outside, "10.77.0.2", 80) == "hello from 10.77.0.1"
 
 
+async def test_a_network_without_gateway_is_nobodys_way_out(lab: Lab) -> None:
+    """The guest hears of the network and what lies behind it, but keeps the default route of its first card."""
+    attach(lab)
+    lab.outside.ip("addr", "add", "fd77::1/64", "dev", "blue0", "nodad")
+    lab.pod.ip("addr", "add", "fd77::2/64", "dev", LINK, "nodad")
+    lab.pod.ip("-6", "route", "add", "2001:db8::/32", "via", "fd77::1")
+    plan = plan_links(two("masquerade"), await read_links(lab.pod.pidfd), RESOLV, **OF)
+    taps = {tap.name: tap.fds for tap in await plumb(lab.pod.pidfd, plan)}
+    for fd in taps["default"]:
+        os.close(fd)
+    # What Linux otherwise leaves to a program of the guest's.
+    lab.guest.run("sh", "-c", "echo 128 > /proc/sys/net/ipv6/conf/default/accept_ra_rt_info_max_plen")
+    with guest_on(lab.guest, plan.interfaces[1].mac, taps["blue"]):
+        async with served(lab, plan):
+            heard = await lab.lease6()
+            assert (heard["advert"]["lifetime"], heard["advert"]["prefix"]) == (0, "fd77::")
+            assert heard["advert"]["routes"] == ["2001:db8::"]
+            assert heard["lease"]["address"] == "fd77::2"
+            routes = lab.guest.ip("-6", "route")
+            assert "default" not in routes
+            assert "fd77::/64 dev eth0" in routes
+            assert await echo(lab.outside, lab.guest, "fd77::1", 80) == "hello from fd77::2"
+            assert await echo(lab.guest, lab.outside, "fd77::2", 80) == "hello from fd77::1"
+            assert await echo(lab.outside, lab.guest, "2001:db8::1", 80) == "hello from fd77::2"
+
+
 async def test_a_network_that_leaves_gives_its_link_back(lab: Lab) -> None:
     """So the CNI plugin finds what it has made; 50 times, and nothing is left."""
     async with running(lab, vmi("masquerade")) as first:

@@ -48,8 +48,8 @@ class Guest:
     def lease6(self, address: str, server_mac: str) -> Lease6:
         return Lease6(address=address, server_mac=server_mac, nameservers=self.nameservers6, search=self.search)
 
-    def advert(self, mac: str, mtu: int, prefix: str = "") -> RouterAdvert:
-        return RouterAdvert(mac=mac, mtu=mtu, prefix=prefix, nameservers=self.nameservers6, search=self.search)
+    def advert(self, mac: str, mtu: int, **where: Any) -> RouterAdvert:
+        return RouterAdvert(mac=mac, mtu=mtu, nameservers=self.nameservers6, search=self.search, **where)
 
 
 def identity(spec: Document, uid: str) -> str:

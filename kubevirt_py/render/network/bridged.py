@@ -7,6 +7,7 @@ is wired alike but gets no answers from us.
 from __future__ import annotations
 
 import ipaddress
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.network.attached import Guest, base, bridge_sysctls6, chosen_mac, first, kept_mac, plain
 from kubevirt_py.render.network.linknames import bridge_name, is_primary, nic_name
 from kubevirt_py.render.network.macs import link_local, stable_mac
-from kubevirt_py.render.network.model import BridgePlan, InterfacePlan, LinkFacts, MovedLink
+from kubevirt_py.render.network.model import BridgePlan, InterfacePlan, LinkFacts, MovedLink, Route
 
 _DHCP_SERVER = "169.254.75.{}"
 """Identity of the DHCP server behind the bridge binding, one per interface: the guest has the pod's own address."""
@@ -50,7 +51,7 @@ def bridge(interface: Document, network: Document, link: LinkFacts, guest: Guest
         addresses.append(f"{link_local(bridge_mac)}/64")
         sysctls += [*bridge_sysctls6(name), ("net/ipv6/conf/all/forwarding", "1")]
         fields["lease6"] = guest.lease6(plain(pod6), bridge_mac)
-        fields["advert"] = guest.advert(bridge_mac, link.mtu)
+        fields["advert"] = guest.advert(bridge_mac, link.mtu, **_reach(network, pod6, routes6))
     return InterfacePlan(
         binding="bridge",
         bridge=BridgePlan(name=name, mac=bridge_mac, addresses=tuple(addresses), routes=routes6 if pod6 else ()),
@@ -77,6 +78,17 @@ def managed_tap(interface: Document, network: Document, link: LinkFacts, guest: 
         lease6=None,
         advert=None,
     )
+
+
+def _reach(network: Document, pod6: str, routes6: tuple[Route, ...]) -> dict[str, Any]:
+    """What the router of an interface with address `pod6` is good for: all there is, or a network without gateway.
+
+    There the guest keeps the default route of another interface, and meets its neighbours without us.
+    """
+    if is_primary(network) or any(route.dst == "::/0" for route in routes6):
+        return {}
+    prefix = str(ipaddress.ip_interface(pod6).network)
+    return {"prefix": prefix, "default": False, "routes": tuple(r.dst for r in routes6 if r.dst != prefix)}
 
 
 def _mac(interface: Document, network: Document, link: LinkFacts, guest: Guest) -> str:

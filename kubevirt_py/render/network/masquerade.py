@@ -47,7 +47,7 @@ def masquerade(interface: Document, network: Document, link: LinkFacts, guest: G
             guest=address, gateway=gateway, pod_addresses=pod6, ports=ports, mesh=guest.mesh
         )
         fields["lease6"] = guest.lease6(address, bridge_mac)
-        fields["advert"] = guest.advert(bridge_mac, link.mtu, str(net6))
+        fields["advert"] = guest.advert(bridge_mac, link.mtu, prefix=str(net6))
     return InterfacePlan(
         binding="masquerade",
         bridge=BridgePlan(name=bridge, mac=bridge_mac, addresses=tuple(addresses)),

@@ -64,11 +64,16 @@ class Lease6(Struct, frozen=True, kw_only=True):
 
 
 class RouterAdvert(Struct, frozen=True, kw_only=True):
-    """What router advertisements say: use DHCPv6, and send by this router. `prefix` is on-link, never for SLAAC."""
+    """What router advertisements say: use DHCPv6, and send by this router, all there is or `routes` (CIDRs) alone.
+
+    `prefix` is on-link, never for SLAAC.
+    """
 
     mac: str
     mtu: int
     prefix: str = ""
+    default: bool = True
+    routes: tuple[str, ...] = ()
     nameservers: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
 

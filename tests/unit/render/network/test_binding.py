@@ -69,6 +69,12 @@ MULTUS = {
     "networks": [{"name": "default", "pod": {}}, {"name": "blue", "multus": {"networkName": "blue-net"}}],
 }
 BLUE = LinkFacts(name=pod_link_name(MULTUS["networks"][1]), mac="02:01:02:03:04:05", mtu=1500, kind="veth")
+BLUE_DUAL = msgspec.structs.replace(
+    BLUE,
+    addresses=("10.77.0.2/24", "fd77::2/64"),
+    routes=(Route("10.77.0.0/24"), Route("fd77::/64"), Route("fd79::/56", "fd77::9")),
+)
+BLUE_ROUTED = msgspec.structs.replace(BLUE_DUAL, routes=(*BLUE_DUAL.routes, Route("::/0", "fd77::1")))
 CIDRS = {"vmNetworkCIDR": "10.11.12.0/24", "vmIPv6NetworkCIDR": "fd20:1::/120"}
 
 CASES = {
@@ -90,6 +96,8 @@ CASES = {
     "bridge-dual-stack": plan(vmi(BRIDGE)),
     "bridge-gateway-outside-subnet": plan(vmi({**BRIDGE, "macAddress": "DE-AD-00-00-BE-EF"}), CALICO),
     "bridge-secondary-without-addresses": plan(MULTUS, ETH0_IPV4, BLUE),
+    "bridge-secondary-without-gateway": plan(MULTUS, ETH0, BLUE_DUAL),
+    "bridge-secondary-with-gateway": plan(MULTUS, ETH0, BLUE_ROUTED),
     "masquerade-in-a-mesh": plan(vmi(MASQUERADE), mesh=True),
     "masquerade-in-a-mesh-listed-ports": plan(vmi({**MASQUERADE, "ports": [{"port": 80}]}), mesh=True),
     "plugin-managed-tap": plan(plugged("managed"), ETH0_IPV4, BLUE),

@@ -41,10 +41,26 @@ def test_what_is_not_known_is_not_said() -> None:
     assert not any(option in advert for option in absent)
 
 
+def test_a_router_that_leads_only_to_its_own_network() -> None:
+    """Lifetime 0 is no default router (RFC 4861, 4.2); routes are as RFC 4191 has them."""
+    own = msgspec.structs.replace(ADVERT, default=False, routes=("fd79::/56", "2001:db8::7/128"))
+    advert = wire.ICMPv6ND_RA(ndp.advertisement(own))
+    assert (advert.M, advert.routerlifetime) == (1, 0)
+    assert advert[wire.ICMPv6NDOptPrefixInfo].prefix == "fd10:0:2::"
+    first = advert[wire.ICMPv6NDOptRouteInfo]
+    second = first.payload[wire.ICMPv6NDOptRouteInfo]
+    assert [(o.prefix, o.plen, o.prf, o.rtlifetime) for o in (first, second)] == [
+        ("fd79::", 56, 0, 0xFFFFFFFF),
+        ("2001:db8::7", 128, 0, 0xFFFFFFFF),
+    ]
+    assert advert[wire.ICMPv6NDOptRDNSS].dns == ["fd00:10:96::a"]
+
+
 def test_an_advertisement_is_never_fragmented() -> None:
     long = msgspec.structs.replace(
         ADVERT,
         mtu=1280,
+        routes=tuple(f"fd00:{n}::/64" for n in range(100)),
         nameservers=tuple(f"fd00::{n}" for n in range(8)),
         search=tuple(f"{n}.{'x' * 60}.example" for n in range(32)),
     )
