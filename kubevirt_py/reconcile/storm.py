@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kubevirt_py.plan import Key
 
-LIMIT = 300
+LIMIT = 1000
 WINDOW_S = 60.0
 HOLD_S = 10.0
 
@@ -22,7 +22,7 @@ class _Runs:
 
 
 class StormGuard:
-    """More than 300 runs of a key in a minute: it then runs once in ten seconds, until a minute is quiet."""
+    """More than 1,000 runs of a key in a minute: it then runs once in ten seconds, until a minute is quiet."""
 
     def __init__(self) -> None:
         self._runs: dict[Key, _Runs] = {}
