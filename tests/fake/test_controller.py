@@ -175,12 +175,12 @@ async def test_a_key_that_wakes_itself_is_held_back() -> None:
 
     def decide(_seen: tuple[Widget, Failure | None]) -> Plan:
         looks.append(anyio.current_time())
-        return Plan(again_s=0.1)
+        return Plan(again_s=0.02)
 
     looking_at(manager, decide)
     api.server.create(WIDGET, "ns", widget(A))
     async with running(manager):
-        await anyio.sleep(LIMIT * 0.1 + 3 * HOLD_S)
+        await anyio.sleep(LIMIT * 0.02 + 3 * HOLD_S)
     assert LIMIT <= len(looks) <= LIMIT + 6
     assert looks[-1] - looks[-2] == pytest.approx(HOLD_S, abs=0.2)
     assert sample(manager, "kubevirt_storms_total", controller="c") == 1

@@ -15,7 +15,7 @@ from kubevirt_py.reconcile.finalizer import add_finalizer, remove_finalizer
 from kubevirt_py.reconcile.meta import Owner, is_kind, key_of, meta_of, version_number
 from kubevirt_py.reconcile.source import BACKGROUND, DELETION, USER, connect_root, mapped, owns
 from kubevirt_py.reconcile.store import Store
-from kubevirt_py.reconcile.storm import StormGuard
+from kubevirt_py.reconcile.storm import HOLD_S, LIMIT, StormGuard
 from tests.behaviour.kinds import CONFIG_MAP, POD, WIDGET, ConfigMap, Metadata, Widget
 from tests.behaviour.kinds import Owner as ViewOwner
 
@@ -32,9 +32,9 @@ def test_backoff_grows_to_its_cap_and_spreads() -> None:
 
 def test_a_storm_is_named_and_held_until_it_is_over() -> None:
     guard = StormGuard()
-    noisy = [guard.ran(A, "pods" if number % 3 else "user", number * 0.1) for number in range(302)]
+    noisy = [guard.ran(A, "pods" if number % 3 else "user", number * 0.03) for number in range(LIMIT + 2)]
     assert [name for name in noisy if name] == ["pods"]
-    assert guard.not_before(A) == pytest.approx(30.1 + 10)
+    assert guard.not_before(A) == pytest.approx((LIMIT + 1) * 0.03 + HOLD_S)
     now = 40.5
     while now < 58:
         guard.ran(A, "pods", now)
@@ -47,8 +47,8 @@ def test_a_storm_is_named_and_held_until_it_is_over() -> None:
 
 def test_other_keys_are_not_held() -> None:
     guard = StormGuard()
-    for number in range(400):
-        guard.ran(A, "pods", number * 0.1)
+    for number in range(LIMIT + 1):
+        guard.ran(A, "pods", number * 0.03)
     assert guard.not_before(A) > 0.0
     assert guard.not_before(Key("ns", "b")) == 0.0
     guard.forget(A)
