@@ -13,11 +13,7 @@ from e2e.kubectl import Namespace, run
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "installation: changes the installation for everybody, so it runs last")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.get_closest_marker("installation") is not None)
+    config.addinivalue_line("markers", "alone: disturbs other tests, or counts what they make; nothing runs beside it")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,10 @@ from e2e.console import Console, console
 from e2e.kubectl import Document, Failed, Namespace, condition, eventually, run, status
 from e2e.test_resilience import kill_agent
 
+pytestmark = pytest.mark.alone  # kills the agent of a node
+
+pytestmark = pytest.mark.alone  # kills agents
+
 NAME = "plugged"
 BY_SERIAL = "d=/dev/$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
 
@@ -34,7 +38,9 @@ CLAIMS = (claim("files", "32Mi"), claim("raw", "16Mi", **BLOCK), claim("disc", "
 def machine(shared: Namespace) -> Namespace:
     """One guest for all tests of this module; it has an empty drive, and room to grow."""
     vm = machines.vm(NAME, memory="1Gi")
-    devices = vm["spec"]["template"]["spec"]["domain"]["devices"]
+    domain = vm["spec"]["template"]["spec"]["domain"]
+    domain["cpu"] = {"sockets": 1, "maxSockets": 8}
+    devices = domain["devices"]
     devices["disks"].append({"name": "drive", "cdrom": {"bus": "sata"}})
     shared.apply(*CLAIMS, hotplug.network(), vm)
     shared.until_phase(NAME, "Running")
@@ -123,32 +129,70 @@ def set_volumes(machine: Namespace, volumes: list[Document]) -> None:
     machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))
 
 
-def test_sockets_and_memory_are_added_in_place(machine: Namespace, guest: Console) -> None:
-    (pod,) = machine.launcher_pods(NAME)
-    before = int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9"))
-    guest.run("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
-    domain = {"cpu": {"sockets": 2}, "memory": {"guest": "1280Mi"}}
+def resize(machine: Namespace, sockets: int, memory: str) -> None:
+    domain = {"cpu": {"sockets": sockets}, "memory": {"guest": memory}}
     patch = {"spec": {"template": {"spec": {"domain": domain}}}}
     machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))
 
-    def grown(vmi: Document) -> bool:
-        quiet = not condition(vmi, "HotVCPUChange") and not condition(vmi, "HotMemoryChange")
-        has = status(vmi, "currentCPUTopology", "sockets") == 2 and status(vmi, "memory", "guestCurrent") == "1280Mi"
-        return has and quiet
 
-    machine.until("vmi", NAME, grown, "grown", 90)
+def until_resized(machine: Namespace, sockets: int, memory: str) -> None:
+    """The guest has it, its pod asks for as much, and nobody asks for a restart."""
+
+    def reached(vmi: Document) -> bool:
+        quiet = not condition(vmi, "HotVCPUChange") and not condition(vmi, "HotMemoryChange")
+        has = status(vmi, "currentCPUTopology", "sockets"), status(vmi, "memory", "guestCurrent")
+        return quiet and has == (sockets, memory)
+
+    machine.until("vmi", NAME, reached, f"with {sockets} sockets and {memory}", 90)
+    assert not condition(machine.get("vm", NAME), "RestartRequired")
+
+
+def requests(machine: Namespace) -> tuple[str, dict[str, str]]:
+    """The pod's UID, and what its machine asks for."""
+    (pod,) = machine.launcher_pods(NAME)
+    (compute,) = (one for one in pod["spec"]["containers"] if one["name"] == "compute")
+    return pod["metadata"]["uid"], compute["resources"]["requests"]
+
+
+def test_sockets_and_memory_come_and_go_in_place(machine: Namespace, guest: Console) -> None:
+    small = requests(machine)
+    before = int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9"))
+    guest.run("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
+    resize(machine, 2, "1280Mi")
+    until_resized(machine, 2, "1280Mi")
     guest.until("cat /sys/devices/system/cpu/present", "0-1")
     guest.run("echo 1 > /sys/devices/system/cpu/cpu1/online")
     assert guest.run("nproc") == "2"
     assert int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9")) >= before + 200 * 1024
-    (same,) = machine.launcher_pods(NAME)
-    assert same["metadata"]["uid"] == pod["metadata"]["uid"]
-    assert not condition(machine.get("vm", NAME), "RestartRequired")
-    patch = {"spec": {"template": {"spec": {"domain": {"cpu": {"sockets": 1}}}}}}
-    machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))
+    uid, large = requests(machine)
+    assert uid == small[0]
+    assert large["cpu"] != small[1]["cpu"]
+    resize(machine, 1, "1Gi")
+    until_resized(machine, 1, "1Gi")
+    assert guest.run("cat /sys/devices/system/cpu/present") == "0"
+    assert int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9")) == before
+    assert requests(machine) == small
+
+
+def test_a_cpu_that_is_wanted_again_before_the_guest_let_go_is_there(machine: Namespace, guest: Console) -> None:
+    """A paused guest was asked to let go of a CPU; when it runs on it does, though nobody wants that any more."""
+    resize(machine, 2, "1Gi")
+    until_resized(machine, 2, "1Gi")
+    guest.until("cat /sys/devices/system/cpu/present", "0-1")
+    machine.virtctl("pause", "vm", NAME)
+    resize(machine, 1, "1Gi")
+    machine.until("vmi", NAME, lambda vmi: bool(condition(vmi, "HotVCPUChange")), "asked for its CPU")
+    assert eventually(lambda: any("let go of cpu sockets" in one["note"] for one in machine.events(NAME)), 60)
+    resize(machine, 2, "1Gi")
+    until_resized(machine, 2, "1Gi")
+    machine.virtctl("unpause", "vm", NAME)
+    guest.until("dmesg | grep -c 'CPU1 has been hot-added'", "3", 60)
+
+
+def test_less_than_at_the_start_needs_a_restart(machine: Namespace) -> None:
+    resize(machine, 2, "512Mi")
     machine.until("vm", NAME, lambda vm: condition(vm, "RestartRequired").get("status") == "True", "to be restarted")
-    patch["spec"]["template"]["spec"]["domain"]["cpu"]["sockets"] = 2
-    machine.kubectl("patch", "vm", NAME, "--type", "merge", "-p", json.dumps(patch))
+    resize(machine, 2, "1Gi")
     machine.until("vm", NAME, lambda vm: not condition(vm, "RestartRequired"), "as its template says")
 
 

@@ -11,6 +11,8 @@ from e2e import machines
 from e2e.console import console
 from e2e.kubectl import Namespace, condition, eventually, run, status
 
+pytestmark = pytest.mark.alone  # kills agents, controllers and a kubelet, and counts all machines of a node
+
 SYSTEM = Namespace("kubevirt")
 EMBEDDED = "/.cache/kubevirt-py/" in os.environ.get("KUBECONFIG", "") or "KUBEVIRT_PY_CACHE" in os.environ
 
