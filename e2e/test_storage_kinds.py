@@ -239,13 +239,18 @@ def metrics_of(text: bytes) -> dict[tuple[str, str], str]:
 def metrics_on_disk(guest: Console) -> dict[tuple[str, str], str]:
     """What the disk says; a reader that comes while it is written comes again."""
     command = f"dd if=/dev/{DEVICE.format('metrics')} bs=4096 count=1 iflag=direct 2>/dev/null | od -An -v -tx1"
-    while True:
+    body = b""
+
+    def whole() -> bool:
+        nonlocal body
         data = bytes.fromhex("".join(guest.run(command).split()))
         signature, busy, checksum, length = struct.unpack_from(">4siii", data)
         body = data[16 : 16 + length]
         assert signature == b"mvbd"
-        if not busy and checksum == sum(body):
-            return metrics_of(body)
+        return not busy and checksum == sum(body)
+
+    assert eventually(whole, 30), "the disk of metrics is never whole"
+    return metrics_of(body)
 
 
 def test_metrics_of_the_host_come_by_a_port_and_by_a_disk_also_in_a_flood(machine: Namespace, guest: Console) -> None:
