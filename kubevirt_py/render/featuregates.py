@@ -5,7 +5,7 @@ GA gates are always on, Beta gates unless disabled, Alpha and deprecated gates o
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 
 BETA = frozenset(
     {
@@ -69,6 +69,91 @@ DEPRECATED = frozenset(
         "DisableMDEVConfiguration",
     }
 )
+GA = frozenset(
+    {
+        "AutoResourceLimitsGate",
+        "BochsDisplayForEFIGuests",
+        "CPUNodeDiscovery",
+        "ClusterProfiler",
+        "CommonInstancetypesDeploymentGate",
+        "DisableCustomSELinuxPolicy",
+        "DynamicPodInterfaceNaming",
+        "EnableVirtioFsConfigVolumes",
+        "ExpandDisks",
+        "GPU",
+        "HotplugNICs",
+        "InstancetypeReferencePolicy",
+        "LibvirtHooksServerAndClient",
+        "LiveMigration",
+        "LiveUpdateNADRef",
+        "MigrationPriorityQueue",
+        "NUMA",
+        "NetworkBindingPlugins",
+        "NonRoot",
+        "PSA",
+        "PanicDevices",
+        "PersistentReservation",
+        "SRIOVLiveMigration",
+        "SecureExecution",
+        "VMExport",
+        "VMLiveUpdateFeatures",
+        "VMPersistentState",
+        "VideoConfig",
+        "VmiMemoryOverheadReport",
+        "VolumeMigration",
+        "VolumesUpdateStrategy",
+    }
+)
+DISCONTINUED = frozenset({"ExperimentalVirtiofsSupport", "Macvtap", "Passt", "PasstIPStackMigration"})
+IDLE = frozenset(
+    {
+        "CPUManager",
+        "ConfigurableHypervisor",
+        "CrossArchitectureVirtualization",
+        "DisableMDEVConfiguration",
+        "DockerSELinuxMCSWorkaround",
+        "ExternalNetResourceInjection",
+        "FirmwareAutoSelection",
+        "GPUsWithDRA",
+        "GraceIOVirtualization",
+        "HostDevicesWithDRA",
+        "HypervStrictCheck",
+        "IOMMUFD",
+        "ImageVolume",
+        "KubevirtSeccompProfile",
+        "MigrationDowntimeTuning",
+        "MigrationStallDetection",
+        "MultiArchitecture",
+        "NodeRestriction",
+        "OCIExport",
+        "OptOutRoleAggregation",
+        "PCINUMAAwareTopology",
+        "PodSecondaryInterfaceNamingUpgrade",
+        "Root",
+        "Template",
+        "VGPULiveMigration",
+        "VMStatsCollector",
+    }
+)
+"""Alpha, Beta and deprecated gates that nothing here asks for: what they switch is always so, or not there yet."""
+
+
+def remarks(named: Sequence[str], disabled: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Entries of `featureGates` and `disabledFeatureGates` that switch nothing: where, and why. None is an error."""
+    for field, gates in (("featureGates", named), ("disabledFeatureGates", disabled)):
+        for index, gate in enumerate(gates):
+            if text := _idle(gate):
+                yield f"{field}[{index}]", text
+
+
+def _idle(gate: str) -> str:
+    if gate in GA:
+        return f"{gate} is always on"
+    if gate in DISCONTINUED:
+        return f"{gate} was discontinued and switches nothing"
+    if gate in IDLE:
+        return f"{gate} switches nothing in this release"
+    return "" if gate in BETA | ALPHA | DEPRECATED else f"{gate} is not a feature gate of KubeVirt 1.9"
 
 
 def enabled(gate: str, named: Collection[str], disabled: Collection[str]) -> bool:

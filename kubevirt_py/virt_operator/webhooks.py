@@ -17,7 +17,7 @@ from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.causes import FORBIDDEN, Cause
 from kubevirt_py.render.install import operator_webhooks as paths
 from kubevirt_py.render.review import ALLOWED, Request, Review, Verdict, response
-from kubevirt_py.render.validate import validate_kubevirt
+from kubevirt_py.render.validate import kubevirt_warnings, validate_kubevirt
 
 REVIEW_BYTES = 8 * 1024 * 1024
 """Two objects of the largest size the API server stores, and room."""
@@ -45,10 +45,10 @@ class Admission:
             place = f"{other.metadata.namespace}/{other.metadata.name}"
             text = f"KubeVirt {name!r} cannot be created: {place} rules this cluster, and there can be one only"
             causes.append(Cause("metadata.name", FORBIDDEN, text))
-        return Verdict(causes=tuple(causes))
+        return _judged(request, causes)
 
     async def update(self, request: Request) -> Verdict:
-        return Verdict(causes=tuple(validate_kubevirt(request.new, request.old)))
+        return _judged(request, validate_kubevirt(request.new, request.old))
 
     async def delete(self, request: Request) -> Verdict:
         """Asked only of a CR that wants to outlive its machines."""
@@ -69,6 +69,10 @@ class Admission:
             return bool((await anext(pages)).items)
         except NotFound:
             return False
+
+
+def _judged(request: Request, causes: list[Cause]) -> Verdict:
+    return Verdict(causes=tuple(causes), warnings=() if causes else kubevirt_warnings(request.new))
 
 
 def _serving(rule: Callable[[Request], Awaitable[Verdict]]) -> Callable[[web.Request], Awaitable[web.Response]]:

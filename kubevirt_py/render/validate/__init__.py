@@ -7,7 +7,7 @@ from kubevirt_py.render.validate.backup import validate_backup, validate_backup_
 from kubevirt_py.render.validate.clone import validate_clone
 from kubevirt_py.render.validate.export import validate_export
 from kubevirt_py.render.validate.instancetype import validate_instancetype, validate_preference
-from kubevirt_py.render.validate.kubevirt import validate_kubevirt
+from kubevirt_py.render.validate.kubevirt import kubevirt_warnings, validate_kubevirt
 from kubevirt_py.render.validate.migration import validate_migration_create, validate_migration_update
 from kubevirt_py.render.validate.migrationpolicy import validate_migration_policy
 from kubevirt_py.render.validate.plugin import validate_plugin
@@ -25,6 +25,7 @@ __all__ = [
     "validate_clone",
     "validate_export",
     "validate_instancetype",
+    "kubevirt_warnings",
     "validate_kubevirt",
     "validate_migration_create",
     "validate_migration_policy",

@@ -13,6 +13,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, REQUIRED, Cause, at_least, between, one_of
 from kubevirt_py.render.config import unusable
 from kubevirt_py.render.cpumodels import KNOWN
+from kubevirt_py.render.featuregates import remarks
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.customize import misfits
 from kubevirt_py.render.install.documents import admission, aggregation
@@ -49,6 +50,16 @@ def validate_kubevirt(new: Document, old: Document | None = None) -> list[Cause]
         *_spec(spec),
         *_configuration(spec.get("configuration") or {}, "spec.configuration"),
     ]
+
+
+def kubevirt_warnings(new: Document) -> tuple[str, ...]:
+    """What of a KubeVirt resource that is fine has no effect."""
+    if parse_causes(KubeVirt, new):
+        return ()
+    developer = (((new.get("spec") or {}).get("configuration") or {}).get("developerConfiguration")) or {}
+    lists = (developer.get(key) or () for key in ("featureGates", "disabledFeatureGates"))
+    base = "spec.configuration.developerConfiguration"
+    return tuple(f"{base}.{place}: {text}" for place, text in remarks(*lists))
 
 
 def _spec(spec: Document) -> Iterator[Cause]:

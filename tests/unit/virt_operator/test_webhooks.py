@@ -30,7 +30,7 @@ class Door:
         async with self.client.post(path, json=review) as answer:
             found = (await answer.json())["response"]
         assert found["uid"] == "r1"
-        return found["allowed"], found.get("status", {}).get("message", "")
+        return found["allowed"], found.get("status", {}).get("message", "") or " ".join(found.get("warnings", ()))
 
 
 @pytest.fixture
@@ -55,6 +55,12 @@ async def test_settings_that_make_no_sense_are_refused_by_name(door: Door) -> No
     allowed, message = await door.ask(UPDATE, cr(uninstallStrategy="Never"), cr())
     assert not allowed and "spec.uninstallStrategy" in message
     assert await door.ask(UPDATE, cr(uninstallStrategy="Never"), cr(uninstallStrategy="Never")) == (True, "")
+
+
+async def test_a_gate_that_switches_nothing_is_a_warning(door: Door) -> None:
+    spec = {"configuration": {"developerConfiguration": {"featureGates": ["Nonsense"]}}}
+    allowed, warning = await door.ask(CREATE, cr(**spec))
+    assert allowed and "Nonsense is not a feature gate" in warning
 
 
 async def test_removal_waits_for_machines_only_where_the_resource_says_so(door: Door) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kubevirt_py.plan import Document
-from kubevirt_py.render import causes
-from kubevirt_py.render.validate import validate_kubevirt
+from kubevirt_py.render import causes, featuregates
+from kubevirt_py.render.validate import kubevirt_warnings, validate_kubevirt
 from tests.unit.render.validate.machines import edited
 
 KUBEVIRT: Document = {
@@ -136,3 +138,27 @@ def test_an_unchanged_spec_and_a_deletion_are_never_refused() -> None:
     bad = edited(KUBEVIRT, {"spec.uninstallStrategy": "X"})
     assert validate_kubevirt(edited(bad, {"metadata.labels": {"a": "b"}}), bad) == []
     assert validate_kubevirt(edited(bad, {"metadata.deletionTimestamp": "2030-01-01T00:00:00Z"}), KUBEVIRT) == []
+
+
+def test_gates_that_switch_nothing_are_told_by_name() -> None:
+    developer = {
+        "featureGates": ["HostDisk", "Root", "NUMA", "Passt", "Nonsense"],
+        "disabledFeatureGates": ["Snapshot"],
+    }
+    gates = edited(KUBEVIRT, {f"{CONF}.developerConfiguration": developer})
+    assert validate_kubevirt(gates) == []
+    base = f"{CONF}.developerConfiguration.featureGates"
+    assert kubevirt_warnings(gates) == (
+        f"{base}[1]: Root switches nothing in this release",
+        f"{base}[2]: NUMA is always on",
+        f"{base}[3]: Passt was discontinued and switches nothing",
+        f"{base}[4]: Nonsense is not a feature gate of KubeVirt 1.9",
+    )
+    assert kubevirt_warnings(edited(gates, {"spec": 5})) == ()
+
+
+def test_idle_gates_are_those_that_no_code_asks_for() -> None:
+    package = Path(featuregates.__file__).parents[1]
+    source = "".join(one.read_text() for one in package.rglob("*.py") if one.name != "featuregates.py")
+    known = featuregates.BETA | featuregates.ALPHA | featuregates.DEPRECATED
+    assert {gate for gate in known if f'"{gate}"' not in source} == featuregates.IDLE
