@@ -41,6 +41,7 @@ for left in reversed(range(1 if kind == "tcp" else 10)):
         if not left: raise
         time.sleep(0.5)
 """
+SYSTEM = Namespace("kubevirt")
 VM_ADDRESS6 = "fd10:0:2::2"
 LISTED, HIDDEN, DATAGRAMS = 8080, 8081, 5353
 SERVE = (
@@ -60,6 +61,9 @@ def attachment(name: str, *subnets: str, **config: Any) -> Document:
         "metadata": {"name": name},
         "spec": {"config": json.dumps({"cniVersion": "0.3.1", "name": f"e2e-{name}", **plugin})},
     }
+
+
+RED = attachment("red", "10.78.0.0/24", "fd78::/64")
 
 
 def service(name: str, selector: Document) -> Document:
@@ -94,6 +98,14 @@ def machine(node: str) -> Document:
     return document
 
 
+def spoken_for(node: str) -> Document:
+    """A VMI whose network is passt, which listens on two ports."""
+    document = machines.vmi("spoken", node=node, binding="passtBinding")
+    ports = [{"port": LISTED}, {"port": DATAGRAMS, "protocol": "UDP"}]
+    document["spec"]["domain"]["devices"]["interfaces"][0]["ports"] = ports
+    return document
+
+
 @pytest.fixture(scope="module")
 def net(shared: Namespace, nodes: tuple[str, ...]) -> Iterator[Namespace]:
     pod = server_pod("peer", nodes[0])
@@ -103,19 +115,21 @@ def net(shared: Namespace, nodes: tuple[str, ...]) -> Iterator[Namespace]:
     headless["spec"]["clusterIP"] = "None"
     shared.apply(
         attachment("blue", "10.77.0.0/24", mtu=9000),
-        attachment("red", "10.78.0.0/24", "fd78::/64"),
+        RED,
         pod,
         machine(nodes[0]),
+        spoken_for(nodes[1]),
         service("peer", {"app": "peer"}),
         service("first", {"app": "first"}),
         headless,
     )
     shared.kubectl("wait", "pod/peer", "--for=condition=Ready", "--timeout=120s")
-    shared.until_phase("first", "Running")
-    with console(shared.name, "first") as guest:
-        guest.login()
-        assert configured(guest), guest.attempt("ip addr; ip route; ip -6 route")[0]
-        guest.run(SERVE)
+    for name in ("first", "spoken"):
+        shared.until_phase(name, "Running")
+        with console(shared.name, name) as guest:
+            guest.login()
+            assert configured(guest), guest.attempt("ip addr; ip route; ip -6 route")[0]
+            guest.run(SERVE)
     yield shared
 
 
@@ -129,15 +143,16 @@ def cluster_ips(net: Namespace, name: str) -> list[str]:
     return found
 
 
-def interface(net: Namespace, name: str) -> Document:
+def interface(net: Namespace, name: str, vmi: str = "first") -> Document:
     """What the VMI's status says of one interface; empty if it says nothing."""
-    entries = status(net.get("vmi", "first"), "interfaces") or []
+    entries = status(net.get("vmi", vmi), "interfaces") or []
     return next((entry for entry in entries if entry.get("name") == name), {})
 
 
-def peer_address(net: Namespace, network: str) -> str:
+def peer_addresses(net: Namespace, network: str) -> list[str]:
     text = net.get("pod", "peer")["metadata"]["annotations"]["k8s.v1.cni.cncf.io/network-status"]
-    return str(next(e["ips"][0] for e in json.loads(text) if e["name"] == f"{net.name}/{network}"))
+    found: list[str] = next(e["ips"] for e in json.loads(text) if e["name"] == f"{net.name}/{network}")
+    return found
 
 
 def test_tcp_and_udp_through_a_service_into_the_guest(net: Namespace) -> None:
@@ -146,8 +161,9 @@ def test_tcp_and_udp_through_a_service_into_the_guest(net: Namespace) -> None:
         assert ask(net, "udp", address, 53) == "hello"
 
 
-def test_tcp_and_udp_through_a_service_out_of_the_guest(net: Namespace) -> None:
-    with console(net.name, "first") as guest:
+@pytest.mark.parametrize("name", ["first", "spoken"])
+def test_tcp_and_udp_through_a_service_out_of_the_guest(net: Namespace, name: str) -> None:
+    with console(net.name, name) as guest:
         guest.login()
         for address in cluster_ips(net, "peer"):
             assert guest.run(f"echo hello | nc.openbsd -w 5 {address} 80") == "tcp:hello"
@@ -163,14 +179,65 @@ def test_ports_that_are_not_listed_are_refused(net: Namespace) -> None:
             ask(net, "tcp", address, HIDDEN)
 
 
+def test_passt_speaks_for_its_guest_on_its_ports_alone(net: Namespace) -> None:
+    addresses = interface(net, "default", "spoken")["ipAddresses"]
+    assert len(addresses) == 2
+    for address in addresses:
+        assert ask(net, "tcp", address, LISTED) == "spoken"
+        assert ask(net, "udp", address, DATAGRAMS) == "hello"
+        with pytest.raises(Failed, match="refused"):
+            ask(net, "tcp", address, HIDDEN)
+
+
+# Its container has no program that could: virt-handler shares the host's PID namespace.
+KILL_PASST = """
+import os, signal, sys
+def of(pid, name):
+    try: return open(f"/proc/{pid}/{name}").read()
+    except OSError: return ""
+pids = [pid for pid in os.listdir("/proc") if pid.isdigit() and sys.argv[1] in of(pid, "cgroup")]
+found = [int(pid) for pid in pids if of(pid, "cmdline").startswith("/usr/bin/passt")]
+assert found
+for pid in found: os.kill(pid, signal.SIGKILL)
+"""
+
+
+def test_a_guest_has_its_network_back_after_passt_was_killed(net: Namespace) -> None:
+    (pod,) = net.launcher_pods("spoken")
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    agents = SYSTEM.items("pods", "kubevirt.io=virt-handler")
+    (agent,) = (one["metadata"]["name"] for one in agents if one["spec"]["nodeName"] == pod["spec"]["nodeName"])
+    SYSTEM.kubectl("exec", agent, "-c", "virt-handler", "--", "python3", "-c", KILL_PASST, uid)
+
+    def again(pod: Document) -> bool:
+        (passt,) = (one for one in status(pod, "initContainerStatuses") if one["name"] == "passt")
+        return passt["restartCount"] == 1 and "running" in passt["state"]
+
+    net.until("pod", name, again, "with a new passt", 60)
+    for address in interface(net, "default", "spoken")["ipAddresses"]:
+
+        def answered(address: str = address) -> bool:
+            try:
+                return ask(net, "tcp", address, LISTED) == "spoken" and ask(net, "udp", address, DATAGRAMS) == "hello"
+            except Failed:
+                return False
+
+        assert eventually(answered, 60), f"nobody answers at {address}"
+    with console(net.name, "spoken") as guest:
+        guest.login()
+        for address in cluster_ips(net, "peer"):
+            assert guest.run(f"echo hello | nc.openbsd -w 5 {address} 80") == "tcp:hello"
+
+
 def test_packets_of_full_size_on_the_second_network(net: Namespace) -> None:
     assert interface(net, "blue")["infoSource"].endswith("multus-status")
+    (peer,) = peer_addresses(net, "blue")
     with console(net.name, "first") as guest:
         guest.login()
         assert guest.run("cat /sys/class/net/eth1/mtu") == "9000"
         for size in (8972, 20000):
-            assert " 0% packet loss" in guest.run(f"ping -c 3 -W 5 -s {size} {peer_address(net, 'blue')}")
-        assert "tcp:hello" in guest.run(f"echo hello | nc.openbsd -w 5 {peer_address(net, 'blue')} 8080")
+            assert " 0% packet loss" in guest.run(f"ping -c 3 -W 5 -s {size} {peer}")
+        assert "tcp:hello" in guest.run(f"echo hello | nc.openbsd -w 5 {peer} 8080")
 
 
 def test_a_lease_is_renewed(net: Namespace) -> None:
@@ -243,13 +310,20 @@ def test_the_cable_is_pulled_and_put_back(net: Namespace) -> None:
             interfaces[1]["state"] = state
             change(net, interfaces, networks)
             until_guest(guest, "cat /sys/class/net/eth1/carrier", carrier)
-            assert eventually(lambda state=state: interface(net, "blue").get("linkState") == state, 30)
+
+            def shown(state: str = state) -> bool:
+                return bool(interface(net, "blue").get("linkState") == state)
+
+            assert eventually(shown, 30)
 
 
-def test_a_card_comes_and_goes_while_the_guest_runs(net: Namespace) -> None:
+def test_a_card_comes_and_goes_while_the_guest_runs(net: Namespace, own: Namespace) -> None:
+    """Its network is another namespace's, and has no gateway: it must not become the guest's way out."""
+    own.apply(RED)
     interfaces, networks = template(net)
     red = {"name": "red", "bridge": {}}
-    change(net, [*interfaces, red], [*networks, {"name": "red", "multus": {"networkName": "red"}}])
+    networks_with_red = [*networks, {"name": "red", "multus": {"networkName": f"{own.name}/red"}}]
+    change(net, [*interfaces, red], networks_with_red)
     with console(net.name, "first") as guest:
         guest.login()
         until_guest(guest, "cat /sys/class/net/eth2/operstate | tr -d ' ' | head -c 2; echo", "up")
@@ -260,18 +334,17 @@ def test_a_card_comes_and_goes_while_the_guest_runs(net: Namespace) -> None:
         (given,) = [address for address in entry["ipAddresses"] if ":" in address]
         for card, address in (("eth0", VM_ADDRESS6), ("eth2", given)):
             guest.until(f"ip -6 addr show {card} | grep -c 'inet6 {address}/'", "1", 40)
-        assert "tcp:hello" in guest.run(f"echo hello | nc.openbsd -w 5 {peer_address(net, 'red')} 8080")
-        change(
-            net,
-            [*interfaces, red | {"state": "absent"}],
-            [*networks, {"name": "red", "multus": {"networkName": "red"}}],
-        )
+        guest.until("ip -6 route show dev eth2 | grep -c '^fd78::/64 '", "1", 40)
+        assert "eth2" not in (ways := guest.run("{ ip -6 route; ip route; } | grep ^default")), ways
+        for address in peer_addresses(net, "red"):
+            assert "tcp:hello" in guest.run(f"echo hello | nc.openbsd -w 5 {address} 8080")
+        change(net, [*interfaces, red | {"state": "absent"}], networks_with_red)
         until_guest(guest, "test -e /sys/class/net/eth2 || echo gone", "gone")
     (pod,) = net.launcher_pods("web")  # its label has the host name
 
     def detached() -> bool:
         text = net.get("pod", pod["metadata"]["name"])["metadata"]["annotations"]["k8s.v1.cni.cncf.io/network-status"]
-        return not interface(net, "red") and f"{net.name}/red" not in text
+        return not interface(net, "red") and f"{own.name}/red" not in text
 
     assert eventually(detached, 60)
     assert eventually(lambda: [one["name"] for one in template(net)[0]] == ["default", "blue"], 60)

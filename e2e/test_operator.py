@@ -15,9 +15,10 @@ import pytest
 from cryptography import x509
 
 from e2e import installation, machines
-from e2e.console import console
+from e2e.console import Console, console
 from e2e.installation import COMPONENTS, GONE_S, SYSTEM, Installed, configure, leftovers, patch, pods
 from e2e.kubectl import Document, Namespace, eventually, run, status
+from e2e.test_hotplug import claim
 from kubevirt_py.decide.certificates import SPREAD
 from kubevirt_py.virt_operator.certificates import BACKDATE
 
@@ -95,6 +96,45 @@ def test_settings_take_effect_within_ten_seconds(settings: None, own: Namespace)
     assert eventually(lambda: bool(own.launcher_pods("other")), LIVE_S)
     assert ("devices.kubevirt.io/kvm" in requests(own, "other")) is bool(emulated)
     assert all('"debug"' in SYSTEM.kubectl("logs", pod, "--since=60s") for pod in pods("virt-controller")[:1])
+
+
+def test_volumes_come_by_request_with_the_older_gate(settings: None, own: Namespace) -> None:
+    """On a VM a request goes into template and guest, on its instance into the guest alone, until that ends."""
+    own.apply(claim("data", "16Mi"), machines.vm("asked"))
+    own.until_phase("asked", "Running")
+    path = f"/apis/subresources.kubevirt.io/v1/namespaces/{own.name}/virtualmachineinstances/asked"
+    source = {"persistentVolumeClaim": {"claimName": "data"}}
+    asked = {"name": "data", "disk": {"disk": {"bus": "virtio"}, "serial": "data"}, "volumeSource": source}
+
+    def ask_instance(verb: str, options: Document) -> None:
+        own.kubectl("replace", "--raw", f"{path}/{verb}", "-f", "-", stdin=json.dumps(options))
+
+    def until(guest: Console, *, there: bool) -> None:
+        def so(vmi: Document) -> bool:
+            phases = [one.get("phase") for one in status(vmi, "volumeStatus") if one["name"] == "data"]
+            return phases == (["Ready"] if there else [])
+
+        own.until("vmi", "asked", so, f"showing a ready volume: {there}", 60)
+        guest.until("grep -s '^data$' /sys/block/*/serial | wc -l", "1" if there else "0")
+        own.until("vm", "asked", lambda vm: not status(vm, "volumeRequests"), "done with its requests", 30)
+
+    with pytest.raises(AssertionError, match="belongs to the VirtualMachine of that name"):
+        ask_instance("addvolume", asked)
+    configure(developerConfiguration={"featureGates": ["HotplugVolumes"]})
+    assert eventually(installation.all_follow, LIVE_S)
+    with console(own.name, "asked") as guest:
+        guest.login()
+        ask_instance("addvolume", asked)
+        until(guest, there=True)
+        assert '"data"' not in json.dumps(own.get("vm", "asked")["spec"])
+        ask_instance("removevolume", {"name": "data"})
+        until(guest, there=False)
+        own.virtctl("addvolume", "asked", "--volume-name", "data", "--bus", "virtio")
+        until(guest, there=True)
+        assert '"data"' in json.dumps(own.get("vm", "asked")["spec"])
+        own.virtctl("removevolume", "asked", "--volume-name", "data")
+        until(guest, there=False)
+        assert '"data"' not in json.dumps(own.get("vm", "asked")["spec"])
 
 
 def test_settings_that_make_no_sense_are_refused_by_name() -> None:

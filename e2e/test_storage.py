@@ -11,18 +11,27 @@ from e2e.console import console
 from e2e.kubectl import Document, Failed, Namespace, condition, status
 from e2e.test_network import server_pod
 
-CLAIM = {
-    "apiVersion": "v1",
-    "kind": "PersistentVolumeClaim",
-    "metadata": {"name": "data"},
-    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}}},
-}
+
+def claim(name: str) -> Document:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}}},
+    }
+
+
+IMAGE = "/claim/disk.img"
+MAKE_IMAGE = f"open('{IMAGE}', 'wb').write(b'first-of-all'.ljust(1 << 20, b'.'))"
 BY_SERIAL = "d=/dev/$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
 
 
 @pytest.fixture(scope="module")
-def keeper(shared: Namespace) -> Namespace:
-    """One guest for the tests of a claim as its disk, and of one that takes its memory."""
+def keeper(shared: Namespace, nodes: tuple[str, ...]) -> Namespace:
+    """One guest for the tests of claims as its disks, and of one that takes its memory."""
+    shared.apply(claim("data"), claim("base"), claim_pod("maker", "base", nodes[0]))
+    shared.kubectl("wait", "--for=condition=Ready", "pod/maker", "--timeout=60s")
+    shared.kubectl("exec", "maker", "--", "python3", "-c", MAKE_IMAGE)
     machine = machines.vm("keeper")
     machine = machines.with_disk(
         machine, "data", {"persistentVolumeClaim": {"claimName": "data"}}, disk={"bus": "virtio"}, serial="kept"
@@ -30,16 +39,20 @@ def keeper(shared: Namespace) -> Namespace:
     machine = machines.with_disk(
         machine, "scratch", {"emptyDisk": {"capacity": "16Mi"}}, disk={"bus": "virtio"}, serial="lost"
     )
-    shared.apply(CLAIM, machine)
+    source = {"ephemeral": {"persistentVolumeClaim": {"claimName": "base"}}}
+    machine = machines.with_disk(machine, "base", source, disk={"bus": "virtio"}, serial="over")
+    shared.apply(machine)
     shared.until_phase("keeper", "Running")
     return shared
 
 
-def test_a_claim_keeps_its_data_over_a_restart(keeper: Namespace) -> None:
+def test_a_claim_keeps_its_data_over_a_restart_but_not_if_it_is_ephemeral(keeper: Namespace) -> None:
     first = keeper.get("vmi", "keeper")["metadata"]["uid"]
+    image = digest(keeper)
     with console(keeper.name, "keeper") as guest:
         guest.login()
-        for serial in ("kept", "lost"):
+        assert guest.run(f"{BY_SERIAL.format('over')}; head -c 12 $d") == "first-of-all"
+        for serial in ("kept", "lost", "over"):
             guest.run(f"{BY_SERIAL.format(serial)}; echo marked-{serial} | dd of=$d bs=512 count=1 conv=sync,fsync")
     keeper.virtctl("restart", "keeper")
     keeper.until(
@@ -52,6 +65,13 @@ def test_a_claim_keeps_its_data_over_a_restart(keeper: Namespace) -> None:
         guest.login()
         assert "marked-kept" in guest.run(f"{BY_SERIAL.format('kept')}; head -c 11 $d")
         assert "marked-lost" not in guest.run(f"{BY_SERIAL.format('lost')}; head -c 11 $d")
+        assert guest.run(f"{BY_SERIAL.format('over')}; head -c 12 $d") == "first-of-all"
+    assert digest(keeper) == image
+
+
+def digest(keeper: Namespace) -> str:
+    """Of the image in the claim `base`, as its owner sees it."""
+    return keeper.kubectl("exec", "maker", "--", "sha256sum", IMAGE)
 
 
 DUMPS = """
@@ -78,14 +98,14 @@ for second in range(1, 300):
 """
 
 
-def reader_pod(node: str) -> Document:
-    """A pod of the tenant's with the claim of the dumps."""
-    pod = server_pod("reader", node)
+def claim_pod(name: str, claim: str, node: str) -> Document:
+    """A pod of the tenant's with a claim at /claim."""
+    pod = server_pod(name, node)
     container = pod["spec"]["containers"][0]
     container["command"] = ["sleep", "1000"]
     container["securityContext"]["runAsUser"] = 107
     container["volumeMounts"] = [{"name": "claim", "mountPath": "/claim"}]
-    pod["spec"]["volumes"] = [{"name": "claim", "persistentVolumeClaim": {"claimName": "core"}}]
+    pod["spec"]["volumes"] = [{"name": "claim", "persistentVolumeClaim": {"claimName": claim}}]
     return pod
 
 
@@ -100,6 +120,7 @@ def dumped(keeper: Namespace, *, after: str = "") -> str:
     assert keeper.get("pvc", "core")["metadata"]["annotations"]["kubevirt.io/memory-dump"] == file
     assert not keeper.items("pods", "kubevirt.io=hotplug-disk")
     assert [entry["name"] for entry in keeper.get("vmi", "keeper")["status"]["volumeStatus"]] == [
+        "base",
         "data",
         "root",
         "scratch",
@@ -117,7 +138,7 @@ def test_memory_is_dumped_into_a_claim_and_the_guest_goes_on(keeper: Namespace) 
         guest.run("mark=$RANDOM; echo $mark > /tmp/mark")
         keeper.virtctl("memory-dump", "get", "keeper", "--claim-name", "core", "--create-claim")
         first = dumped(keeper)
-        keeper.apply(reader_pod(node))
+        keeper.apply(claim_pod("reader", "core", node))
         keeper.kubectl("wait", "--for=condition=Ready", "pod/reader", "--timeout=60s")
         (size,) = (found := read_claim(keeper, DUMPS)).values()
         assert list(found) == [first]
