@@ -13,8 +13,6 @@ from e2e.console import Console, console
 from e2e.kubectl import Document, Failed, Namespace, condition, eventually, run, status
 from e2e.test_resilience import kill_agent
 
-pytestmark = pytest.mark.alone  # kills the agent of a node
-
 pytestmark = pytest.mark.alone  # kills agents
 
 NAME = "plugged"
