@@ -125,6 +125,8 @@ class Supervisor:
     def _spawn(self, daemon: Daemon) -> int:
         path = f"{daemon.path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".removeprefix(":")
         log = str(self.log(daemon.name))
+        # What the caller's shell left open, such as a lock, would be held for as long as the daemon lives.
+        inherited = [number for name in os.listdir("/proc/self/fd") if (number := int(name)) > 2]
         return os.posix_spawnp(
             "env",
             ["env", "--chdir=/", *daemon.enter, *daemon.argv],
@@ -133,6 +135,7 @@ class Supervisor:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
+                *((os.POSIX_SPAWN_CLOSE, number) for number in inherited),
             ),
             setsid=True,
         )

@@ -62,6 +62,16 @@ def test_a_daemon_with_other_arguments_is_started_anew(supervisor: Supervisor) -
     supervisor.stop(["sleeper"])
 
 
+def test_a_daemon_holds_nothing_that_its_caller_has_open(supervisor: Supervisor, tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        supervisor.ensure(_sleeper())
+        pid = supervisor.pid("sleeper")
+        held = {path.readlink() for path in Path(f"/proc/{pid}/fd").iterdir()}
+    supervisor.stop(["sleeper"])
+    assert held and tmp_path / "lock" not in held
+
+
 def test_a_record_whose_pid_belongs_to_another_process_now_is_not_believed(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
