@@ -94,19 +94,24 @@ def test_a_controller_that_dies_never_makes_a_second_pod(own: Namespace) -> None
         assert len(own.launcher_pods(f"twin-{number}")) == 1
 
 
+KILL_QEMU = """
+import os, signal, sys
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        machine = b"qemu-system" in open(f"/proc/{pid}/cmdline", "rb").read()
+        if machine and sys.argv[1] in open(f"/proc/{pid}/cgroup").read():
+            os.kill(int(pid), signal.SIGKILL)
+    except OSError:
+        pass  # a process that has ended
+"""
+
+
 def test_a_killed_qemu_is_a_failed_machine(own: Namespace) -> None:
     own.apply(machines.vmi("killed"))
     vmi = own.until_phase("killed", "Running")
     (pod,) = own.launcher_pods("killed")
     agent = component_pod("virt-handler", status(vmi, "nodeName"))["name"]
-    script = (
-        "import os,signal;"
-        f"uid={pod['metadata']['uid']!r};"
-        "[os.kill(int(p),signal.SIGKILL) for p in os.listdir('/proc') if p.isdigit() "
-        "and os.path.exists(f'/proc/{p}/cmdline') and b'qemu-system' in open(f'/proc/{p}/cmdline','rb').read() "
-        "and uid in open(f'/proc/{p}/cgroup').read()]"
-    )
-    SYSTEM.kubectl("exec", agent, "-c", "virt-handler", "--", "python3", "-c", script)
+    SYSTEM.kubectl("exec", agent, "-c", "virt-handler", "--", "python3", "-c", KILL_QEMU, pod["metadata"]["uid"])
     own.until_phase("killed", "Failed")
 
 
