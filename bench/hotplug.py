@@ -125,7 +125,7 @@ DISKS = "ls -d /sys/block/[sv]d* | wc -l"
 
 
 def _disc(machine: Machine) -> None:
-    source = {"persistentVolumeClaim": {"claimName": FILES, "hotpluggable": True}}
+    source = {"persistentVolumeClaim": {"claimName": RAW, "hotpluggable": True}}  # has something on it from the start
     root = _template(machine)["volumes"][0]
     _patch(machine, {"volumes": [root, {"name": "drive", **source}]})
     _until_volume(machine.namespace, "drive", there=True)
