@@ -310,8 +310,6 @@ class HotPlug:
         except qmp.MonitorError as error:
             self._note(change.name, f"QEMU refused {change.part} {change.name}: {error}"[:ERROR_CHARACTERS])
             return
-        if change.part == "cpu":
-            self._cpus_unsure = False
         record.machine = applied(record.machine, change, wanted)
         self._hosted.save()
         self._note(change.name, "")
@@ -385,8 +383,8 @@ class HotPlug:
         record = self._hosted.record
         assert record.machine is not None
         if self._cpus_unsure and record.wanted is None:
+            self._cpus_unsure = False  # first, for the guest may speak again while QEMU is asked
             record.wanted = with_cpus_to_check(record.machine, await self._facts())
-            self._cpus_unsure = False
 
     def _note(self, name: str, text: str) -> None:
         """What stands in the way of a device, told once; an empty text when it has gone."""
