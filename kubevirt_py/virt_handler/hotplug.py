@@ -7,7 +7,6 @@ agent that was killed at any point goes on where it stopped.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -41,6 +40,7 @@ from kubevirt_py.virt_handler.attachments import Attachment, NotOpened
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.monitor import Monitor
 from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, PeerGone, ProtocolError, close_all
+from kubevirt_py.virt_handler.troubles import Troubles
 from kubevirt_py.virt_handler.wiring import NotWired, Wiring
 
 TICK_S = 5.0
@@ -48,8 +48,6 @@ CALM_S = 0.02
 SOON_S = 0.1
 MAX_DOUBLINGS = 6
 LOOK_S = 60.0
-PATIENCE_S = 30.0
-"""After this time the user is told what a device waits for."""
 WORN_OUT = "QEMU has emulated as many CPUs as it can; restart, or set cpu.maxSockets higher for the next start"
 EVENTS = frozenset(
     {
@@ -72,7 +70,7 @@ class HotPlug:
     """One guest's disks, discs, cards, CPUs and memory that come and go."""
 
     def __init__(self, hosted: Hosted, monitor: Monitor, wiring: Wiring, changed: Callable[[], None]) -> None:
-        self.troubles: dict[str, str] = {}
+        self.troubles = Troubles()
         self.memory_bytes: int | None = None
         """What the guest took of its pluggable memory, None where it has none or QEMU has not told yet."""
         self._hosted = hosted
@@ -82,8 +80,6 @@ class HotPlug:
         self._attachments: list[Attachment] = []
         self._arrived: list[Attachment] = []
         self._unopened: dict[str, str] = {}
-        self._patience: dict[str, float] = {}
-        """When to tell the user of a trouble, by device, in the loop's time."""
         self._cpus_unsure = True
         """CPUs may have left that are wanted again, or while nobody listened."""
         self._poke = anyio.Event()
@@ -120,7 +116,7 @@ class HotPlug:
         return Plugged(
             mounted=frozenset(opened.union(self._tasks_at_hand())),
             held_volumes=frozenset(held),
-            troubles={**self._unopened, **self.troubles},
+            troubles={**self._unopened, **self.troubles.texts},
             memory_bytes=self.memory_bytes,
         )
 
@@ -176,7 +172,8 @@ class HotPlug:
             log.info("hot-plug: the monitor has gone", extra={"vmi": str(self._hosted.key), "error": str(error)})
         except (qmp.MonitorError, TimeoutError, ValueError, NotWired) as error:
             self._note("", str(error))
-        self._complain()
+        for text in self.troubles.lasting():
+            self._hosted.tell(names.HOTPLUG_FAILED, text, warning=True)
         await anyio.sleep(CALM_S)
         with anyio.move_on_after(again_s):
             await self._poke.wait()
@@ -273,7 +270,7 @@ class HotPlug:
             if record.wanted is not None:
                 record.wanted = None
                 self._hosted.save()
-            for name in tuple(self.troubles):
+            for name in tuple(self.troubles.texts):
                 self._note(name, "")
             return True
         record.machine, record.wanted = start, wanted
@@ -388,23 +385,11 @@ class HotPlug:
 
     def _note(self, name: str, text: str) -> None:
         """What stands in the way of a device, told once; an empty text when it has gone."""
-        if self.troubles.get(name, "") == text:
+        if not self.troubles.note(name, text):
             return
         if text:
-            self._patience.setdefault(name, anyio.current_time() + PATIENCE_S)
-            self.troubles[name] = text
             log.info("hot-plug waits", extra={"vmi": str(self._hosted.key), "device": name, "error": text})
-        else:
-            del self.troubles[name]
-            self._patience.pop(name, None)
         self._changed()
-
-    def _complain(self) -> None:
-        """Tell the user, once, what has been in the way for long."""
-        for name, when in self._patience.items():
-            if anyio.current_time() >= when:
-                self._patience[name] = math.inf
-                self._hosted.tell(names.HOTPLUG_FAILED, self.troubles[name], warning=True)
 
 
 def _brought(vmi: HostedInstance, spec: Document, pod_uid: str) -> Iterator[tuple[str, Document]]:

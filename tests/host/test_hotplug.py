@@ -109,13 +109,13 @@ class Lab:
             tasks.start_soon(hotplug.run)
             with anyio.move_on_after(20):
                 while not self._is_settled(hotplug, record):
-                    assert "" not in hotplug.troubles, hotplug.troubles
+                    assert "" not in hotplug.troubles.texts, hotplug.troubles.texts
                     with anyio.move_on_after(0.1):
                         await progress.wait()
                     progress = anyio.Event()
             settled = self._is_settled(hotplug, record)
             assert settled or tasks.cancel_scope.cancel_called, (
-                hotplug.troubles,
+                hotplug.troubles.texts,
                 [(disk.name, disk.empty, disk.index) for disk in record.machine.disks if record.machine],
                 record.wanted and changes(record.machine, record.wanted),
                 hotplug._settled,
