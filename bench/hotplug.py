@@ -43,7 +43,8 @@ def measure(namespace: Namespace, kinds: Collection[str] = (), count: int = COUN
     domain = vm["spec"]["template"]["spec"]["domain"]
     domain["cpu"] = {"sockets": 1, "maxSockets": MAX_SOCKETS}
     domain["devices"]["disks"].append({"name": "drive", "cdrom": {"bus": "sata"}})
-    namespace.apply(claim(FILES), claim(RAW, storageClassName="block", volumeMode="Block"), network(), vm)
+    raw = machines.claim(RAW, "16Mi", storageClassName="block", volumeMode="Block")
+    namespace.apply(machines.claim(FILES, "16Mi"), raw, network(), vm)
     namespace.until_phase(NAME, "Running")
     assert eventually(lambda: len(namespace.items("pods")) == 1, 120), "pods of earlier benches do not go away"
     yield "what differs after the cycles; all must be 0 but RSS (MiB), which caches and the heap's layout move"
@@ -61,15 +62,6 @@ def measure(namespace: Namespace, kinds: Collection[str] = (), count: int = COUN
     namespace.kubectl("delete", "vm", NAME, "--timeout=120s")
     if wrong:
         raise SystemExit("\n".join(("left behind:", *wrong)))
-
-
-def claim(name: str, **spec: object) -> Document:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "16Mi"}}, **spec},
-    }
 
 
 def cycles(machine: Machine, cycle: Cycle, count: int) -> tuple[Held, Held, float]:

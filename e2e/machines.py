@@ -55,6 +55,15 @@ def vm(name: str, run_strategy: str = "Always", **options: Any) -> Document:
     }
 
 
+def claim(name: str, size: str, **spec: object) -> Document:
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}, **spec},
+    }
+
+
 def with_disk(document: Document, name: str, volume: Document, **disk: Any) -> Document:
     """The machine with one more disk and its volume."""
     changed = copy.deepcopy(document)

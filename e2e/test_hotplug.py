@@ -19,17 +19,12 @@ NAME = "plugged"
 BY_SERIAL = "d=/dev/$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
 
 
-def claim(name: str, size: str, **spec: object) -> Document:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}, **spec},
-    }
-
-
 BLOCK = {"storageClassName": "block", "volumeMode": "Block"}
-CLAIMS = (claim("files", "32Mi"), claim("raw", "16Mi", **BLOCK), claim("disc", "8Mi", **BLOCK))
+CLAIMS = (
+    machines.claim("files", "32Mi"),
+    machines.claim("raw", "16Mi", **BLOCK),
+    machines.claim("disc", "8Mi", **BLOCK),
+)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,6 @@ from e2e import installation, machines
 from e2e.console import Console, console
 from e2e.installation import COMPONENTS, GONE_S, SYSTEM, Installed, configure, leftovers, patch, pods
 from e2e.kubectl import Document, Namespace, eventually, run, status
-from e2e.test_hotplug import claim
 from kubevirt_py.decide.certificates import SPREAD
 from kubevirt_py.virt_operator.certificates import BACKDATE
 
@@ -100,7 +99,7 @@ def test_settings_take_effect_within_ten_seconds(settings: None, own: Namespace)
 
 def test_volumes_come_by_request_with_the_older_gate(settings: None, own: Namespace) -> None:
     """On a VM a request goes into template and guest, on its instance into the guest alone, until that ends."""
-    own.apply(claim("data", "16Mi"), machines.vm("asked"))
+    own.apply(machines.claim("data", "16Mi"), machines.vm("asked"))
     own.until_phase("asked", "Running")
     path = f"/apis/subresources.kubevirt.io/v1/namespaces/{own.name}/virtualmachineinstances/asked"
     source = {"persistentVolumeClaim": {"claimName": "data"}}

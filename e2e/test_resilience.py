@@ -9,7 +9,7 @@ import pytest
 
 from e2e import machines
 from e2e.console import console
-from e2e.kubectl import Namespace, condition, eventually, run, status
+from e2e.kubectl import Document, Namespace, condition, eventually, run, status
 
 pytestmark = pytest.mark.alone  # kills agents, controllers and a kubelet, and counts all machines of a node
 
@@ -55,6 +55,25 @@ KILL_ALL = (
 )
 
 
+KILL = """
+import os, signal, sys
+def of(pid, name):
+    try: return open(f"/proc/{pid}/{name}", errors="replace").read()
+    except OSError: return ""  # a process that has ended
+pids = [pid for pid in os.listdir("/proc") if pid.isdigit() and sys.argv[1] in of(pid, "cgroup")]
+found = [int(pid) for pid in pids if of(pid, "cmdline").startswith(sys.argv[2])]
+assert found
+for pid in found: os.kill(pid, signal.SIGKILL)
+"""
+
+
+def kill_in(pod: Document, program: str) -> None:
+    """SIGKILL what runs in a pod by this path, or its beginning: the pod has nothing that could."""
+    agent = component_pod("virt-handler", pod["spec"]["nodeName"])["name"]
+    uid = pod["metadata"]["uid"]
+    SYSTEM.kubectl("exec", agent, "-c", "virt-handler", "--", "python3", "-c", KILL, uid, program)
+
+
 def restarts(pod: str) -> int:
     found: int = SYSTEM.get("pod", pod)["status"]["containerStatuses"][0]["restartCount"]
     return found
@@ -94,24 +113,11 @@ def test_a_controller_that_dies_never_makes_a_second_pod(own: Namespace) -> None
         assert len(own.launcher_pods(f"twin-{number}")) == 1
 
 
-KILL_QEMU = """
-import os, signal, sys
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    try:
-        machine = b"qemu-system" in open(f"/proc/{pid}/cmdline", "rb").read()
-        if machine and sys.argv[1] in open(f"/proc/{pid}/cgroup").read():
-            os.kill(int(pid), signal.SIGKILL)
-    except OSError:
-        pass  # a process that has ended
-"""
-
-
 def test_a_killed_qemu_is_a_failed_machine(own: Namespace) -> None:
     own.apply(machines.vmi("killed"))
-    vmi = own.until_phase("killed", "Running")
+    own.until_phase("killed", "Running")
     (pod,) = own.launcher_pods("killed")
-    agent = component_pod("virt-handler", status(vmi, "nodeName"))["name"]
-    SYSTEM.kubectl("exec", agent, "-c", "virt-handler", "--", "python3", "-c", KILL_QEMU, pod["metadata"]["uid"])
+    kill_in(pod, "/usr/bin/qemu-system")
     own.until_phase("killed", "Failed")
 
 

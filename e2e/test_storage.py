@@ -11,16 +11,6 @@ from e2e.console import console
 from e2e.kubectl import Document, Failed, Namespace, condition, status
 from e2e.test_network import server_pod
 
-
-def claim(name: str) -> Document:
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}}},
-    }
-
-
 IMAGE = "/claim/disk.img"
 HASH_IMAGE = f"import hashlib; print(hashlib.sha256(open('{IMAGE}', 'rb').read()).hexdigest())"
 MAKE_IMAGE = f"open('{IMAGE}', 'wb').write(b'first-of-all'.ljust(1 << 20, b'.'))"
@@ -30,7 +20,7 @@ BY_SERIAL = "d=/dev/$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))
 @pytest.fixture(scope="module")
 def keeper(shared: Namespace, nodes: tuple[str, ...]) -> Namespace:
     """One guest for the tests of claims as its disks, and of one that takes its memory."""
-    shared.apply(claim("data"), claim("base"), claim_pod("maker", "base", nodes[0]))
+    shared.apply(*(machines.claim(name, "64Mi") for name in ("data", "base")), claim_pod("maker", "base", nodes[0]))
     shared.kubectl("wait", "--for=condition=Ready", "pod/maker", "--timeout=60s")
     shared.kubectl("exec", "maker", "--", "python3", "-c", MAKE_IMAGE)
     machine = machines.vm("keeper")

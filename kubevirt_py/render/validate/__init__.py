@@ -20,12 +20,12 @@ from kubevirt_py.render.validate.vmi import validate_vmi_create, validate_vmi_up
 
 __all__ = [
     "Cause",
+    "kubevirt_warnings",
     "validate_backup",
     "validate_backup_tracker",
     "validate_clone",
     "validate_export",
     "validate_instancetype",
-    "kubevirt_warnings",
     "validate_kubevirt",
     "validate_migration_create",
     "validate_migration_policy",
