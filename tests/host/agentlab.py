@@ -21,6 +21,7 @@ import anyio
 import jsonpatch
 import msgspec
 import pytest
+from anyio.abc import SocketStream
 
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import HostedInstance, Pod
@@ -251,6 +252,19 @@ def boot_sector(folder: Path) -> bytes:
     link = ["ld", "-m", "elf_i386", "-Ttext", "0x7c00", "--oformat", "binary", "-o", folder / "guest.bin"]
     subprocess.run([*link, folder / "guest.o"], check=True)
     return (folder / "guest.bin").read_bytes().ljust(1 << 20, b"\0")
+
+
+@contextlib.asynccontextmanager
+async def serial_console(lab: Node, uid: str) -> AsyncIterator[SocketStream]:
+    """The serial console of a guest that has booted: firmware swallows what comes early, so ask until it echoes."""
+    heard = b""
+    async with await anyio.connect_unix(str(lab.root / "vms" / uid / "serial0.sock")) as opened:
+        with anyio.fail_after(30):
+            while b"yes" not in heard:
+                await opened.send(b"yes")
+                with anyio.move_on_after(0.5):
+                    heard += await opened.receive()
+        yield opened
 
 
 def vmi(name: str, *, grace_s: int = 30, **domain: Any) -> Document:

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
 
 import anyio
 import pytest
-from anyio.abc import SocketStream
 
 from kubevirt_py.virt_handler import launch, requests
-from tests.host.agentlab import DEVICE, FakePod, Node, needs_qemu, place, vmi
+from tests.host.agentlab import DEVICE, FakePod, Node, needs_qemu, place, serial_console, vmi
 
 pytestmark = needs_qemu
-
-
-@contextlib.asynccontextmanager
-async def _console(lab: Node, uid: str) -> AsyncIterator[SocketStream]:
-    """The serial console of a guest that has booted: firmware swallows what comes early, so ask until it echoes."""
-    heard = b""
-    async with await anyio.connect_unix(str(lab.root / "vms" / uid / "serial0.sock")) as console:
-        with anyio.fail_after(30):
-            while b"yes" not in heard:
-                await console.send(b"yes")
-                with anyio.move_on_after(0.5):
-                    heard += await console.receive()
-        yield console
 
 
 async def test_guest_runs_reports_and_powers_off(lab: Node, pods: list[FakePod]) -> None:
@@ -50,7 +34,7 @@ async def test_guest_runs_reports_and_powers_off(lab: Node, pods: list[FakePod])
         ]
         uid = document["metadata"]["uid"]
         assert os.stat(f"/proc/{lab.guests.of_pod(pod.uid).record.pid}").st_uid == 107  # type: ignore[union-attr]
-        async with _console(lab, uid) as console:
+        async with serial_console(lab, uid) as console:
             await console.send(b"p")
             await lab.until_phase(key, "Succeeded")
         assert await pod.exit_code() == 0
@@ -72,10 +56,10 @@ async def test_guest_outlives_its_agents(lab: Node, pods: list[FakePod]) -> None
         async with lab.agent():
             await lab.until(lambda: lab.guests.of_pod(pod.uid) is not None, "the guest to be found again")
             assert lab.guests.of_pod(pod.uid).record.pid == pid  # type: ignore[union-attr]
-            async with _console(lab, uid):
+            async with serial_console(lab, uid):
                 assert lab.status(key)["phase"] == "Running"
     # It ends while nobody looks, and the next agent still learns how.
-    async with _console(lab, uid) as console:
+    async with serial_console(lab, uid) as console:
         await console.send(b"p")
         async with lab.agent():
             await lab.until_phase(key, "Succeeded")
@@ -125,7 +109,7 @@ async def test_deleted_guest_is_powered_down(lab: Node, pods: list[FakePod]) -> 
     async with lab.agent():
         pod.start()
         await lab.until_phase(key, "Running")
-        async with _console(lab, document["metadata"]["uid"]):
+        async with serial_console(lab, document["metadata"]["uid"]):
             pass
         lab.put_vmi(
             {
@@ -146,7 +130,7 @@ async def test_hook_returns_when_the_guest_is_off(lab: Node, pods: list[FakePod]
     async with lab.agent():
         pod.start()
         await lab.until_phase(key, "Running")
-        async with _console(lab, document["metadata"]["uid"]):
+        async with serial_console(lab, document["metadata"]["uid"]):
             pass
         hook = pod.command("shutdown")
         await lab.until(lambda: hook.poll() is not None, "the hook to return")
@@ -172,7 +156,7 @@ async def test_pause_and_a_signal_that_qemu_blocks(lab: Node, pods: list[FakePod
         assert [c["reason"] for c in paused] == ["PausedByUser"]
         await requests.unpause(guest)
         await lab.until(lambda: guest.run_state == "running", "the guest to run on")
-        async with _console(lab, document["metadata"]["uid"]):
+        async with serial_console(lab, document["metadata"]["uid"]):
             pass
         os.kill(guest.record.pid, signal.SIGTERM)
         await lab.until_phase(key, "Succeeded")
@@ -213,7 +197,7 @@ async def test_panic_is_a_failure(lab: Node, pods: list[FakePod]) -> None:
     async with lab.agent():
         pod.start()
         await lab.until_phase(key, "Running")
-        async with _console(lab, document["metadata"]["uid"]) as console:
+        async with serial_console(lab, document["metadata"]["uid"]) as console:
             await console.send(b"x")
             await lab.until_phase(key, "Failed")
         assert {"GuestPanicked", "Stopped"} <= {event.reason for event in lab.office.events}

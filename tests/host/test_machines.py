@@ -21,6 +21,7 @@ from kubevirt_py.render.machine.devices import SERIAL_LOG
 from kubevirt_py.virt_handler.hostfacts import EMULATED_MODELS, cpu_of, kvm_works
 from tests.host.agentlab import needs_qemu
 from tests.host.hugepages import huge_pages
+from tests.host.rings import io_uring_works
 
 pytestmark = needs_qemu
 
@@ -154,6 +155,8 @@ def descriptors(tmp_path: Path) -> Iterator[Descriptors]:
 def test_qemu_accepts(case: str, descriptors: Descriptors, tmp_path: Path) -> None:
     if case in NEEDS_MORE:
         pytest.skip(NEEDS_MORE[case])
+    if case == "io-uring" and not io_uring_works():
+        pytest.skip("needs io_uring")
     with huge_pages(HUGE_PAGES[case]) if case in HUGE_PAGES else contextlib.nullcontext():
         _check(CASES / case / "machine.args", descriptors, tmp_path)
 

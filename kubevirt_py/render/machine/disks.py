@@ -267,13 +267,16 @@ def _image(disk: Disk, role: str, driver: str, read_only: bool) -> Image:
 
 
 def _cache(disk: Disk) -> Document:
-    """Cache none where the file system allows it, and native I/O on block devices, as KubeVirt does.
+    """Cache none where the file system allows it, and native I/O on block devices, as KubeVirt does."""
+    return {"cache": {"direct": _is_direct(disk), "no-flush": False}, "aio": _aio(disk)}
 
-    Native I/O needs O_DIRECT: on a file system without it threads do the work, whatever the spec says.
-    """
-    direct = _is_direct(disk)
+
+def _aio(disk: Disk) -> str:
+    """Native I/O needs O_DIRECT: on a file system without it threads do the work, whatever the spec says."""
+    if disk.io == "io_uring":
+        return disk.io
     native = disk.io == "native" or (disk.io != "threads" and disk.file.block)
-    return {"cache": {"direct": direct, "no-flush": False}, "aio": "native" if direct and native else "threads"}
+    return "native" if native and _is_direct(disk) else "threads"
 
 
 def _is_direct(disk: Disk) -> bool:

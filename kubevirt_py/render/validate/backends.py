@@ -15,25 +15,28 @@ CACHES = ("none", "writethrough", "writeback")
 IO_MODES = ("default", "native", "threads")
 IO_URING = "io_uring"
 SWITCH = "spec.configuration.persistentReservationConfiguration.enabled"
+PROFILE = "spec.configuration.seccompConfiguration.virtualMachineInstanceProfile.customProfile.localhostProfile"
 
 
 def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     for index, disk in enumerate((spec["domain"].get("devices") or {}).get("disks") or ()):
         field = f"{path}.domain.devices.disks[{index}]"
-        yield from _io(disk, field)
+        yield from _io(disk, field, config)
         if disk.get("lun") is not None:
             yield from _lun(disk, volumes.get(disk["name"]), field)
         if is_reserved(disk):
             yield from _reservation(disk, volumes.get(disk["name"]) or {}, f"{field}.lun", config)
 
 
-def _io(disk: Document, field: str) -> Iterator[Cause]:
+def _io(disk: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
+    """Whether a profile of the cluster's own lets io_uring pass is for those to know who wrote it."""
     cache, mode = disk.get("cache"), disk.get("io")
     yield from one_of(f"{field}.cache", cache, CACHES)
     if mode == IO_URING:
-        text = "the seccomp profile RuntimeDefault, which each VM pod has, forbids io_uring; use native or threads"
-        yield Cause(f"{field}.io", NOT_SUPPORTED, text)
+        if not config.seccomp_profile:
+            text = "the seccomp profile RuntimeDefault of VM pods forbids io_uring; use native or threads, or"
+            yield Cause(f"{field}.io", NOT_SUPPORTED, f"{text} name a profile that permits it in {PROFILE}")
         return
     yield from one_of(f"{field}.io", mode, IO_MODES)
     if mode == "native" and cache in ("writethrough", "writeback"):

@@ -128,7 +128,7 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     "boot order zero": ({f"{DISK}.bootOrder": 0}, f"{DISK}.bootOrder", causes.INVALID, "at least 1"),
     "no such cache": ({f"{DISK}.cache": "directsync"}, f"{DISK}.cache", causes.NOT_SUPPORTED, "writethrough"),
     "no such I/O mode": ({f"{DISK}.io": "uring"}, f"{DISK}.io", causes.NOT_SUPPORTED, "native"),
-    "io_uring": ({f"{DISK}.io": "io_uring"}, f"{DISK}.io", causes.NOT_SUPPORTED, "seccomp profile RuntimeDefault"),
+    "io_uring": ({f"{DISK}.io": "io_uring"}, f"{DISK}.io", causes.NOT_SUPPORTED, "customProfile.localhostProfile"),
     "native I/O by way of the cache": (
         {f"{DISK}.io": "native", f"{DISK}.cache": "writeback"},
         f"{DISK}.io",
@@ -637,6 +637,14 @@ def test_refuses_and_names_field_reason_and_what_is_allowed(
 
 
 def test_an_ignition_file_needs_its_gate() -> None:
+def test_io_uring_is_left_to_a_seccomp_profile_of_the_clusters_own() -> None:
+    profile = {"virtualMachineInstanceProfile": {"customProfile": {"localhostProfile": "vms/io-uring.json"}}}
+    config = ClusterConfig.from_kubevirt({"configuration": {"seccompConfiguration": profile}})
+    edits = {f"{DISK}.io": "io_uring", "volumes[0]": LUN}
+    assert judged(edits, config) == []
+    assert [cause.field for cause in judged({**edits, f"{DISK}.cache": "fast"}, config)] == [f"spec.{DISK}.cache"]
+
+
     document = vmi() | {"metadata": {"name": "a", "annotations": {"kubevirt.io/ignitiondata": "{}"}}}
     open_gate = ClusterConfig(feature_gates=frozenset({"ExperimentalIgnitionSupport"}))
     for config, fields in ((CONFIG, ["metadata.annotations[kubevirt.io/ignitiondata]"]), (open_gate, [])):
