@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from e2e import machines
-from e2e.kubectl import Namespace
+from e2e.kubectl import Failed, Namespace, condition, status
 
 
 def test_the_pod_is_restricted_and_qemu_is_pid_1(own: Namespace) -> None:
@@ -30,3 +34,32 @@ def test_the_pod_is_restricted_and_qemu_is_pid_1(own: Namespace) -> None:
     assert int(fields["CapEff"], 16) & ~(1 << 10) == 0
     assert fields["NoNewPrivs"] == "1"
     assert fields["Seccomp"] == "2"
+
+
+def test_a_pod_is_evicted_as_the_strategy_of_its_machine_says(own: Namespace) -> None:
+    strategies = {"stay": "LiveMigrate", "leave": "LiveMigrateIfPossible"}
+    for name, strategy in strategies.items():
+        own.apply(machines.vmi(name, startStrategy="Paused", evictionStrategy=strategy))
+    for name in strategies:
+        found = own.until_phase(name, "Running")
+        assert "not supported yet" in condition(found, "LiveMigratable")["message"]
+    with pytest.raises(Failed, match="stay is configured with an eviction strategy but is not live-migratable"):
+        evict(own, "stay")
+    evict(own, "leave")
+    own.until_phase("leave", "Succeeded")
+    assert status(own.get("vmi", "stay"), "phase") == "Running"
+
+
+def evict(namespace: Namespace, machine: str) -> None:
+    """Evict a machine's pod, as `kubectl drain` does."""
+    (pod,) = namespace.launcher_pods(machine)
+    place = {"name": pod["metadata"]["name"], "namespace": namespace.name}
+    eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": place})
+    namespace.kubectl(
+        "create",
+        "--raw",
+        f"/api/v1/namespaces/{namespace.name}/pods/{place['name']}/eviction",
+        "-f",
+        "-",
+        stdin=eviction,
+    )

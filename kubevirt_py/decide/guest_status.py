@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from kubevirt_py.api import names
 from kubevirt_py.api.quantity import format_bytes
 from kubevirt_py.api.views import Condition
@@ -97,11 +99,22 @@ def guest_conditions(
     changes: dict[str, Condition | None] = {
         names.PAUSED: _paused(guest),
         **agent_conditions(spec, guest),
-        **migration_conditions(spec, old.get("volumeStatus") or [], annotations, bindings),
+        **_not_yet(migration_conditions(spec, old.get("volumeStatus") or [], annotations, bindings)),
     }
     if not spec.get("readinessProbe"):
         changes[names.READY] = Condition(type=names.READY, status="True")
     return changes
+
+
+def _not_yet(migration: dict[str, Condition]) -> dict[str, Condition]:
+    """What stands in the way of a guest, and of one that nothing does, that this release moves no guests yet."""
+    text = "cannot migrate VMI: live migration is not supported yet by this release"
+    return {
+        kind: replace(found, status="False", reason=names.NOT_MIGRATABLE, message=text)
+        if found.status == "True"
+        else found
+        for kind, found in migration.items()
+    }
 
 
 def _paused(guest: GuestState) -> Condition | None:

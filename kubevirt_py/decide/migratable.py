@@ -21,7 +21,7 @@ def migration_conditions(
     volume_status: list[Document],
     annotations: Mapping[str, str] = NO_ANNOTATIONS,
     bindings: Mapping[str, Document] = NO_BINDINGS,
-) -> dict[str, Condition | None]:
+) -> dict[str, Condition]:
     """LiveMigratable by its first obstacle, and StorageLiveMigratable, for which the disks may be copied.
 
     `annotations` are the VMI's, `bindings` the cluster's network binding plugins.

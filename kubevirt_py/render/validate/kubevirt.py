@@ -21,7 +21,6 @@ from kubevirt_py.render.parse import parse_causes, without_nulls
 from kubevirt_py.render.settings import refusals
 from kubevirt_py.render.tls import CIPHERS
 from kubevirt_py.render.tls import VERSIONS as TLS_VERSIONS
-from kubevirt_py.render.validate import unsupported
 from kubevirt_py.render.validate.scheduling import EVICTION_STRATEGIES
 from kubevirt_py.render.validate.volumes import PULL_POLICIES
 
@@ -134,7 +133,6 @@ def _certificates(signed: Document) -> Iterator[Cause]:
 def _configuration(conf: Document, base: str) -> Iterator[Cause]:
     yield from one_of(f"{base}.imagePullPolicy", conf.get("imagePullPolicy"), PULL_POLICIES)
     yield from one_of(f"{base}.evictionStrategy", conf.get("evictionStrategy"), EVICTION_STRATEGIES)
-    yield from unsupported.values(conf, base, {"evictionStrategy": unsupported.VMI_VALUES["evictionStrategy"]})
     interface = (conf.get("network") or {}).get("defaultNetworkInterface")
     yield from one_of(f"{base}.network.defaultNetworkInterface", interface, INTERFACES)
     for name, plugin in ((conf.get("network") or {}).get("binding") or {}).items():

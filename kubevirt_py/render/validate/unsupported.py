@@ -29,7 +29,6 @@ VMI_VALUES: dict[str, tuple[tuple[Any, ...], str]] = {
         "lost ticks of the HPET other than delayed",
     ),
     "domain.clock.timer.rtc.present": ((False,), "machines without a real-time clock"),
-    "evictionStrategy": (("LiveMigrate", "External"), "live migration at eviction; use LiveMigrateIfPossible or None"),
 }
 """Fields of which only some values are refused."""
 

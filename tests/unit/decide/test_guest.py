@@ -237,23 +237,29 @@ def test_a_guest_that_qemu_refuses_to_set_up_is_told_once_and_forgotten_when_it_
 
 
 @pytest.mark.parametrize(
-    ("change", "status"),
+    ("change", "reason", "text"),
     [
-        ({}, "True"),
-        ({"volumes": [{"name": "root", "persistentVolumeClaim": {"claimName": "c"}}]}, "False"),
+        ({}, "NotMigratable", "not supported yet"),
+        (
+            {"volumes": [{"name": "root", "persistentVolumeClaim": {"claimName": "c"}}]},
+            "DisksNotLiveMigratable",
+            "the claim of volume root is not shared",
+        ),
     ],
 )
-def test_live_migratable(change: Document, status: str) -> None:
+def test_what_keeps_a_guest_from_moving(change: Document, reason: str, text: str) -> None:
     document = _vmi(spec={**SPEC, **change})
-    assert _conditions(_applied(document, _decide(document, _guest())))["LiveMigratable"]["status"] == status
+    found = _conditions(_applied(document, _decide(document, _guest())))["LiveMigratable"]
+    assert (found["status"], found["reason"]) == ("False", reason)
+    assert text in found["message"]
 
 
-def test_a_shared_claim_can_migrate() -> None:
+def test_the_status_of_a_shared_claim_is_kept() -> None:
     claim = {"name": "root", "persistentVolumeClaim": {"claimName": "c"}}
     known = {"name": "root", "persistentVolumeClaimInfo": {"accessModes": ["ReadWriteMany"]}}
     document = _vmi(spec={**SPEC, "volumes": [claim]}, volumeStatus=[known])
     after = _applied(document, _decide(document, _guest()))
-    assert _conditions(after)["LiveMigratable"]["status"] == "True"
+    assert _conditions(after)["LiveMigratable"]["reason"] == "NotMigratable", "its disks are no obstacle"
     assert after["status"]["volumeStatus"] == [{**known, "target": "vda"}]
 
 

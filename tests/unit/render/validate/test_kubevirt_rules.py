@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
         f"{CONF}.developerConfiguration.featureGates[0]",
         causes.DUPLICATE,
     ),
-    "live migration": ({f"{CONF}.evictionStrategy": "LiveMigrate"}, f"{CONF}.evictionStrategy", causes.NOT_SUPPORTED),
+    "no such strategy": ({f"{CONF}.evictionStrategy": "Run"}, f"{CONF}.evictionStrategy", causes.NOT_SUPPORTED),
     "no such binding": (
         {f"{CONF}.network.defaultNetworkInterface": "slirp"},
         f"{CONF}.network.defaultNetworkInterface",

@@ -28,6 +28,7 @@ def _volume(**source: Document) -> Document:
 
 
 ACCEPTED: dict[str, Document] = {
+    "to be moved at a drain": {"evictionStrategy": "LiveMigrate"},
     "a network's name in capitals": {"domain.devices.interfaces[0].name": "Net_1", "networks[0].name": "Net_1"},
     "as it is": {},
     "BIOS on the serial console": {"domain.firmware.bootloader.bios.useSerial": True},
@@ -636,7 +637,6 @@ def test_refuses_and_names_field_reason_and_what_is_allowed(
     assert any(cause.field == f"spec.{field}" and words in cause.message for cause in found), found
 
 
-def test_an_ignition_file_needs_its_gate() -> None:
 def test_io_uring_is_left_to_a_seccomp_profile_of_the_clusters_own() -> None:
     profile = {"virtualMachineInstanceProfile": {"customProfile": {"localhostProfile": "vms/io-uring.json"}}}
     config = ClusterConfig.from_kubevirt({"configuration": {"seccompConfiguration": profile}})
@@ -645,6 +645,7 @@ def test_io_uring_is_left_to_a_seccomp_profile_of_the_clusters_own() -> None:
     assert [cause.field for cause in judged({**edits, f"{DISK}.cache": "fast"}, config)] == [f"spec.{DISK}.cache"]
 
 
+def test_an_ignition_file_needs_its_gate() -> None:
     document = vmi() | {"metadata": {"name": "a", "annotations": {"kubevirt.io/ignitiondata": "{}"}}}
     open_gate = ClusterConfig(feature_gates=frozenset({"ExperimentalIgnitionSupport"}))
     for config, fields in ((CONFIG, ["metadata.annotations[kubevirt.io/ignitiondata]"]), (open_gate, [])):
