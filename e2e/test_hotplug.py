@@ -11,9 +11,6 @@ from bench import hotplug
 from e2e import machines
 from e2e.console import Console, console
 from e2e.kubectl import Document, Failed, Namespace, condition, eventually, run, status
-from e2e.test_resilience import kill_agent
-
-pytestmark = pytest.mark.alone  # kills agents
 
 NAME = "plugged"
 BY_SERIAL = "d=/dev/$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
@@ -91,15 +88,12 @@ def test_a_disk_on_scsi_comes_and_goes_and_keeps_its_data_on_virtio(machine: Nam
     assert "files" not in json.dumps(machine.get("vm", NAME)["spec"])
 
 
-def test_a_block_device_comes_and_an_agent_killed_meanwhile_goes_on(machine: Namespace, guest: Console) -> None:
-    node = machine.get("vmi", NAME)["status"]["nodeName"]
+def test_a_block_device_comes_and_goes(machine: Namespace, guest: Console) -> None:
     machine.virtctl("addvolume", NAME, "--volume-name", "raw", "--bus", "virtio")
-    kill_agent(node)
     until_ready(machine, "raw")
     guest.until(f"{BY_SERIAL.format('raw')}; test -b $d && echo there", "there")
     guest.run(f"{BY_SERIAL.format('raw')}; echo marked | dd of=$d bs=512 count=1 conv=sync,fsync")
     machine.virtctl("removevolume", NAME, "--volume-name", "raw")
-    kill_agent(node)
     until_left(machine, "raw")
     guest.until("cat /sys/block/*/serial | grep -c '^raw$'", "0")
 

@@ -11,8 +11,6 @@ from e2e import machines
 from e2e.console import console
 from e2e.kubectl import Document, Namespace, condition, eventually, run, status
 
-pytestmark = pytest.mark.alone  # kills agents, controllers and a kubelet, and counts all machines of a node
-
 SYSTEM = Namespace("kubevirt")
 EMBEDDED = "/.cache/kubevirt-py/" in os.environ.get("KUBECONFIG", "") or "KUBEVIRT_PY_CACHE" in os.environ
 
@@ -84,6 +82,7 @@ def ready(pod: str) -> bool:
     return bool(statuses[0].get("ready"))
 
 
+@pytest.mark.alone
 def test_the_guest_outlives_ten_deaths_of_the_agent(own: Namespace) -> None:
     own.apply(machines.vmi("lasting"))
     vmi = own.until_phase("lasting", "Running")
@@ -104,6 +103,31 @@ def test_the_guest_outlives_ten_deaths_of_the_agent(own: Namespace) -> None:
     own.until("vmi", "lasting", lambda one: condition(one, "Paused").get("status") == "True", "paused by the new agent")
 
 
+@pytest.mark.alone
+def test_a_volume_comes_and_goes_though_the_agent_dies_meanwhile(own: Namespace) -> None:
+    own.apply(machines.claim("raw", "16Mi", storageClassName="block", volumeMode="Block"), machines.vm("plugged"))
+    node = own.until_phase("plugged", "Running")["status"]["nodeName"]
+
+    def phases(vmi: Document) -> list[str]:
+        return [one["phase"] for one in status(vmi, "volumeStatus") if one["name"] == "raw"]
+
+    with console(own.name, "plugged") as guest:
+        guest.login()
+    own.virtctl("addvolume", "plugged", "--volume-name", "raw", "--bus", "virtio")
+    kill_agent(node)
+    own.until("vmi", "plugged", lambda vmi: phases(vmi) == ["Ready"], "showing its volume Ready", 60)
+    with console(own.name, "plugged") as guest:
+        guest.login()
+        guest.until("cat /sys/block/*/serial | grep -c '^raw$'", "1")
+    own.virtctl("removevolume", "plugged", "--volume-name", "raw")
+    kill_agent(node)
+    own.until("vmi", "plugged", lambda vmi: phases(vmi) == [], "without its volume", 60)
+    with console(own.name, "plugged") as guest:
+        guest.login()
+        guest.until("cat /sys/block/*/serial | grep -c '^raw$'", "0")
+
+
+@pytest.mark.alone
 def test_a_controller_that_dies_never_makes_a_second_pod(own: Namespace) -> None:
     for number in range(3):
         own.apply(machines.vm(f"twin-{number}"))
@@ -134,6 +158,7 @@ def test_a_deleted_pod_shuts_the_guest_down_by_acpi(own: Namespace) -> None:
     assert "ShuttingDown" in {event["reason"] for event in own.events("drained")}
 
 
+@pytest.mark.alone
 def test_a_deleted_machine_leaves_nothing_on_its_node(own: Namespace, nodes: tuple[str, ...]) -> None:
     before = held_by_agent(nodes[0])
     own.apply(machines.vmi("passing", node=nodes[0]))
@@ -188,6 +213,7 @@ def held_by_agent(node: str) -> set[str]:
     return {f"{kind} {name}" for kind in found if not kind.startswith("node ") for name in found[kind]}
 
 
+@pytest.mark.alone
 def test_a_machine_asked_for_while_the_agent_is_down_runs_in_the_end(own: Namespace, nodes: tuple[str, ...]) -> None:
     """A pod bound in that moment is failed by the kubelet for good (UnexpectedAdmissionError) and must be replaced."""
     pod = component_pod("virt-handler", nodes[0])["name"]
@@ -203,6 +229,7 @@ def test_a_machine_asked_for_while_the_agent_is_down_runs_in_the_end(own: Namesp
     assert len([one for one in pods if one["status"]["phase"] == "Running"]) == 1
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not EMBEDDED, reason="restarts a kubelet, which only the embedded cluster lets us do")
 def test_a_restarted_kubelet_gets_its_devices_back(own: Namespace, nodes: tuple[str, ...]) -> None:
     own.apply(machines.vmi("before", node=nodes[0]))
