@@ -13,6 +13,7 @@ import pytest
 from e2e import machines
 from e2e.console import Console, console
 from e2e.kubectl import VIRTCTL, Namespace, eventually, run, status
+from e2e.leases import renewed
 
 SERVE = """
 import http.server, socket
@@ -147,6 +148,13 @@ def test_guest_to_guest_across_nodes(net: Namespace, here: str, there: str) -> N
         for address in addresses(net.get("vmi", there)):
             guest.run(f"ping -c 3 -W 5 {address}")
             assert SSH_BANNER in guest.run(f"nc -w 10 {address} 22 </dev/null | head -c 7")
+
+
+def test_a_lease_of_the_pods_own_address_is_renewed(net: Namespace) -> None:
+    (address, *_) = addresses(net.get("vmi", "bridged"))
+    with console(net.name, "bridged") as guest:
+        guest.login()
+        assert renewed(guest, "eth0", address, server="169.254.75.10")
 
 
 def test_virtctl_forwards_a_port(net: Namespace) -> None:

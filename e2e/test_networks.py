@@ -11,6 +11,7 @@ import pytest
 from e2e import machines
 from e2e.console import Console, console
 from e2e.kubectl import Failed, Namespace, condition, eventually, status
+from e2e.leases import renewed
 from e2e.test_network import configured, server_pod
 from e2e.test_resilience import kill_in
 
@@ -64,6 +65,7 @@ def attachment(name: str, *subnets: str, **config: Any) -> Document:
 
 
 RED = attachment("red", "10.78.0.0/24", "fd78::/64")
+GREEN = attachment("green", "10.79.0.0/24")
 
 
 def service(name: str, selector: Document) -> Document:
@@ -227,9 +229,8 @@ def test_packets_of_full_size_on_the_second_network(net: Namespace) -> None:
 def test_a_lease_is_renewed(net: Namespace) -> None:
     with console(net.name, "first") as guest:
         guest.login()
-        for card, address in (("eth0", "10.0.2.2"), ("eth1", interface(net, "blue")["ipAddress"])):
-            told = guest.run(f"udhcpc -fqn -i {card} -r {address} -s /bin/true 2>&1")
-            assert f"lease of {address} obtained" in told
+        assert renewed(guest, "eth0", "10.0.2.2", server="10.0.2.1")
+        assert renewed(guest, "eth1", interface(net, "blue")["ipAddress"], server="169.254.75.11")
 
 
 def test_names_in_a_subdomain(net: Namespace) -> None:
@@ -323,13 +324,17 @@ def test_a_card_comes_and_goes_while_the_guest_runs(net: Namespace, own: Namespa
         assert "eth2" not in (ways := guest.run("{ ip -6 route; ip route; } | grep ^default")), ways
         for address in peer_addresses(net, "red"):
             assert "tcp:hello" in guest.run(f"echo hello | nc.openbsd -w 5 {address} 8080")
-        change(net, [*interfaces, red | {"state": "absent"}], networks_with_red)
+        own.apply(GREEN)
+        change(net, [*interfaces, red], [*networks, {"name": "red", "multus": {"networkName": f"{own.name}/green"}}])
+        guest.until("ip -4 addr show eth2 2>/dev/null | grep -c 'inet 10.79.0.'", "1", 60)
+        assert guest.run("cat /sys/class/net/eth2/address") == entry["mac"], "it is the same card"
+        change(net, [*interfaces, red | {"state": "absent"}], template(net)[1])
         until_guest(guest, "test -e /sys/class/net/eth2 || echo gone", "gone")
     (pod,) = net.launcher_pods("web")  # its label has the host name
 
     def detached() -> bool:
         text = net.get("pod", pod["metadata"]["name"])["metadata"]["annotations"]["k8s.v1.cni.cncf.io/network-status"]
-        return not interface(net, "red") and f"{own.name}/red" not in text
+        return not interface(net, "red") and f"{own.name}/" not in text
 
     assert eventually(detached, 60)
     assert eventually(lambda: [one["name"] for one in template(net)[0]] == ["default", "blue"], 60)

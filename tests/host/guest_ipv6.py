@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from scapy.layers.dhcp6 import (
     DUID_LL,
     DHCP6_Advertise,
+    DHCP6_Rebind,
+    DHCP6_Renew,
     DHCP6_Reply,
     DHCP6_Request,
     DHCP6_Solicit,
@@ -81,9 +83,13 @@ def leased(index: int, mac: str) -> dict[str, object]:
         exchange(DHCP6_Request(trid=8) / client / DHCP6OptServerId(duid=server.duid) / advertise[DHCP6OptIA_NA])
     )
     address = reply[DHCP6OptIAAddress]
+    held = DHCP6OptIA_NA(iaid=1, ianaopts=[DHCP6OptIAAddress(addr=address.addr)])
+    renewed = DHCP6_Reply(exchange(DHCP6_Renew(trid=9) / client / DHCP6OptServerId(duid=server.duid) / held))
+    rebound = DHCP6_Reply(exchange(DHCP6_Rebind(trid=10) / client / held))
     return {
         "address": address.addr,
         "valid": address.validlft,
+        "renewed": {one.trid: one[DHCP6OptIAAddress].addr for one in (renewed, rebound)},
         "dns": reply[DHCP6OptDNSServers].dnsservers,
         "search": reply[DHCP6OptDNSDomains].dnsdomains,
     }

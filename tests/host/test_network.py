@@ -29,6 +29,8 @@ from tests.host.netlab import Namespace, guest_on, namespace, needs_netns
 pytestmark = needs_netns
 
 RESOLV = ResolvFacts(("10.96.0.10", "fd00:10:96::a"), ("default.svc.cluster.local", "svc.cluster.local"))
+DHCP_SERVER = "169.254.75.10"
+"""Of the first card behind the bridge binding."""
 GUEST_IPV6 = Path(__file__).with_name("guest_ipv6.py")
 UDHCPC_SCRIPT = """#!/bin/sh
 case $1 in deconfig) exit 0 ;; esac
@@ -40,7 +42,7 @@ if [ -n "$staticroutes" ]; then
         if [ $2 = 0.0.0.0 ]; then ip route replace $1 dev $interface; else ip route replace $1 via $2; fi
         shift 2
     done
-else
+elif [ -n "$router" ]; then
     ip route replace default via $router
 fi
 """
@@ -203,6 +205,7 @@ async def test_masquerade_ipv6_router_lease_and_traffic_both_ways(lab: Lab) -> N
         assert heard["lease"] == {
             "address": "fd10:0:2::2",
             "valid": 0xFFFFFFFF,
+            "renewed": {"9": "fd10:0:2::2", "10": "fd10:0:2::2"},
             "dns": ["fd00:10:96::a"],
             "search": ["default.svc.cluster.local.", "svc.cluster.local."],
         }
@@ -254,6 +257,7 @@ async def test_bridge_gives_the_guest_the_pods_addresses(lab: Lab) -> None:
         assert "staticroutes" not in lease
         heard = await lab.lease6()
         assert heard["lease"]["address"] == "fd00:10:244:1::5"
+        assert heard["lease"]["renewed"] == {"9": "fd00:10:244:1::5", "10": "fd00:10:244:1::5"}
         assert plan.interfaces[0].mac == "0a:58:0a:f4:01:05"
         for outside, gateway in (("192.0.2.1", "10.244.1.1"), ("2001:db8::1", "fd00:10:244:1::1")):
             pod = "10.244.1.5" if "." in gateway else "fd00:10:244:1::5"
@@ -272,10 +276,13 @@ async def test_bridge_keeps_router_and_dhcp_talk_off_the_pod_network(lab: Lab) -
     async with running(lab, vmi("bridge")):
         await lab.lease()
         await lab.lease6()
+        await lab.in_guest("busybox", "arping", "-c1", "-w5", "-I", "eth0", DHCP_SERVER)
         # The last frame that the sniffer waits for: all that could have leaked came before it.
         await lab.in_guest("busybox", "ping", "-c1", "-W3", "10.244.1.1")
         seen = await asyncio.to_thread(sniffer.stdout.readline)
+        asked = lab.outside.run("busybox", "arping", "-c1", "-w1", "-I", "eth0", DHCP_SERVER, check=False)
     assert json.loads(seen) == []
+    assert "Received 0 response" in asked
 
 
 SNIFFER = """
@@ -292,6 +299,8 @@ while True:
     ether, ip = frame[12:14], frame[14:]
     if ether == b"\\x08\\x00" and ip[9] == 1:
         break
+    if ether == b"\\x08\\x06" and ip[24:26] == b"\\xa9\\xfe":
+        leaked.append("arp")
     if ether == b"\\x08\\x00" and ip[9] == 17 and ip[22:24] in (b"\\0\\x43", b"\\0\\x44"):
         leaked.append("dhcp")
     if ether == b"\\x86\\xdd" and ip[6] == 17 and ip[42:44] in (b"\\x02\\x22", b"\\x02\\x23"):
@@ -316,6 +325,46 @@ async def test_bridge_hands_over_a_gateway_outside_the_subnet(lab: Lab) -> None:
         assert lease["staticroutes"] == "169.254.1.1/32 0.0.0.0 0.0.0.0/0 169.254.1.1"
         assert await echo(lab.guest, lab.outside, "10.244.9.9", 80) == "hello from 10.244.1.1"
         assert await echo(lab.outside, lab.guest, "192.0.2.1", 80) == "hello from 10.244.9.9"
+
+
+@pytest.mark.parametrize("gateway", [True, False])
+@pytest.mark.parametrize(
+    ("binding", "server", "address"),
+    [("masquerade", "10.0.2.1", "10.0.2.2"), ("bridge", DHCP_SERVER, "10.244.1.5")],
+)
+async def test_a_lease_is_renewed(lab: Lab, binding: str, server: str, address: str, gateway: bool) -> None:
+    """Asked from the address, of the server alone and of all (RFC 2131, 4.3.2: RENEWING, REBINDING).
+
+    Behind bridge the server is in no subnet of the guest, which has the one or the other way to it.
+    """
+    lab.pod.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter")  # as some nodes have it
+    if not gateway:
+        lab.pod.ip("route", "del", "default")
+    async with running(lab, vmi(binding)) as plan:
+        await lab.lease()
+        for asked in (server, "255.255.255.255"):
+            heard = json.loads(await lab.in_guest(sys.executable, "-c", RENEW, plan.interfaces[0].mac, address, asked))
+            assert heard == {"from": [server, 67], "kind": "ack", "address": address, "forever": True}
+
+
+RENEW = """
+import json, socket, sys
+from scapy.layers.dhcp import BOOTP, DHCP
+mac, address, asked = sys.argv[1:]
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.settimeout(5)
+client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+client.bind((address, 68))
+message = BOOTP(chaddr=bytes.fromhex(mac.replace(":", "")) + bytes(10), ciaddr=address, xid=7)
+client.sendto(bytes(message / DHCP(options=[("message-type", "request"), "end"])), (asked, 67))
+data, peer = client.recvfrom(2000)
+reply = BOOTP(data)
+options = {option[0]: option[1] for option in reply[DHCP].options if isinstance(option, tuple)}
+kind = {5: "ack", 6: "nak"}[options["message-type"]]
+forever = options["lease_time"] == 0xFFFFFFFF
+print(json.dumps({"from": peer, "kind": kind, "address": reply.yiaddr, "forever": forever}))
+"""
 
 
 async def test_lease_carries_the_users_dhcp_options(lab: Lab) -> None:

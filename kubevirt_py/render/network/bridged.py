@@ -20,6 +20,11 @@ from kubevirt_py.render.network.model import BridgePlan, InterfacePlan, LinkFact
 _DHCP_SERVER = "169.254.75.{}"
 """Identity of the DHCP server behind the bridge binding, one per interface: the guest has the pod's own address."""
 
+_AS_NEIGHBOUR = (("arp_ignore", "1"), ("accept_local", "1"), ("rp_filter", "2"))
+"""IPv4 settings of the bridge. The kept link holds the guest's address, too: the pod must neither claim it (arp_ignore)
+nor drop what the guest sends to its DHCP server from there (accept_local; rp_filter, since that address is elsewhere).
+"""
+
 
 def bridge(interface: Document, network: Document, link: LinkFacts, guest: Guest, index: int) -> InterfacePlan:
     """`index` is the interface's place in the spec, which gives its DHCP server a number of its own."""
@@ -28,8 +33,7 @@ def bridge(interface: Document, network: Document, link: LinkFacts, guest: Guest
     bridge_mac = stable_mac(guest.identity, f"{interface['name']}/bridge")
     server = _DHCP_SERVER.format(10 + index % 240)
     addresses = [f"{server}/32"]
-    # Without arp_ignore the pod would claim the guest's address, which the kept link still holds.
-    sysctls = [(f"net/ipv4/conf/{name}/arp_ignore", "1")]
+    sysctls = [(f"net/ipv4/conf/{name}/{setting}", value) for setting, value in _AS_NEIGHBOUR]
     routes6 = tuple(route for route in link.routes if ":" in route.dst)
     if pod4 := first(link, 4):
         routes4 = tuple(route for route in link.routes if ":" not in route.dst)

@@ -74,7 +74,7 @@ def answer(data: bytes, lease: Lease4) -> bytes | None:
     if request.type == REQUEST:
         wanted = request.options.get(_REQUESTED) or request.ciaddr
         if wanted != address:
-            return _message(request, lease, bytes(4), [(_TYPE, bytes([NAK])), (_SERVER_ID, server)])
+            return _message(request, lease, bytes(4), bytes(4), [(_TYPE, bytes([NAK])), (_SERVER_ID, server)])
         return _reply(request, lease, ACK, address)
     if request.type == INFORM:
         return _reply(request, lease, ACK, bytes(4))
@@ -86,6 +86,7 @@ def datagram(payload: bytes, lease: Lease4) -> tuple[bytes, bytes]:
 
     A client without an address hears only what is sent to its hardware address or to all (RFC 2131, 4.1), and a
     client behind the bridge binding has an address that is local to the sender: so packets are made by hand.
+    A refusal goes to all: the address that the client has is none that it can be reached by.
     """
     xid_flags, ciaddr, yiaddr = payload[10:12], payload[12:16], payload[16:20]
     client = ciaddr if any(ciaddr) else yiaddr
@@ -106,7 +107,8 @@ def _reply(request: Request4, lease: Lease4, kind: int, yiaddr: bytes) -> bytes:
     options = [(_TYPE, bytes([kind])), (_SERVER_ID, server)]
     if any(yiaddr):
         options.append((_LEASE_TIME, struct.pack("!I", _FOREVER)))
-    return _message(request, lease, yiaddr, [*options, *_configuration(lease)])
+    ciaddr = request.ciaddr if kind == ACK else bytes(4)
+    return _message(request, lease, ciaddr, yiaddr, [*options, *_configuration(lease)])
 
 
 def _configuration(lease: Lease4) -> list[tuple[int, bytes]]:
@@ -129,9 +131,8 @@ def _configuration(lease: Lease4) -> list[tuple[int, bytes]]:
     return [(code, value) for code, value in options if value]
 
 
-def _message(request: Request4, lease: Lease4, yiaddr: bytes, options: list[tuple[int, bytes]]) -> bytes:
+def _message(request: Request4, lease: Lease4, ciaddr: bytes, yiaddr: bytes, options: list[tuple[int, bytes]]) -> bytes:
     """The reply with as many of the options, the most needed first, as one packet holds."""
-    ciaddr = request.ciaddr if request.type in (REQUEST, INFORM) else bytes(4)
     siaddr = _packed(lease.server)
     message = _HEADER.pack(
         2, 1, 6, 0, request.xid, 0, request.flags, ciaddr, yiaddr, siaddr, request.giaddr, request.mac, b"", b""

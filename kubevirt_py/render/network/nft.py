@@ -2,7 +2,8 @@
 
 One document is one transaction: it replaces the tables of an earlier run. Tables are named `kubevirt`, one per family.
 `ip` and `ip6` carry the NAT of masquerade; `bridge` keeps our answers to a guest, and a guest's answers to others,
-from crossing the bridge between guest and pod network.
+from crossing the bridge between guest and pod network, and takes what a guest sends to its DHCP server from the frames
+that it hands to its router.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ MESH_SOURCES = {"ip": "127.0.0.6", "ip6": "::6"}
 UNMESHED_PORT = 22
 """SSH goes to the guest past the proxy."""
 
-_DSTNAT, _SRCNAT, _FILTER = -100, 100, 0
+_DSTNAT, _SRCNAT, _FILTER, _BRIDGE_DSTNAT = -100, 100, 0, -300
+_DHCP_SERVER = 67
 _UDP, _ICMPV6 = 17, 58
 """By number: nft looks names up in /etc/protocols, which a small image does not have."""
 
@@ -44,9 +46,10 @@ def ruleset(plan: NetworkPlan, without: Iterable[InterfacePlan] = ()) -> Documen
     moved = [(interface, interface.moved.nic) for interface in plan.interfaces if interface.moved]
     if moved:
         commands += _table("bridge")
+        commands.append(_chain("bridge", "prerouting", "filter", _BRIDGE_DSTNAT))
         commands += [_chain("bridge", name, "filter", _FILTER) for name in ("input", "forward", "output")]
         for interface, nic in moved:
-            commands += _guard(interface, nic)
+            commands += [*_diverted(interface), *_guard(interface, nic)]
     stale = {"bridge" for one in without if one.moved} | {"ip" for one in without if one.forward4}
     stale |= {"ip6" for one in without if one.forward6}
     present = {command["add"]["table"]["family"] for command in commands if "table" in command.get("add", {})}
@@ -101,9 +104,31 @@ def _covers(port: PortRange, number: int) -> bool:
     return port.protocol == "tcp" and port.first <= number <= port.last
 
 
+def _diverted(interface: InterfacePlan) -> list[Document]:
+    """What the guest sends to its DHCP server alone reaches the bridge, whatever hardware address it bears.
+
+    The server's address is in no subnet of the guest, which sends to its router what it does not know.
+    """
+    if interface.lease4 is None or interface.bridge is None:
+        return []
+    sent = [
+        _match(_meta("iifname"), interface.tap),
+        _match(_payload("ether", "type"), "ip"),
+        _match(_payload("ip", "daddr"), interface.lease4.server),
+        _match(_payload("udp", "dport"), _DHCP_SERVER),
+    ]
+    here = {"mangle": {"key": _payload("ether", "daddr"), "value": interface.bridge.mac}}
+    return [_rule("bridge", "prerouting", *sent, here, {"mangle": {"key": _meta("pkttype"), "value": "host"}})]
+
+
 def _guard(interface: InterfacePlan, nic: str) -> list[Document]:
-    """Drop rules for what we answer ourselves: such talk stays between the guest and the bridge."""
+    """Drop rules for what we answer ourselves: such talk stays between the guest and the bridge.
+
+    Other guests have servers of the same address: whom the guest asks for its server's, ours alone answers.
+    """
     rules = []
+    if interface.lease4 is not None:
+        rules += _kept_apart(interface, nic, "arp", [_match(_payload("arp", "daddr ip"), interface.lease4.server)])
     families = (("ip", "protocol", {67, 68}, interface.lease4), ("ip6", "nexthdr", {546, 547}, interface.lease6))
     for family, next_header, ports, lease in families:
         if lease is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -77,33 +77,55 @@ BLUE_DUAL = msgspec.structs.replace(
 BLUE_ROUTED = msgspec.structs.replace(BLUE_DUAL, routes=(*BLUE_DUAL.routes, Route("::/0", "fd77::1")))
 CIDRS = {"vmNetworkCIDR": "10.11.12.0/24", "vmIPv6NetworkCIDR": "fd20:1::/120"}
 
-CASES = {
-    "masquerade-dual-stack": plan(vmi(MASQUERADE)),
-    "masquerade-ipv4-only": plan(vmi(MASQUERADE), ETH0_IPV4),
-    "masquerade-listed-ports": plan(
+
+class Given(NamedTuple):
+    """A VMI's spec and the pod it comes to: its links, the guest's processors, whether it is in a mesh."""
+
+    spec: dict[str, Any]
+    links: tuple[LinkFacts, ...] = (ETH0,)
+    options: dict[str, Any] = {}
+
+
+GIVEN = {
+    "masquerade-dual-stack": Given(vmi(MASQUERADE)),
+    "masquerade-ipv4-only": Given(vmi(MASQUERADE), (ETH0_IPV4,)),
+    "masquerade-listed-ports": Given(
         vmi(
             {
                 **MASQUERADE,
                 "ports": [{"port": 80}, {"port": 443}, {"port": 53, "protocol": "UDP"}],
-                "portRanges": [{"protocol": "TCP", "start": 440, "end": 450}],
+                "portRanges": [
+                    {"protocol": "TCP", "start": 440, "end": 450},
+                    {"protocol": "UDP", "start": 500, "end": 510},
+                ],
             }
         )
     ),
-    "masquerade-own-cidrs": plan({**vmi(MASQUERADE), "networks": [{"name": "default", "pod": CIDRS}]}),
-    "masquerade-dhcp-options-multiqueue": plan(
-        vmi({**MASQUERADE, "dhcpOptions": DHCP_OPTIONS}, multiqueue=True, hostname="web", subdomain="farm"), vcpus=4
+    "masquerade-own-cidrs": Given({**vmi(MASQUERADE), "networks": [{"name": "default", "pod": CIDRS}]}),
+    "masquerade-dhcp-options-multiqueue": Given(
+        vmi({**MASQUERADE, "dhcpOptions": DHCP_OPTIONS}, multiqueue=True, hostname="web", subdomain="farm"),
+        options={"vcpus": 4},
     ),
-    "bridge-dual-stack": plan(vmi(BRIDGE)),
-    "bridge-gateway-outside-subnet": plan(vmi({**BRIDGE, "macAddress": "DE-AD-00-00-BE-EF"}), CALICO),
-    "bridge-secondary-without-addresses": plan(MULTUS, ETH0_IPV4, BLUE),
-    "bridge-secondary-without-gateway": plan(MULTUS, ETH0, BLUE_DUAL),
-    "bridge-secondary-with-gateway": plan(MULTUS, ETH0, BLUE_ROUTED),
-    "masquerade-in-a-mesh": plan(vmi(MASQUERADE), mesh=True),
-    "masquerade-in-a-mesh-listed-ports": plan(vmi({**MASQUERADE, "ports": [{"port": 80}]}), mesh=True),
-    "plugin-managed-tap": plan(plugged("managed"), ETH0_IPV4, BLUE),
-    "passt": plan(vmi({"name": "default", "passtBinding": {}})),
-    "plugin-tap": plan(plugged("ready"), ETH0_IPV4, BLUE),
+    "masquerade-link-down": Given(vmi({**MASQUERADE, "state": "down"}), (ETH0_IPV4,)),
+    "bridge-dual-stack": Given(vmi(BRIDGE)),
+    "bridge-gateway-outside-subnet": Given(vmi({**BRIDGE, "macAddress": "DE-AD-00-00-BE-EF"}), (CALICO,)),
+    "bridge-secondary-without-addresses": Given(MULTUS, (ETH0_IPV4, BLUE)),
+    "bridge-secondary-without-gateway": Given(MULTUS, (ETH0, BLUE_DUAL)),
+    "bridge-secondary-with-gateway": Given(MULTUS, (ETH0, BLUE_ROUTED)),
+    "masquerade-in-a-mesh": Given(vmi(MASQUERADE), options={"mesh": True}),
+    "masquerade-in-a-mesh-listed-ports": Given(vmi({**MASQUERADE, "ports": [{"port": 80}]}), options={"mesh": True}),
+    "plugin-managed-tap": Given(plugged("managed"), (ETH0_IPV4, BLUE)),
+    "passt": Given(vmi({"name": "default", "passtBinding": {}})),
+    "plugin-tap": Given(plugged("ready"), (ETH0_IPV4, BLUE)),
 }
+
+
+def case_plan(case: str, spec: dict[str, Any]) -> NetworkPlan:
+    """The plan of a VMI's spec in the pod of a case."""
+    return plan(spec, *GIVEN[case].links, **GIVEN[case].options)
+
+
+CASES = {case: case_plan(case, given.spec) for case, given in GIVEN.items()}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -14,7 +14,8 @@ from scapy.layers.inet import IP, UDP
 from kubevirt_py.render.network import dhcp4
 from kubevirt_py.render.network.model import Lease4, Route
 
-MAC = "02:5a:ee:0a:fd:31"
+MAC, EVERYONE = "02:5a:ee:0a:fd:31", "ff:ff:ff:ff:ff:ff"
+FOREIGN = "192.0.2.9"
 LEASE = Lease4(
     mac=MAC,
     address="10.0.2.2/24",
@@ -77,9 +78,9 @@ def test_renewal_by_client_address_is_acknowledged() -> None:
     assert (packet.ciaddr, packet.yiaddr, options["message-type"]) == ("10.0.2.2", "10.0.2.2", dhcp4.ACK)
 
 
-@pytest.mark.parametrize("where", [{"ciaddr": "192.0.2.9"}, {}])
+@pytest.mark.parametrize("where", [{"ciaddr": FOREIGN}, {}])
 def test_a_foreign_address_is_refused(where: dict[str, str]) -> None:
-    options = () if where else (("requested_addr", "192.0.2.9"),)
+    options = () if where else (("requested_addr", FOREIGN),)
     packet, told = heard(dhcp4.answer(client("request", *options, **where), LEASE))
     assert (packet.yiaddr, told) == ("0.0.0.0", {"message-type": dhcp4.NAK, "server_id": "10.0.2.1"})
 
@@ -96,6 +97,7 @@ def test_inform_is_told_the_configuration_without_a_lease() -> None:
     [
         client("discover", mac="02:00:00:00:00:99"),
         client("request", ("server_id", "192.0.2.1"), ("requested_addr", "10.0.2.2")),
+        client("request", ("server_id", "192.0.2.1"), ciaddr="10.0.2.2"),
         client("discover", giaddr="192.0.2.1"),
         client("decline", ("requested_addr", "10.0.2.2")),
         client("release", ciaddr="10.0.2.2"),
@@ -105,7 +107,19 @@ def test_inform_is_told_the_configuration_without_a_lease() -> None:
         client("discover")[:-2] + b"\x0c\xff",
         b"",
     ],
-    ids=["other-mac", "other-server", "relayed", "decline", "release", "reply", "cut", "huge", "overrun", "empty"],
+    ids=[
+        "other-mac",
+        "other-server",
+        "renewal-of-another",
+        "relayed",
+        "decline",
+        "release",
+        "reply",
+        "cut",
+        "huge",
+        "overrun",
+        "empty",
+    ],
 )
 def test_silence(data: bytes) -> None:
     assert dhcp4.answer(data, LEASE) is None
@@ -145,7 +159,7 @@ def test_search_list_is_dns_names() -> None:
     ("fields", "target", "hardware"),
     [
         ({}, "10.0.2.2", MAC),
-        ({"flags": 0x8000}, "255.255.255.255", "ff:ff:ff:ff:ff:ff"),
+        ({"flags": 0x8000}, "255.255.255.255", EVERYONE),
     ],
 )
 def test_offer_travels_to_the_client_or_to_all_by_its_flag(fields: dict[str, int], target: str, hardware: str) -> None:
@@ -161,11 +175,22 @@ def test_offer_travels_to_the_client_or_to_all_by_its_flag(fields: dict[str, int
     assert checksums == (again.chksum, again[UDP].chksum)
 
 
-def test_refusal_travels_to_all() -> None:
-    refusal = dhcp4.answer(client("request", ("requested_addr", "192.0.2.9")), LEASE)
+@pytest.mark.parametrize("flags", [0, 0x8000])
+def test_a_renewal_is_answered_where_the_client_is(flags: int) -> None:
+    """Whether it asked its server or, to rebind, all: the two messages are the same (RFC 2131, 4.3.6)."""
+    reply = dhcp4.answer(client("request", ciaddr="10.0.2.2", flags=flags), LEASE)
+    assert reply is not None
+    packet, mac = dhcp4.datagram(reply, LEASE)
+    assert (IP(packet).dst, mac) == ("10.0.2.2", bytes.fromhex(MAC.replace(":", "")))
+
+
+@pytest.mark.parametrize("asked", [client("request", ("requested_addr", FOREIGN)), client("request", ciaddr=FOREIGN)])
+def test_refusal_travels_to_all(asked: bytes) -> None:
+    refusal = dhcp4.answer(asked, LEASE)
     assert refusal is not None
     packet, mac = dhcp4.datagram(refusal, LEASE)
     assert (IP(packet).dst, mac) == ("255.255.255.255", b"\xff" * 6)
+    assert BOOTP(refusal).ciaddr == "0.0.0.0"
 
 
 @given(st.binary(max_size=1600))

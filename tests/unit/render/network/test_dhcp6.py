@@ -75,8 +75,9 @@ def test_the_address_is_bound_for_ever(message: Any) -> None:
     assert addresses(heard(message)) == {"fd10:0:2::2": FOREVER}
 
 
-def test_a_foreign_address_ends_at_renewal() -> None:
-    packet = heard(wire.DHCP6_Rebind(trid=1) / CLIENT / association("2001:db8::9"))
+@pytest.mark.parametrize("kind", [wire.DHCP6_Renew(trid=1) / CLIENT / SERVER, wire.DHCP6_Rebind(trid=1) / CLIENT])
+def test_a_foreign_address_ends_at_renewal(kind: Any) -> None:
+    packet = heard(kind / association("2001:db8::9"))
     assert addresses(packet) == {"fd10:0:2::2": FOREVER, "2001:db8::9": 0}
 
 
@@ -113,12 +114,18 @@ def test_information_request_needs_no_identity() -> None:
         wire.DHCP6_Solicit(trid=1) / CLIENT / SERVER / association(),
         wire.DHCP6_Request(trid=1) / CLIENT / association(),
         wire.DHCP6_Request(trid=1) / CLIENT / OTHER / association(),
+        wire.DHCP6_Renew(trid=1) / CLIENT / OTHER / association("fd10:0:2::2"),
+        wire.DHCP6_Renew(trid=1) / CLIENT / association("fd10:0:2::2"),
+        wire.DHCP6_Rebind(trid=1) / CLIENT / SERVER / association("fd10:0:2::2"),
         wire.DHCP6_InfoRequest(trid=1) / OTHER,
         wire.DHCP6_Solicit(trid=1) / CLIENT / CLIENT / association(),
         wire.DHCP6_Advertise(trid=1) / CLIENT / SERVER / association(),
         wire.DHCP6_RelayForward(),
     ],
-    ids=["no-client", "solicit-to-one", "request-to-none", "other", "info-other", "two-clients", "advertise", "relay"],
+    ids=[
+        *("no-client", "solicit-to-one", "request-to-none", "other", "renewal-of-another", "renewal-of-none"),
+        *("rebinding-to-one", "info-other", "two-clients", "advertise", "relay"),
+    ],
 )
 def test_silence(message: Any) -> None:
     assert dhcp6.answer(bytes(message), LEASE) is None
