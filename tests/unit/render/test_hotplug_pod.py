@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.hotplug_pod import hotplug_pod, hotplug_pod_name
 from kubevirt_py.render.hotplug_volumes import boot_spec, brought_volumes, hotplug_volumes, with_volumes
 from kubevirt_py.render.pod_volumes import claims_of
 
+AREA = Path(__file__).parents[2] / "golden" / "hotplug_pod"
 OWNER = {"name": "virt-launcher-testvm-abcde", "uid": "launcher-uid"}
-SPEC: dict[str, Any] = {
-    "domain": {
-        "devices": {
-            "disks": [
-                {"name": "root", "disk": {"bus": "virtio"}},
-                {"name": "files", "disk": {"bus": "scsi"}},
-                {"name": "raw", "disk": {"bus": "virtio"}},
-                {"name": "drive", "cdrom": {"bus": "sata"}},
-            ]
-        }
-    },
-    "tolerations": [{"key": "gpu", "operator": "Exists"}],
-    "volumes": [
-        {"name": "root", "containerDisk": {"image": "root"}},
-        {"name": "files", "persistentVolumeClaim": {"claimName": "files", "hotpluggable": True}},
-        {"name": "raw", "dataVolume": {"name": "raw", "hotpluggable": True}},
-        {"name": "drive", "persistentVolumeClaim": {"claimName": "iso", "hotpluggable": True, "readOnly": True}},
-    ],
-}
-VMI = {"metadata": {"name": "testvm", "namespace": "default", "uid": "vmi-uid"}, "spec": SPEC}
 
 
-def test_the_pod_is_as_reviewed(golden: Any) -> None:
-    volumes = hotplug_volumes(SPEC)
-    pod = hotplug_pod(VMI, OWNER, "node1", volumes, ClusterConfig(), "launcher:1", block_claims=["raw"])
-    golden.check("hotplug_pod/pod.yaml", yaml.safe_dump(pod, sort_keys=False, width=110))
-    assert "hostPath" not in str(pod)
-    assert "privileged" not in str(pod)
+def _vmi(case: str) -> Document:
+    document: Document = yaml.safe_load((AREA / case / "vmi.yaml").read_text())
+    return document
+
+
+SPEC = _vmi("disks")["spec"]
+TASKS = _vmi("tasks")["spec"]
+
+
+def pod(vmi: Document) -> Document:
+    """The pod that brings what a VMI can have plugged."""
+    volumes = brought_volumes(vmi["spec"])
+    return hotplug_pod(vmi, OWNER, "node1", volumes, ClusterConfig(), "launcher:1", block_claims=["raw"])
+
+
+@pytest.mark.parametrize("case", ["disks", "tasks"])
+def test_the_pod_is_as_reviewed(case: str, golden: Any) -> None:
+    made = pod(_vmi(case))
+    golden.check(f"hotplug_pod/{case}/pod.yaml", yaml.safe_dump(made, sort_keys=False, width=110))
+    assert "hostPath" not in str(made)
+    assert "privileged" not in str(made)
 
 
 def test_its_name_tells_sets_of_volumes_and_their_claims_apart() -> None:
@@ -51,26 +50,12 @@ def test_its_name_tells_sets_of_volumes_and_their_claims_apart() -> None:
     assert hotplug_pod_name("launcher-uid", dict(reversed(volumes.items()))) in names
 
 
-TASKS: dict[str, Any] = {
-    "volumes": [*SPEC["volumes"], {"name": "core", "memoryDump": {"claimName": "core", "hotpluggable": True}}],
-    "utilityVolumes": [{"name": "saved", "claimName": "saved", "type": "Backup", "readOnly": True}],
-}
-
-
 def test_what_is_attached_for_a_task_is_no_part_of_the_vms_own_pod_or_machine() -> None:
-    spec = SPEC | TASKS
+    spec = SPEC | TASKS | {"domain": SPEC["domain"], "volumes": [*SPEC["volumes"], *TASKS["volumes"]]}
     assert boot_spec(spec) == boot_spec(SPEC)
     assert with_volumes(spec, {"files", "raw", "drive"}) == SPEC
     assert claims_of(boot_spec(spec)) == ()
     assert claims_of(spec) == ("files", "raw", "iso", "core", "saved")
-    pod = hotplug_pod(
-        VMI, OWNER, "node1", brought_volumes(TASKS | {"volumes": TASKS["volumes"][-1:]}), ClusterConfig(), "i"
-    )
-    assert pod["spec"]["volumes"] == [
-        {"name": "core", "persistentVolumeClaim": {"claimName": "core"}},
-        {"name": "saved", "persistentVolumeClaim": {"claimName": "saved", "readOnly": True}},
-    ]
-    assert [mount.get("readOnly") for mount in pod["spec"]["containers"][0]["volumeMounts"]] == [None, True]
 
 
 def test_the_vms_own_pod_boots_without_what_is_plugged_but_keeps_the_drive() -> None:

@@ -17,7 +17,7 @@ UID = "0a1b2c3d-0000-4000-8000-000000000001"
 NOW = "2026-01-02T03:04:05Z"
 
 
-def _machine(case: dict[str, Any]) -> Machine:
+def machine_of(case: dict[str, Any]) -> Machine:
     """`files`, `facts`, `queues` and `initrd` of a case stand for what the host gives."""
     facts = msgspec.convert({"kvm": False, "now": NOW, **case.get("facts", {})}, Facts)
     interfaces = case["spec"]["domain"].get("devices", {}).get("interfaces", ())
@@ -41,12 +41,12 @@ def _machine(case: dict[str, Any]) -> Machine:
 
 def line(case: dict[str, Any]) -> str:
     """The command line of a case, a word a line."""
-    return "\n".join(argv(_machine(case))) + "\n"
+    return "\n".join(argv(machine_of(case))) + "\n"
 
 
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir() if path.is_dir()))
 def test_command_line(case: str, golden: Any) -> None:
-    machine = _machine(yaml.safe_load((CASES / case / "vmi.yaml").read_text()))
+    machine = machine_of(yaml.safe_load((CASES / case / "vmi.yaml").read_text()))
     golden.check(f"machine/{case}/machine.args", "\n".join(argv(machine)) + "\n")
     assert msgspec.json.decode(msgspec.json.encode(machine), type=Machine) == machine
 
@@ -76,20 +76,20 @@ def _spec(**devices: Any) -> dict[str, Any]:
 )
 def test_what_cannot_be_built_names_the_field(devices: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        _machine(_spec(**devices))
+        machine_of(_spec(**devices))
 
 
 def test_a_spec_without_memory_is_refused() -> None:
     with pytest.raises(ValueError, match=r"spec.domain.memory.guest is not set"):
-        _machine({"spec": {"domain": {"devices": {}}}})
+        machine_of({"spec": {"domain": {"devices": {}}}})
 
 
 def test_another_disk_moves_no_device() -> None:
     """PCI addresses of one kind depend on nothing of another kind, so a guest finds its devices again."""
-    one = _machine(
+    one = machine_of(
         {**_spec(disks=[{"name": "a", "disk": {"bus": "virtio"}}], interfaces=[{"name": "n"}]), "files": {"a": {}}}
     )
-    two = _machine(
+    two = machine_of(
         {
             **_spec(
                 disks=[{"name": "a", "disk": {"bus": "virtio"}}, {"name": "b", "disk": {"bus": "virtio"}}],
@@ -110,6 +110,6 @@ def test_targets_go_on_after_z() -> None:
 def test_without_boot_order_disks_boot_as_listed_and_with_it_only_the_named() -> None:
     disks = [{"name": "a", "disk": {}}, {"name": "b", "disk": {}}]
     files = {"files": {"a": {}, "b": {}}}
-    assert [disk.bootindex for disk in _machine({**_spec(disks=disks), **files}).disks] == [1, 2]
+    assert [disk.bootindex for disk in machine_of({**_spec(disks=disks), **files}).disks] == [1, 2]
     disks[1]["bootOrder"] = 1
-    assert [disk.bootindex for disk in _machine({**_spec(disks=disks), **files}).disks] == [None, 1]
+    assert [disk.bootindex for disk in machine_of({**_spec(disks=disks), **files}).disks] == [None, 1]
