@@ -2,11 +2,14 @@
 
 A line of the table stands for its path and all below, unless a longer path says otherwise:
 
-    rendered AREA/CASE, ...       the field is in this golden case, and without it the case's output differs
-    used MODULE, ...              one of these modules of the package reads or writes the field
-    copied MODULE                 this module reads the path and hands on all below as it is
+    rendered AREA/CASE, ...       one of these golden cases comes out otherwise without the field, or with another value
+    decided MODULE.FUNCTION, ...  one of these functions answers otherwise, of a VMI in tests/contract/decisions.py
+    copied PLACE                  the field stands, with all below, at this place of the VMI's pod
+    filled AREA/FILE, ...         the field is in one of these golden files of what the components write
+    names WORDS                   the field only says which this is, or of which kind; without it the VMI is refused
+    moot AREA/CASE WORDS          the case is the same with any value of the field, for the reason that the words give
     refused WORDS                 admission refuses the field, with these words
-    refused by PATH=VALUE WORDS   nothing fills the field, since admission refuses what would
+    refused by PATH=VALUE WORDS   nothing fills the field, or it has no other value, since admission refuses this
     absent TITLE                  nothing fills this field of the status, by the decision with this title
 """
 
@@ -28,27 +31,31 @@ from kubevirt_py.plan import Document
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "vmi-fields.yaml"
 PAGE = ROOT / "docs" / "vmi-fields.md"
-VERBS = ("rendered", "used", "copied", "refused", "absent")
+VERBS = ("rendered", "decided", "copied", "filled", "names", "moot", "refused", "absent")
+IN_WORDS = ("names", "refused", "absent")
 HEAD = """# What becomes of each field of a VirtualMachineInstance
 
 Made by `hack/generate` from [vmi-fields.yaml](vmi-fields.yaml) and the models; `tests/contract/test_vmi_fields.py`
 holds it to the code.
 
-*Rendered*: the field changes the output of the named case in [tests/golden](../tests/golden).
-*Used*: the named module reads or writes it.
-*Copied*: the module hands it on with all below. *Refused*: admission says so, in these words.
+*Rendered*: a named case in [tests/golden](../tests/golden) comes out otherwise without the field or with another value.
+*Decided*: the named function answers otherwise.
+*Copied*: it stands, with all below, at the named place of the VMI's pod.
+*Filled*: the components write it, as in the named file there.
+*Names*: it only says which this is, or of which kind; a VMI without it is refused.
+*Moot*: nothing depends on its value, for the reason given. *Refused*: admission says so, in these words.
 *Absent*: nothing fills this field of the status, by a decision.
 """
 
 
 class Rule(NamedTuple):
-    """One line of the table."""
+    """One line of the table. `targets` are cases, functions or a place; `by` is what admission refuses instead."""
 
     path: str
     verb: str
-    targets: tuple[str, ...]
-    words: str
-    by: str
+    targets: tuple[str, ...] = ()
+    words: str = ""
+    by: str = ""
 
 
 def schema() -> Document:
@@ -73,13 +80,19 @@ def rules() -> dict[str, Rule]:
         verb, _, rest = str(text).partition(" ")
         if verb not in VERBS or not rest:
             raise ValueError(f"{TABLE.name}: {path}: {text!r} does not start with one of {', '.join(VERBS)}")
-        by = ""
-        if verb == "refused" and (parts := re.fullmatch(r"by (\S+) (.+)", rest)):
-            by, rest = parts.groups()
-        in_words = verb in ("refused", "absent")
-        targets = () if in_words else tuple(re.split(r",\s*", rest))
-        found[path] = Rule(path, verb, targets, rest if in_words else "", by)
+        found[path] = _rule(path, verb, rest)
     return found
+
+
+def _rule(path: str, verb: str, rest: str) -> Rule:
+    if verb == "refused" and (parts := re.fullmatch(r"by (\S+) (.+)", rest)):
+        return Rule(path, verb, words=parts[2], by=parts[1])
+    if verb == "moot":
+        case, _, words = rest.partition(" ")
+        return Rule(path, verb, (case,), words)
+    if verb in IN_WORDS:
+        return Rule(path, verb, words=rest)
+    return Rule(path, verb, tuple(re.split(r",\s*", rest)))
 
 
 def rule_of(path: str, table: dict[str, Rule]) -> Rule | None:
@@ -103,13 +116,30 @@ def page() -> str:
 
 
 def _effect(rule: Rule) -> str:
-    if rule.verb == "refused":
-        return f"refused: {rule.words}" + (f" (`{rule.by}`)" if rule.by else "")
-    if rule.verb == "absent":
-        return f"absent: [{rule.words}](decisions.md)"
-    if rule.verb == "rendered":
-        return "rendered: " + ", ".join(f"[{case}](../tests/golden/{case})" for case in rule.targets)
-    return f"{rule.verb}: " + ", ".join(f"[{name}](../kubevirt_py/{name}.py)" for name in rule.targets)
+    match rule.verb:
+        case "refused":
+            return f"refused: {rule.words}" + (f" (`{rule.by}`)" if rule.by else "")
+        case "absent":
+            return f"absent: [{rule.words}](decisions.md)"
+        case "names":
+            return f"names: {rule.words}"
+        case "moot":
+            return f"moot: {rule.words} ({_case(rule.targets[0])})"
+        case "copied":
+            return f"copied: `{rule.targets[0]}`"
+        case "decided":
+            return "decided: " + ", ".join(_function(target) for target in rule.targets)
+        case verb:
+            return f"{verb}: " + ", ".join(map(_case, rule.targets))
+
+
+def _case(name: str) -> str:
+    return f"[{name}](../tests/golden/{name})"
+
+
+def _function(target: str) -> str:
+    module, _, name = target.rpartition(".")
+    return f"[{module}](../kubevirt_py/{module}.py)`.{name}`"
 
 
 def main() -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Collection, Iterator
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,18 @@ import yaml
 
 from hack.vmi_fields import PAGE, Rule, page, rows, rule_of, rules, schema
 from kubevirt_py.plan import Document
+from kubevirt_py.render.causes import REQUIRED, Cause
 from kubevirt_py.render.defaults import default_vmi
+from kubevirt_py.render.launcher_pod import launcher_pod
 from kubevirt_py.render.validate import validate_vmi_create
-from tests.unit.render import test_launcher_pod
+from tests.behaviour.filled import filled
+from tests.contract.decisions import DECISIONS
+from tests.contract.places import values, with_another, with_the_opposite, without
+from tests.unit.decide.test_status import STATIONS
+from tests.unit.render import test_guest_files, test_hotplug_pod, test_launcher_pod
 from tests.unit.render.machine import test_machine
-from tests.unit.render.validate.machines import CONFIG, NOW, UUID, vmi
+from tests.unit.render.network import test_binding
+from tests.unit.render.validate.machines import CONFIG, NOW, REMOVE, UUID, edited, vmi
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -28,6 +34,12 @@ RULES = rules()
 
 def _of(verb: str) -> list[str]:
     return [path for path in FIELDS if (rule := rule_of(path, RULES)) and rule.verb == verb]
+
+
+def _rule(path: str) -> Rule:
+    rule = rule_of(path, RULES)
+    assert rule is not None
+    return rule
 
 
 def test_every_field_has_a_line() -> None:
@@ -48,89 +60,166 @@ def test_the_page_is_made_from_the_table() -> None:
 
 @cache
 def _case(name: str) -> Document:
+    area, _, case = name.partition("/")
+    if area == "network":
+        return {"spec": test_binding.GIVEN[case].spec}
     document: Document = yaml.safe_load((GOLDEN / name / "vmi.yaml").read_text())
     return document
 
 
 def _output(name: str, document: Document) -> Any:
     area, _, case = name.partition("/")
-    if area == "machine":
-        return test_machine.line(document)
+    match area:
+        case "machine":
+            return test_machine.line(document)
+        case "network":
+            return test_binding.case_plan(case, document["spec"])
+        case "guest_files":
+            return test_guest_files.files(document)
+        case "hotplug_pod":
+            return test_hotplug_pod.pod(document)
     return test_launcher_pod.pod(document, case)
 
 
-def _places(value: Any, parts: list[str]) -> Iterator[tuple[Any, Any]]:
-    """(container, key) of each place where a path is set."""
-    head, *rest = parts
-    for key in _keys(value, head):
-        if rest:
-            yield from _places(value[key], rest)
-        else:
-            yield value, key
+@cache
+def _as_reviewed(name: str) -> Any:
+    return _output(name, _case(name))
 
 
-def _keys(value: Any, part: str) -> list[Any]:
-    if part == "[]":
-        return list(range(len(value))) if isinstance(value, list) else []
-    if part == "{}":
-        return list(value) if isinstance(value, dict) else []
-    return [part] if isinstance(value, dict) and part in value else []
+def _differs(ask: Callable[[Document], Any], document: Document, before: Any, *, whole: bool) -> bool:
+    """Whether the answer is another one. What cannot be answered at all depends on a `whole` object that is gone."""
+    try:
+        return bool(ask(document) != before)
+    except (ValueError, KeyError, TypeError):
+        return whole
 
 
-def _parts(path: str) -> list[str]:
-    return re.findall(r"\[\]|\{\}|[^.\[\]{}]+", path)
-
-
-def _matters(name: str, path: str) -> bool:
-    """Whether the case sets the field, and would come out differently without it somewhere."""
-    places = len(list(_places(_case(name), _parts(path))))
-    for index in range(places):
-        without = copy.deepcopy(_case(name))
-        container, key = list(_places(without, _parts(path)))[index]
-        if isinstance(container, list):
-            container.pop(key)
-        else:
-            del container[key]
-        try:
-            if _output(name, without) != _output(name, _case(name)):
-                return True
-        except (ValueError, KeyError, TypeError):
-            return True
-    return False
+def _matters(ask: Callable[[Document], Any], document: Document, before: Any, path: str) -> bool:
+    """Whether the field is set, and the answer would be another one without it, or with another value, somewhere."""
+    whole = FIELDS[path].get("type") in ("object", "array")
+    others = [*without(document, path), *with_another(document, path)]
+    return any(_differs(ask, other, before, whole=whole) for other in others)
 
 
 @pytest.mark.parametrize("path", _of("rendered"))
 def test_a_rendered_field_changes_a_golden_case(path: str) -> None:
-    rule = rule_of(path, RULES)
-    assert rule is not None
-    assert any(_matters(case, path) for case in rule.targets), f"no difference without it in {', '.join(rule.targets)}"
+    cases = _rule(path).targets
+    found = (_matters(partial(_output, case), _case(case), _as_reviewed(case), path) for case in cases)
+    assert any(found), f"no difference without it in {', '.join(cases)}"
 
 
-# Used and copied
+@pytest.mark.parametrize("path", _of("moot"))
+def test_a_golden_case_is_the_same_whatever_a_moot_field_says(path: str) -> None:
+    (name,) = _rule(path).targets
+    others = [*without(_case(name), path), *with_the_opposite(_case(name), path)]
+    assert others
+    assert all(_output(name, other) == _as_reviewed(name) for other in others)
+
+
+# Decided
 
 
 @cache
-def _source(module: str) -> str:
-    return (ROOT / "kubevirt_py" / f"{module}.py").read_text()
+def _function(target: str) -> Any:
+    module, _, name = target.rpartition(".")
+    return getattr(import_module(f"kubevirt_py.{module.replace('/', '.')}"), name)
 
 
-def _mentions(module: str, key: str) -> bool:
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
-    return re.search(rf"""["']{key}["']|\b{snake}\b""", _source(module)) is not None
+def _decides(target: str, path: str) -> bool:
+    """Whether the function answers otherwise about its VMI without the field, or with another value."""
+    decision = DECISIONS[target]
+    ask = partial(decision.ask, _function(target))
+    return _matters(ask, decision.about, ask(decision.about), path)
 
 
-@pytest.mark.parametrize("path", _of("used"))
-def test_a_used_field_is_named_by_a_module(path: str) -> None:
-    rule = rule_of(path, RULES)
-    assert rule is not None
-    key = _parts(path.rstrip("[]{}"))[-1]
-    assert any(_mentions(module, key) for module in rule.targets), f"{key} is not in {', '.join(rule.targets)}"
+@pytest.mark.parametrize("path", _of("decided"))
+def test_a_function_answers_otherwise_for_a_field_it_decides_by(path: str) -> None:
+    assert any(_decides(target, path) for target in _rule(path).targets)
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.verb == "copied"], ids=lambda rule: rule.path)
-def test_what_is_copied_is_named_by_a_module(rule: Rule) -> None:
-    key = _parts(rule.path.rstrip("[]{}"))[-1]
-    assert any(_mentions(module, key) for module in rule.targets), f"{key} is not in {', '.join(rule.targets)}"
+def test_every_decision_is_in_the_table() -> None:
+    assert {target for rule in RULES.values() if rule.verb == "decided" for target in rule.targets} == set(DECISIONS)
+
+
+# Copied
+
+
+COPYING = vmi({"volumes[0]": {"name": "files", "downwardAPI": {}}, "livenessProbe": {}, "readinessProbe": {}})
+
+
+@cache
+def _copy(root: str) -> tuple[Document, Document]:
+    """A VMI with the field and all below set, as far as they are copied, and its pod."""
+    fields = {path: field for path, field in FIELDS.items() if path.startswith(root) and _rule(path).path == root}
+    document = edited(COPYING, {root.replace("[]", "[0]"): _kept(filled(FIELDS[root]), root, fields)})
+    document["metadata"]["uid"] = UUID
+    return document, launcher_pod(document, CONFIG, "launcher")
+
+
+def _kept(value: Any, path: str, fields: Collection[str]) -> Any:
+    """The value without what the table says something else of."""
+    if isinstance(value, dict) and f"{path}{{}}" not in fields:
+        return {key: _kept(item, f"{path}.{key}", fields) for key, item in value.items() if f"{path}.{key}" in fields}
+    return [_kept(item, f"{path}[]", fields) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("path", _of("copied"))
+def test_a_copied_field_stands_in_the_pod(path: str) -> None:
+    rule = _rule(path)
+    document, pod = _copy(rule.path)
+    given, there = values(document, path), values(pod, rule.targets[0] + path.removeprefix(rule.path))
+    assert given and all(any(_within(value, found) for found in there) for value in given), there
+
+
+def _within(value: Any, found: Any) -> bool:
+    """Whether what was found is the value; objects may have more fields."""
+    if isinstance(value, dict) and isinstance(found, dict):
+        return all(key in found and _within(item, found[key]) for key, item in value.items())
+    return bool(value == found)
+
+
+# Filled
+
+
+@cache
+def _written(file: str) -> Document:
+    document: Document = yaml.safe_load((GOLDEN / file).read_text())
+    return document
+
+
+@pytest.mark.parametrize("path", _of("filled"))
+def test_a_filled_field_is_in_a_golden_file(path: str) -> None:
+    files = _rule(path).targets
+    found = [value for file in files for value in values(_written(file), path)]
+    assert any(value not in ("", [], {}, None) for value in found), f"not in {', '.join(files)}"
+
+
+def _set(value: Any, path: str) -> Iterator[str]:
+    """Paths of all that is set, entries of lists and maps apart."""
+    yield path
+    if isinstance(value, dict) and f"{path}{{}}" not in FIELDS:
+        for key, inner in value.items():
+            yield from _set(inner, f"{path}.{key}")
+    for inner in value if isinstance(value, list) else ():
+        yield from _set(inner, f"{path}[]")
+
+
+@pytest.mark.parametrize("station", STATIONS)
+def test_a_status_has_only_fields_that_the_table_calls_filled(station: str) -> None:
+    found = set(_set(_written(f"status/{station}.yaml")["status"], "status"))
+    assert {path for path in found if path not in FIELDS or _rule(path).verb != "filled"} == set()
+
+
+# Names
+
+
+@pytest.mark.parametrize("path", _of("names"))
+def test_a_vmi_without_a_name_is_refused(path: str) -> None:
+    place = path.replace("[]", "[0]")
+    holder = place.rpartition(".")[0]
+    named = edited(vmi(), {holder: _sample(FIELDS[path.rpartition(".")[0]])})
+    assert place not in [cause.field for cause in _refused(named)]
+    assert (place, REQUIRED) in [(cause.field, cause.reason) for cause in _refused(edited(named, {place: REMOVE}))]
 
 
 # Refused
@@ -147,10 +236,8 @@ def _sample(field: Document) -> Any:
     return samples.get(str(kind), lambda: "x")()
 
 
-def _causes(path: str, value: Any) -> list[tuple[str, str]]:
-    place = path.removeprefix("spec.").replace("[]", "[0]")
-    document = default_vmi(vmi({place: value}), CONFIG, NOW, lambda: UUID)
-    return [(cause.field, cause.message) for cause in validate_vmi_create(document, CONFIG)]
+def _refused(document: Document) -> list[Cause]:
+    return validate_vmi_create(default_vmi(document, CONFIG, NOW, lambda: UUID), CONFIG)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +247,9 @@ def test_a_refusal_is_issued_in_these_words(rule: Rule) -> None:
     path, _, value = (rule.by or rule.path).partition("=")
     assert path.startswith("spec."), f"{path} is nothing that a user sets"
     sample = yaml.safe_load(value) if value else _sample(FIELDS[path])
-    found = _causes(path, sample)
     place = path.replace("[]", "[0]")
-    assert any(field.startswith(place) and rule.words in message for field, message in found), found
+    found = _refused(edited(vmi(), {place: sample}))
+    assert any(cause.field.startswith(place) and rule.words in cause.message for cause in found), found
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.verb == "absent"], ids=lambda rule: rule.path)
