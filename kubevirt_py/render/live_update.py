@@ -130,14 +130,18 @@ def _volumes(wanted: Document, spec: Document) -> None:
 
 
 def _networks(wanted: Document, spec: Document) -> None:
-    """Secondary networks come; one that is gone from the template is first `absent`, so that its card is unplugged."""
+    """Secondary networks come; one that is gone from the template is first `absent`, so that its card is unplugged.
+
+    One with another definition is, too: its card comes back when it has left.
+    """
     new, old = _secondary(wanted), _secondary(spec)
+    moved = _moved(wanted, spec)
     devices = spec["domain"].setdefault("devices", {})
     cards = {item["name"]: item for item in (wanted["domain"].get("devices") or {}).get("interfaces") or ()}
     kept = []
     for item in devices.get("interfaces") or ():
         given = cards.get(item["name"])
-        if given is None and item["name"] in old:
+        if (given is None and item["name"] in old) or item["name"] in moved:
             item = {**item, LINK_STATE: ABSENT}
         elif given is not None and given.get(LINK_STATE) != item.get(LINK_STATE):
             item = {key: value for key, value in item.items() if key != LINK_STATE}
@@ -154,8 +158,12 @@ def _networks(wanted: Document, spec: Document) -> None:
 
 
 def _other_networks(wanted: Document, running: Document) -> Iterator[str]:
-    """Secondary networks that stay, but with another definition or another card: a running guest keeps the old one."""
+    """Secondary networks that stay, but with another card, or with another definition where cards cannot be replugged.
+
+    A running guest keeps the old one.
+    """
     new, old = _secondary(wanted), _secondary(running)
+    moved = _moved(wanted, running)
     cards = [
         {
             item["name"]: {key: value for key, value in item.items() if key != LINK_STATE}
@@ -164,8 +172,18 @@ def _other_networks(wanted: Document, running: Document) -> Iterator[str]:
         for spec in (wanted, running)
     ]
     for name in new:
-        if name in old and (new[name] != old[name] or cards[0].get(name) != cards[1].get(name)):
+        if name in old and name not in moved and (new[name] != old[name] or cards[0].get(name) != cards[1].get(name)):
             yield f"network {name} changes when the guest restarts; restart, or add a network of another name"
+
+
+def _moved(wanted: Document, running: Document) -> set[str]:
+    """Networks of another definition whose card can leave and come again: it is bridged, and the board has hot-plug."""
+    new, old = _secondary(wanted), _secondary(running)
+    devices = running["domain"].get("devices") or {}
+    if devices.get("disableHotplug"):
+        return set()
+    bridged = {item["name"] for item in devices.get("interfaces") or () if "bridge" in item}
+    return {name for name in new if name in old and name in bridged and new[name] != old[name]}
 
 
 def without_detached(spec: Document, reported: Collection[str]) -> Document:

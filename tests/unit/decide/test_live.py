@@ -280,9 +280,31 @@ def patches_of(plan: Plan, *kinds: str) -> list[Any]:
     ]
 
 
-def test_another_definition_of_a_network_waits_for_a_restart() -> None:
+def test_a_card_leaves_and_comes_back_where_its_network_has_another_definition() -> None:
     machine, running = pair(copy.deepcopy(CARDS))
     running = after(running, decide_vm(vm_snapshot(machine, running)))
+    running["metadata"]["annotations"][TEMPLATE_HASH_ANNOTATION] = template_hash(machine["spec"]["template"])
+    running["status"]["interfaces"] = [{"name": "default"}, {"name": "red"}]
+    wanted = machine["spec"]["template"]["spec"]
+    wanted["networks"][1]["multus"]["networkName"] = "other"
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert running["spec"]["domain"]["devices"]["interfaces"][1]["state"] == "absent"
+    assert running["spec"]["networks"][1]["multus"]["networkName"] == "red"
+    assert condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired") is None
+    assert not patches_of(decide_vm(vm_snapshot(machine, running)), "VirtualMachineInstance", "VirtualMachine")
+    running["status"]["interfaces"] = [{"name": "default"}]
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert [network["name"] for network in running["spec"]["networks"]] == ["default"]
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert running["spec"]["networks"] == wanted["networks"]
+    assert running["spec"]["domain"]["devices"]["interfaces"][1] == {"name": "red", "bridge": {}}
+    assert not patches_of(decide_vm(vm_snapshot(machine, running)), "VirtualMachineInstance", "VirtualMachine")
+
+
+def test_another_definition_of_a_network_waits_for_a_restart_where_no_card_can_be_plugged() -> None:
+    machine, running = pair(copy.deepcopy(CARDS) | {"domain.devices.disableHotplug": True})
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    running["spec"]["domain"]["devices"]["disableHotplug"] = True
     running["metadata"]["annotations"][TEMPLATE_HASH_ANNOTATION] = template_hash(machine["spec"]["template"])
     assert condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired") is None
     machine["spec"]["template"]["spec"]["networks"][1]["multus"]["networkName"] = "other"
