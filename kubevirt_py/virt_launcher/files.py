@@ -52,11 +52,15 @@ def is_block(path: str) -> bool:
 
 
 def only_file(root: str) -> str:
-    """The disk of an image that does not name it: the one file in /disk."""
+    """The disk of an image that does not name it: the one file in /disk, which is no link to another directory."""
     try:
-        found = [entry.name for entry in os.scandir(f"{root}/disk") if entry.is_file(follow_symlinks=False)]
+        folder = os.open(f"{root}/disk", DIRECTORY)
     except OSError as error:
         raise Refused(f"the container disk has no readable directory /disk: {error.strerror}") from error
+    try:
+        found = [entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)]
+    finally:
+        os.close(folder)
     if len(found) != 1:
         raise Refused(f"the container disk has {len(found)} files in /disk; name one in containerDisk.path")
     return f"disk/{found[0]}"

@@ -89,6 +89,17 @@ def test_no_path_reaches_beyond_its_volume(volume: Path, do: str, path: str) -> 
     assert {item: os.lstat(item)[:6] for item in volume.parent.iterdir()} == before
 
 
+def test_an_image_tells_no_names_of_files_elsewhere(tmp_path: Path) -> None:
+    """Whose /disk is a link: what is there is not even listed."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/name-of-another").touch()
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/disk").symlink_to("../elsewhere")
+    with pytest.raises(files.Refused, match="Not a directory") as refusal:
+        files.perform([{"do": "open", "name": "disk.a", "root": str(tmp_path / "image"), "read_only": True}], {})
+    assert "name-of-another" not in str(refusal.value)
+
+
 LOOKS, MOST_LOOKS = 500, 100_000
 """So often the stub looks at least, and at most until it has met both the disk and the link."""
 
