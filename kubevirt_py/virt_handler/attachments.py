@@ -70,7 +70,7 @@ class Attachment:
         self._fds[name] = fd
         source, block = claim_of(volume) or "", stat.S_ISBLK(os.fstat(fd).st_mode)
         self.files[name] = DiskFile(
-            direct=found.direct,
+            direct=found.direct and _can_be_direct(fd),
             size_bytes=found.size,
             block=block,
             blocks=found.blocks,
@@ -136,6 +136,17 @@ class Attachment:
         self._connection.close()
         for name in tuple(self._fds):
             self.close_volume(name)
+
+
+def _can_be_direct(fd: int) -> bool:
+    """Whether the file takes O_DIRECT, whatever the pod's process says; it has its flags as before."""
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_DIRECT)
+    except OSError:
+        return False
+    fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+    return True
 
 
 def _is_disk(fd: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import threading
@@ -99,3 +100,22 @@ async def test_a_process_that_sends_something_else_gets_nothing(
     os.close(fd)
     with pytest.raises(ProtocolError):
         await attachment.create(_file(tmp_path), "core")
+
+
+@pytest.mark.parametrize("able", [True, False])
+async def test_whether_a_file_can_be_direct_is_not_believed(
+    ends: tuple[Attachment, socket.socket], tmp_path: Path, able: bool
+) -> None:
+    """The kernel is asked; files of /proc never can."""
+    attachment, theirs = ends
+    (tmp_path / "disk.img").touch()
+    fd = os.open(tmp_path / "disk.img" if able else "/proc/self/status", os.O_RDONLY)
+    socket.send_fds(theirs, [b'{"opened": {"disk.data": {"size": 1, "direct": true}}}'], [fd])
+    os.close(fd)
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    await attachment.open({"name": "data", "disk": {"bus": "scsi"}}, volume, ())
+    assert attachment.files["data"].direct is able
+    for direct in (False, attachment.files["data"].direct):
+        kept = attachment.descriptor("data", direct=direct)
+        assert kept is not None
+        assert bool(fcntl.fcntl(kept, fcntl.F_GETFL) & os.O_DIRECT) is direct
