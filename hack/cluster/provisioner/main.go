@@ -6,6 +6,8 @@
 //	shared  a folder that every node sees
 //	block   a loop device that every node sees, on a sparse file of the size asked for
 //
+// Folders grow with their claims (grow.go); a loop device keeps its size.
+//
 // It runs on the host, whose files and devices the nodes share.
 package main
 
@@ -50,6 +52,7 @@ func main() {
 	if err != nil {
 		klog.Fatal(err)
 	}
+	followClaims(ctx, client)
 	controller.NewProvisionController(
 		ctx, client, name, &provisioner{root: *root},
 		controller.LeaderElection(false), controller.MetricsPort(0),
