@@ -30,7 +30,7 @@ DISK_DRIVERS = (
 )
 DRIVERS = (
     *DISK_DRIVERS,
-    *("crc32c-intel", "ata_piix"),
+    *("crc32c-intel", "ata_piix", "qemu_fw_cfg"),
     *("virtio_net", "virtio_console", "virtio-rng", "virtio_balloon", "virtio_input", "virtio_mem", "virtiofs"),
     *("9p", "9pnet_virtio", "vmw_vsock_virtio_transport", "e1000", "e1000e", "8139cp", "8139too", "failover"),
     *("sr_mod", "isofs", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859-1", "nls_utf8", "loop", "overlay"),
