@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from e2e import machines
-from e2e.kubectl import Namespace, condition, eventually
+from e2e.kubectl import Document, Namespace, condition, eventually
 
 AUDIT_LOG = Path(os.environ.get("AUDIT_LOG", "/var/lib/kubevirt-py/kvpy/log/audit.log"))
 WRITES = {"create", "update", "patch", "delete"}
@@ -46,8 +46,8 @@ def measure(namespace: Namespace) -> Iterator[str]:
         namespace.kubectl("delete", "vm", name, "--timeout=120s")
 
 
-def _entries(position: int) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
+def _entries(position: int) -> list[Document]:
+    found: list[Document] = []
 
     def complete() -> bool:
         with AUDIT_LOG.open() as log:
