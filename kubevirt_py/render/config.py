@@ -11,7 +11,7 @@ import msgspec
 
 from kubevirt_py.api.quantity import is_quantity, parse_quantity
 from kubevirt_py.plan import Document
-from kubevirt_py.render import featuregates, tls
+from kubevirt_py.render import featuregates, support_resources, tls
 
 
 class RateLimit(NamedTuple):
@@ -59,7 +59,7 @@ CHECKS = {
 
 def unusable(configuration: Document) -> dict[str, str]:
     """Settings of `spec.configuration` that cannot be followed: place -> value and rule, in words."""
-    found = {}
+    found = support_resources.misfits(configuration)
     for path, check in CHECKS.items():
         value: Any = configuration
         for key in path.split("."):
@@ -72,6 +72,7 @@ def unusable(configuration: Document) -> dict[str, str]:
 class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`spec.configuration` of the KubeVirt CR, flattened. Ratios are per unit, sizes Kubernetes quantities.
 
+    `support_resources` are amounts by type of container, `requests` or `limits`, and resource.
     `problems` names settings that cannot be followed, each with why; their defaults hold instead. Admission refuses
     them, but a CR may be older than the webhook.
     """
@@ -119,6 +120,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     tls_ciphers: tuple[str, ...] = ()
     role_aggregation: bool = True
     persistent_reservations: bool = False
+    support_resources: dict[str, dict[str, dict[str, str]]] = {}
 
     def gate(self, name: str) -> bool:
         """Whether the feature gate is on."""
@@ -189,10 +191,11 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "tls_ciphers": tls.ciphers(_part(conf, "tlsConfiguration")),
             "role_aggregation": conf.get("roleAggregationStrategy") != "Manual",
             "persistent_reservations": _part(conf, "persistentReservationConfiguration").get("enabled"),
+            "support_resources": support_resources.given_amounts(conf),
         }
         given = {name: value for name, value in wanted.items() if value not in (None, "")}
         bad = unusable(conf)
-        for path in bad:
+        for path in bad.keys() & CHECKS.keys():
             given.pop(CHECKS[path].field)
         problems = tuple(f"spec.configuration.{path}: {words}" for path, words in bad.items())
         return cls(resource_version=resource_version, problems=problems, **given)

@@ -13,17 +13,16 @@ from kubevirt_py.render.machine.devices import logs_serial
 from kubevirt_py.render.pod_security import container_confinement
 from kubevirt_py.render.pod_volumes import SERIAL_LOG_VOLUME
 from kubevirt_py.render.resources import is_guaranteed
+from kubevirt_py.render.support_resources import GUEST_CONSOLE_LOG, support_resources
 
 CONTAINER = "guest-console-log"
-RESOURCES = {"cpu": "100m", "memory": "32M"}
-REQUESTS = {"cpu": "5m", "memory": "16M"}
+RESOURCES = {"requests": {"cpu": "5m", "memory": "16M"}, "limits": {"cpu": "100m", "memory": "32M"}}
 
 
 def log_containers(spec: Document, config: ClusterConfig, image: str, compute: Document) -> list[Document]:
     """At most one. `compute` are the resources of QEMU's container: a pod that is Guaranteed stays so."""
     if not logs_serial((spec.get("domain") or {}).get("devices") or {}):
         return []
-    guaranteed = is_guaranteed(compute)
     return [
         {
             "name": CONTAINER,
@@ -31,7 +30,9 @@ def log_containers(spec: Document, config: ClusterConfig, image: str, compute: D
             "imagePullPolicy": config.image_pull_policy,
             "restartPolicy": "Always",
             "command": ["/usr/bin/virt-launcher", "console-log"],
-            "resources": {"requests": dict(RESOURCES if guaranteed else REQUESTS), "limits": dict(RESOURCES)},
+            "resources": support_resources(
+                config.support_resources.get(GUEST_CONSOLE_LOG), RESOURCES, guaranteed=is_guaranteed(compute)
+            ),
             "securityContext": container_confinement(),
             "volumeMounts": [{"name": SERIAL_LOG_VOLUME, "mountPath": names.SERIAL_LOG_DIR}],
         }

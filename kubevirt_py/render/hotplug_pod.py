@@ -18,10 +18,10 @@ from kubevirt_py.render.owners import controlled_by
 from kubevirt_py.render.pod_security import container_confinement, pod_confinement
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.render.scheduling import tolerations
+from kubevirt_py.render.support_resources import HOTPLUG_DISK, support_resources
 
 CONTAINER = "hotplug-disk"
-REQUESTS = {"cpu": "10m", "memory": "16M"}
-LIMITS = {"cpu": "1", "memory": "80M"}
+RESOURCES = {"requests": {"cpu": "10m", "memory": "16M"}, "limits": {"cpu": "1", "memory": "80M"}}
 """Of CPU enough for an interpreter to start in a moment; after that the process only waits."""
 BORNE = ("not-ready", "unreachable", "network-unavailable", "disk-pressure", "memory-pressure", "pid-pressure")
 """A guest that runs on a node in trouble gets its volumes nevertheless."""
@@ -56,7 +56,7 @@ def hotplug_pod(
         "image": image,
         "imagePullPolicy": config.image_pull_policy,
         "command": [LAUNCHER, "attach"],
-        "resources": {"requests": REQUESTS, "limits": {**LIMITS, names.ATTACHMENT_DEVICE: "1"}},
+        "resources": _resources(config),
         "securityContext": container_confinement(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -84,6 +84,11 @@ def hotplug_pod_name(owner_uid: str, volumes: Mapping[str, Document]) -> str:
     parts = [owner_uid, *(f"{name}={claim_of(volume)}" for name, volume in sorted(volumes.items()))]
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
     return f"{names.HOTPLUG_POD_PREFIX}{base64.b32encode(digest).decode().lower()[:8]}"
+
+
+def _resources(config: ClusterConfig) -> Document:
+    asked = support_resources(config.support_resources.get(HOTPLUG_DISK), RESOURCES)
+    return {**asked, "limits": {**asked["limits"], names.ATTACHMENT_DEVICE: "1"}}
 
 
 def _pod_spec(

@@ -16,6 +16,7 @@ from kubevirt_py.render.network.resolv import guest_hostname
 from kubevirt_py.render.pod_security import container_confinement
 from kubevirt_py.render.resources import is_guaranteed
 from kubevirt_py.render.seccomp import PASST_PROFILE
+from kubevirt_py.render.support_resources import SIDECAR, support_resources
 
 BINDING = "passtBinding"
 CONTAINER = "passt"
@@ -62,7 +63,7 @@ def passt_containers(vmi: Document, config: ClusterConfig, image: str, compute: 
                 *("--hostname", hostname, "--no-map-gw"),
                 *("--tcp-ports", _ports(interface, "TCP"), "--udp-ports", _ports(interface, "UDP")),
             ],
-            "resources": _resources(interface, is_guaranteed(compute)),
+            "resources": _resources(interface, config, is_guaranteed(compute)),
             "securityContext": container_confinement({"type": "Localhost", "localhostProfile": PASST_PROFILE}),
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": [{"name": SOCKET_VOLUME, "mountPath": names.PASST_DIR}],
@@ -100,10 +101,10 @@ def _spans(interface: Document) -> Iterator[tuple[str, int, int]]:
         yield span.get("protocol") or "TCP", span["start"], span["end"]
 
 
-def _resources(interface: Document, guaranteed: bool) -> Document:
+def _resources(interface: Document, config: ClusterConfig, guaranteed: bool) -> Document:
     sockets = sum(last - first + 1 for _, first, last in _spans(interface)) or ALL_PORTS
     size = PROCESS_BYTES + sockets * SOCKET_BYTES
+    usual: Document = {"requests": {"cpu": "10m", "memory": str(size)}}
     if guaranteed:
-        fixed = {"cpu": "100m", "memory": str(size + GUARANTEED_BYTES)}
-        return {"requests": fixed, "limits": dict(fixed)}
-    return {"requests": {"cpu": "10m", "memory": str(size)}}
+        usual["limits"] = {"cpu": "100m", "memory": str(size + GUARANTEED_BYTES)}
+    return support_resources(config.support_resources.get(SIDECAR), usual, guaranteed=guaranteed)

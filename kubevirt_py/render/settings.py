@@ -168,7 +168,11 @@ _CONFIGURATION: dict[str, Row] = {
     "seccompConfiguration": Effect("seccomp profile of launcher pods", STARTED),
     "selinuxLauncherType": Effect("SELinux type of launcher pods", STARTED),
     "smbios": Effect("what the guest's SMBIOS says of maker and product", STARTED),
-    "supportContainerResources": Refused("resources of containers beside the guest's", (None, [])),
+    "supportContainerResources": Effect(
+        "CPU and memory of the containers beside QEMU's, by type: `virtiofs`, `guest-console-log`, `sidecar` (passt), "
+        "`hotplug-disk` (pods that bring volumes); `container-disk` has no container here, `vmexport` is refused",
+        STARTED,
+    ),
     "supportedGuestAgentVersions": Ignored("deprecated: guest agents are asked which commands they know"),
     "tlsConfiguration": Effect("TLS version and ciphers of all that the components serve", AT_ONCE),
     "virtTemplateDeployment.enabled": Refused("virtual machine templates", (None, False)),

@@ -12,6 +12,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.pod_security import container_confinement
 from kubevirt_py.render.resources import is_guaranteed
+from kubevirt_py.render.support_resources import VIRTIOFS, support_resources
 
 VIRTIOFSD = "/usr/libexec/virtiofsd"
 SOCKETS_VOLUME = "virtiofs-containers"
@@ -42,6 +43,7 @@ def server(volume: str, mount: Document, config: ClusterConfig, image: str, comp
     `compute` are the resources of QEMU's container: a pod that is Guaranteed stays so.
     """
     guaranteed = is_guaranteed(compute)
+    usual = {"requests": REQUESTS} | ({"limits": GUARANTEED} if guaranteed else {})
     command = [VIRTIOFSD, f"--socket-path={socket_path(volume)}", f"--shared-dir={mount['mountPath']}"]
     return {
         "name": container_name(volume),
@@ -49,9 +51,7 @@ def server(volume: str, mount: Document, config: ClusterConfig, image: str, comp
         "imagePullPolicy": config.image_pull_policy,
         "restartPolicy": "Always",
         "command": [*command, "--sandbox=none", "--cache=auto"],
-        "resources": {"requests": dict(GUARANTEED), "limits": dict(GUARANTEED)}
-        if guaranteed
-        else {"requests": dict(REQUESTS)},
+        "resources": support_resources(config.support_resources.get(VIRTIOFS), usual, guaranteed=guaranteed),
         "securityContext": container_confinement(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": SOCKETS_VOLUME, "mountPath": names.SHARES_DIR}, mount],

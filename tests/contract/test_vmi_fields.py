@@ -77,7 +77,7 @@ def _output(name: str, document: Document) -> Any:
         case "guest_files":
             return test_guest_files.files(document)
         case "hotplug_pod":
-            return test_hotplug_pod.pod(document)
+            return test_hotplug_pod.pod(document, case)
     return test_launcher_pod.pod(document, case)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from kubevirt_py.api import names
 from kubevirt_py.api.durations import parse_duration
 from kubevirt_py.api.v1.kubevirt import KubeVirt
 from kubevirt_py.plan import Document
+from kubevirt_py.render import support_resources
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, REQUIRED, Cause, at_least, between, one_of
 from kubevirt_py.render.config import unusable
 from kubevirt_py.render.cpumodels import KNOWN
@@ -55,10 +56,18 @@ def kubevirt_warnings(new: Document) -> tuple[str, ...]:
     """What of a KubeVirt resource that is fine has no effect."""
     if parse_causes(KubeVirt, new):
         return ()
-    developer = (((new.get("spec") or {}).get("configuration") or {}).get("developerConfiguration")) or {}
+    conf = (new.get("spec") or {}).get("configuration") or {}
+    developer = conf.get("developerConfiguration") or {}
     lists = (developer.get(key) or () for key in ("featureGates", "disabledFeatureGates"))
-    base = "spec.configuration.developerConfiguration"
-    return tuple(f"{base}.{place}: {text}" for place, text in remarks(*lists))
+    base = "spec.configuration"
+    return (
+        *(f"{base}.developerConfiguration.{place}: {text}" for place, text in remarks(*lists)),
+        *(
+            f"{base}.supportContainerResources[{index}]: has no effect: images of container disks need no container"
+            for index, entry in enumerate(conf.get("supportContainerResources") or ())
+            if entry["type"] == support_resources.CONTAINER_DISK
+        ),
+    )
 
 
 def _spec(spec: Document) -> Iterator[Cause]:
@@ -140,6 +149,7 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
         if not plugin.get("domainAttachmentType"):
             yield Cause(field, REQUIRED, f"must say how guests are attached: {', '.join(ATTACHMENTS)}")
         yield from one_of(field, plugin.get("domainAttachmentType"), ATTACHMENTS)
+    yield from _support_containers(conf.get("supportContainerResources") or (), f"{base}.supportContainerResources")
     yield from at_least(f"{base}.virtualMachineInstancesPerNode", conf.get("virtualMachineInstancesPerNode"), 1)
     live = conf.get("liveUpdateConfiguration") or {}
     for key in ("maxHotplugRatio", "maxCpuSockets"):
@@ -157,6 +167,13 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
         yield from _rate_limit(conf.get(f"{part}Configuration") or {}, f"{base}.{part}Configuration")
     yield from _seccomp(conf.get("seccompConfiguration") or {}, f"{base}.seccompConfiguration")
     yield from _developer(conf.get("developerConfiguration") or {}, f"{base}.developerConfiguration")
+
+
+def _support_containers(entries: Iterable[Document], base: str) -> Iterator[Cause]:
+    for index, entry in enumerate(entries):
+        yield from one_of(f"{base}[{index}].type", entry["type"], support_resources.TYPES)
+        if entry["type"] == support_resources.VM_EXPORT:
+            yield Cause(f"{base}[{index}].type", NOT_SUPPORTED, "not supported yet by this release: exports")
 
 
 def _rate_limit(component: Document, base: str) -> Iterator[Cause]:

@@ -27,15 +27,16 @@ SPEC = _vmi("disks")["spec"]
 TASKS = _vmi("tasks")["spec"]
 
 
-def pod(vmi: Document) -> Document:
-    """The pod that brings what a VMI can have plugged."""
-    volumes = brought_volumes(vmi["spec"])
-    return hotplug_pod(vmi, OWNER, "node1", volumes, ClusterConfig(), "launcher:1", block_claims=["raw"])
+def pod(vmi: Document, case: str) -> Document:
+    """The pod that brings what a VMI can have plugged, in the cluster of a case."""
+    given = AREA / case / "config.yaml"
+    config = ClusterConfig.from_kubevirt(yaml.safe_load(given.read_text()) if given.exists() else {})
+    return hotplug_pod(vmi, OWNER, "node1", brought_volumes(vmi["spec"]), config, "launcher:1", block_claims=["raw"])
 
 
-@pytest.mark.parametrize("case", ["disks", "tasks"])
+@pytest.mark.parametrize("case", sorted(case.name for case in AREA.iterdir()))
 def test_the_pod_is_as_reviewed(case: str, golden: Any) -> None:
-    made = pod(_vmi(case))
+    made = pod(_vmi(case), case)
     golden.check(f"hotplug_pod/{case}/pod.yaml", yaml.safe_dump(made, sort_keys=False, width=110))
     assert "hostPath" not in str(made)
     assert "privileged" not in str(made)

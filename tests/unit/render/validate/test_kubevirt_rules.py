@@ -115,6 +115,25 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
         f"{CONF}.additionalGuestMemoryOverheadRatio",
         causes.INVALID,
     ),
+    "no such container": (
+        {f"{CONF}.supportContainerResources": [{"type": "compute", "resources": {}}]},
+        f"{CONF}.supportContainerResources[0].type",
+        causes.NOT_SUPPORTED,
+    ),
+    "a container of exports": (
+        {f"{CONF}.supportContainerResources": [{"type": "vmexport", "resources": {}}]},
+        f"{CONF}.supportContainerResources[0].type",
+        causes.NOT_SUPPORTED,
+    ),
+    "a request above its limit": (
+        {
+            f"{CONF}.supportContainerResources": [
+                {"type": "sidecar", "resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
+            ]
+        },
+        f"{CONF}.supportContainerResources[0].resources.requests[cpu]",
+        causes.INVALID,
+    ),
     "memory shrunk": (
         {f"{CONF}.developerConfiguration.memoryOvercommit": 5},
         f"{CONF}.developerConfiguration.memoryOvercommit",
@@ -155,6 +174,15 @@ def test_gates_that_switch_nothing_are_told_by_name() -> None:
         f"{base}[4]: Nonsense is not a feature gate of KubeVirt 1.9",
     )
     assert kubevirt_warnings(edited(gates, {"spec": 5})) == ()
+
+
+def test_resources_of_a_container_that_there_is_not_are_a_warning() -> None:
+    entries = [{"type": name, "resources": {"limits": {"cpu": "1"}}} for name in ("virtiofs", "container-disk")]
+    given = edited(KUBEVIRT, {f"{CONF}.supportContainerResources": entries})
+    assert validate_kubevirt(given) == []
+    assert kubevirt_warnings(given) == (
+        f"{CONF}.supportContainerResources[1]: has no effect: images of container disks need no container",
+    )
 
 
 def test_idle_gates_are_those_that_no_code_asks_for() -> None:
