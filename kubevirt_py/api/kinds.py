@@ -20,6 +20,7 @@ KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", views.KubeVirt)
 POD = Kind("", "v1", "Pod", "pods", views.Pod)
 NODE = Kind("", "v1", "Node", "nodes", views.Node, namespaced=False)
 PVC = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", views.PersistentVolumeClaim)
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", views.Held, namespaced=False)
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", views.StorageClass, namespaced=False)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", views.Lease)
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", views.Workload)
@@ -53,6 +54,7 @@ __all__ = [
     "KUBEVIRT",
     "LEASE",
     "MUTATING_WEBHOOKS",
+    "NAMESPACE",
     "NODE",
     "POD",
     "PRESET",

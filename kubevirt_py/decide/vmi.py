@@ -127,6 +127,8 @@ def _create(s: VmiSnapshot, _: Pod | None) -> Plan:
         return _not_ready(s, *trouble) or Plan(again_s=MAX_REPLACE_DELAY_S)
     if missing := unfilled_claims(s):
         return patch(s, Change(conditions=data_volumes_ready(missing)))
+    if s.limits_cpus is None:
+        return NOTHING  # looked at again when the namespace is known
     if s.failure is not None:
         text = f"The virtual machine pod was refused: {s.failure.message}"
         told = _trouble(s, names.FAILED_CREATE, text, text)

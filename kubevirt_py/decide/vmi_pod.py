@@ -53,6 +53,7 @@ def create_pod(s: VmiSnapshot, attempt: int) -> Plan:
         block_claims=block,
         state_claim=claim,
         claim_uids={name: found.metadata.uid for name, found in s.claims.items()},
+        limit_cpus=bool(s.limits_cpus),
     )
     note = f"Created virtual machine pod {body['metadata']['name']}"
     create = Create(kinds.POD, body, owner_uid=meta.uid)

@@ -90,7 +90,7 @@ def _other_memory(s: VmiSnapshot) -> bool:
 
 
 def _wanted(s: VmiSnapshot) -> dict[str, dict[str, str]]:
-    found = compute_resources(s.spec, s.config, overhead_bytes(s.spec, s.config))
+    found = compute_resources(s.spec, s.config, overhead_bytes(s.spec, s.config), limit_cpus=bool(s.limits_cpus))
     return {
         side: {name: str(amounts[name]) for name in RESOURCES if name in amounts} for side, amounts in found.items()
     }

@@ -13,6 +13,7 @@ from kubevirt_py.api.views import PersistentVolumeClaim, Pod, VirtualMachineInst
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.plan import Document, Failure
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.selectors import matches
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class VmiSnapshot:
     storage class that is the default for machines.
 
     `machine_known` tells that some node's QEMU has the machine type that the VMI names.
+
+    `namespace_labels` are those of the VMI's namespace, None while that is not known yet.
 
     `settle_s` is how many seconds must still pass before a pod that is not seen may be taken for
     gone: stores filled a moment ago may lag behind each other.
@@ -37,6 +40,7 @@ class VmiSnapshot:
     claims: Mapping[str, PersistentVolumeClaim] = field(default_factory=dict)
     state: PersistentVolumeClaim | None = None
     default_class: str = ""
+    namespace_labels: Mapping[str, str] | None = None
     attachments: tuple[Pod, ...] = ()
     first_consumer_claims: frozenset[str] = frozenset()
     owner_exists: bool = False
@@ -55,6 +59,14 @@ class VmiSnapshot:
         """status.volumeStatus, decoded."""
         found: list[Document] = msgspec.json.decode(self.vmi.status.volume_status) or []
         return found
+
+    @property
+    def limits_cpus(self) -> bool | None:
+        """Whether a VMI that names no CPU limit gets one here; None while its namespace is not known."""
+        selector = self.config.cpu_limit_namespaces
+        if selector is None:
+            return False
+        return None if self.namespace_labels is None else matches(selector, self.namespace_labels)
 
     @property
     def timestamp(self) -> str:

@@ -72,6 +72,7 @@ def unusable(configuration: Document) -> dict[str, str]:
 class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`spec.configuration` of the KubeVirt CR, flattened. Ratios are per unit, sizes Kubernetes quantities.
 
+    `cpu_limit_namespaces` selects those whose VMIs get a CPU limit; None: no namespace.
     `support_resources` are amounts by type of container, `requests` or `limits`, and resource.
     `problems` names settings that cannot be followed, each with why; their defaults hold instead. Admission refuses
     them, but a CR may be older than the webhook.
@@ -120,6 +121,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
     tls_ciphers: tuple[str, ...] = ()
     role_aggregation: bool = True
     persistent_reservations: bool = False
+    cpu_limit_namespaces: Document | None = None
     support_resources: dict[str, dict[str, dict[str, str]]] = {}
 
     def gate(self, name: str) -> bool:
@@ -191,6 +193,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True):
             "tls_ciphers": tls.ciphers(_part(conf, "tlsConfiguration")),
             "role_aggregation": conf.get("roleAggregationStrategy") != "Manual",
             "persistent_reservations": _part(conf, "persistentReservationConfiguration").get("enabled"),
+            "cpu_limit_namespaces": conf.get("autoCPULimitNamespaceLabelSelector"),
             "support_resources": support_resources.given_amounts(conf),
         }
         given = {name: value for name, value in wanted.items() if value not in (None, "")}

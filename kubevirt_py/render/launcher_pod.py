@@ -61,17 +61,20 @@ def launcher_pod(
     block_claims: Collection[str] = (),
     state_claim: str = "",
     claim_uids: Mapping[str, str] = MappingProxyType({}),
+    limit_cpus: bool = False,
 ) -> Document:
     """The pod document for a VMI document.
 
     `attempt` counts pods of this VMI that died before the guest started; it is part of the pod's
     name. `block_claims` are the names of claims with volumeMode Block, `state_claim` that of the
     claim with the firmware's and TPM's state, `claim_uids` the UIDs of the VMI's claims by name.
+    `limit_cpus` gives a VMI that names no CPU limit one.
     """
     spec = vmi["spec"]
     volumes = pod_volumes(spec, block_claims, state_claim)
     reserved = reservation_labels(spec, claim_uids)
-    compute = _compute(spec, config, image, volumes)
+    resources = compute_resources(spec, config, overhead_bytes(spec, config), limit_cpus=limit_cpus)
+    compute = _compute(spec, config, image, volumes, resources)
     pod_spec: Document = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -92,9 +95,9 @@ def launcher_pod(
         "runtimeClassName": config.default_runtime_class,
         "serviceAccountName": service_account(spec),
         "initContainers": [
-            *log_containers(spec, config, image, compute["resources"]),
-            *passt_containers(vmi, config, image, compute["resources"]),
-            *(server(mount["name"], mount, config, image, compute["resources"]) for mount in volumes.shares),
+            *log_containers(spec, config, image, resources),
+            *passt_containers(vmi, config, image, resources),
+            *(server(mount["name"], mount, config, image, resources) for mount in volumes.shares),
         ],
         "imagePullSecrets": [
             {"name": name} for name in dict.fromkeys((*config.image_pull_secrets, *volumes.pull_secrets))
@@ -162,14 +165,14 @@ def _metadata(vmi: Document, config: ClusterConfig, attempt: int, reserved: dict
     }
 
 
-def _compute(spec: Document, config: ClusterConfig, image: str, volumes: PodVolumes) -> Document:
+def _compute(spec: Document, config: ClusterConfig, image: str, volumes: PodVolumes, resources: Document) -> Document:
     container: Document = {
         "name": names.COMPUTE,
         "image": image,
         "imagePullPolicy": config.image_pull_policy,
         "command": [LAUNCHER],
         "lifecycle": {"preStop": {"exec": {"command": [LAUNCHER, "shutdown"]}}},
-        "resources": compute_resources(spec, config, overhead_bytes(spec, config)),
+        "resources": resources,
         "securityContext": container_confinement(seccomp_profile(config), ("NET_BIND_SERVICE",)),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": volumes.mounts,

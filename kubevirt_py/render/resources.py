@@ -49,12 +49,15 @@ def is_guaranteed(resources: Document) -> bool:
     return all(name in limits and limits[name] == requests.get(name) for name in ("cpu", "memory"))
 
 
-def compute_resources(spec: Document, config: ClusterConfig, overhead_bytes: int) -> Document:
+def compute_resources(
+    spec: Document, config: ClusterConfig, overhead_bytes: int, *, limit_cpus: bool = False
+) -> Document:
     """Requests and limits of the compute container.
 
     Explicit requests win; else a vCPU asks for 1/cpuAllocationRatio of a CPU and the guest for its memory
     divided by the overcommit. The overhead comes on top of both request and limit. Limits exist only where the VMI
-    names them, and for dedicated CPUs, which the kubelet gives to pods whose limits are their requests only.
+    names them, for dedicated CPUs, which the kubelet gives to pods whose limits are their requests only, and of CPU
+    with `limit_cpus`: one for each vCPU, or what is asked for if that is more.
     Guest memory of huge pages is asked for as such and not as memory.
     """
     domain = spec.get("domain") or {}
@@ -71,6 +74,8 @@ def compute_resources(spec: Document, config: ClusterConfig, overhead_bytes: int
     requests |= _hugepages(domain)
     if cpu := _resource(domain, "limits", "cpu"):
         limits["cpu"] = str(cpu)
+    elif limit_cpus:
+        limits["cpu"] = str(max(vcpus(spec), math.ceil(parse_quantity(requests["cpu"]))))
     if memory := _resource(domain, "limits", "memory"):
         limits["memory"] = str(quantity_bytes(memory) - _huge_bytes(domain) + overhead_bytes)
     return {"requests": requests, "limits": limits}

@@ -94,8 +94,8 @@ _CONFIGURATION: dict[str, Row] = {
     "architectureConfiguration.defaultArchitecture": Refused(
         "guests of another architecture than amd64", (None, "", "amd64")
     ),
-    "autoCPULimitNamespaceLabelSelector": Refused(
-        "CPU limits set by namespace; set spec.domain.resources.limits.cpu", (None,)
+    "autoCPULimitNamespaceLabelSelector": Effect(
+        "namespaces in which a VMI that names no CPU limit gets one of a CPU for each virtual CPU", STARTED
     ),
     "changedBlockTrackingLabelSelectors": Refused("changed block tracking", (None, {})),
     "commonInstancetypesDeployment.enabled": Refused("a set of instance types to begin with", (None, False)),

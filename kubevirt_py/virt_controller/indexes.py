@@ -17,6 +17,7 @@ CLAIM = "claim"
 DATA = "data"
 DUMP = "dump"
 MACHINE = "machine"
+NAMESPACE = "namespace"
 NODE = "node"
 STATE = "state"
 
@@ -50,6 +51,10 @@ def by_state(claim: PersistentVolumeClaim) -> Iterable[str]:
     """namespace/name of the VMI whose firmware and TPM state a claim keeps. As upstream, its label says so."""
     vmi = claim.metadata.labels.get(PERSISTENT_STATE)
     return (f"{claim.metadata.namespace}/{vmi}",) if vmi else ()
+
+
+def by_namespace(vmi: VirtualMachineInstance) -> Iterable[str]:
+    return (vmi.metadata.namespace,)
 
 
 def by_node(vmi: VirtualMachineInstance) -> Iterable[str]:

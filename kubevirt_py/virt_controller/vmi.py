@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from kubevirt_py.api.kinds import NODE, POD, PVC, STORAGE_CLASS, VM, VMI
+from kubevirt_py.api.kinds import NAMESPACE, NODE, POD, PVC, STORAGE_CLASS, VM, VMI
 from kubevirt_py.api.names import (
     APP_LABEL,
     DEFAULT_VIRT_CLASS_ANNOTATION,
@@ -14,7 +14,7 @@ from kubevirt_py.api.names import (
     OWNER_VMI_NAME_ANNOTATION,
     VIRT_LAUNCHER,
 )
-from kubevirt_py.api.views import PersistentVolumeClaim, Pod, StorageClass
+from kubevirt_py.api.views import Held, PersistentVolumeClaim, Pod, StorageClass
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi import decide
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
@@ -23,7 +23,18 @@ from kubevirt_py.plan import Failure, Key
 from kubevirt_py.reconcile import Manager, mapped, owns
 from kubevirt_py.render.machine_version import machine_type
 from kubevirt_py.render.pod_volumes import claims_of
-from kubevirt_py.virt_controller.indexes import CLAIM, MACHINE, OWNER, STATE, by_claim, by_machine, by_owner, by_state
+from kubevirt_py.virt_controller.indexes import (
+    CLAIM,
+    MACHINE,
+    OWNER,
+    STATE,
+    by_claim,
+    by_machine,
+    by_namespace,
+    by_owner,
+    by_state,
+)
+from kubevirt_py.virt_controller.indexes import NAMESPACE as IN_NAMESPACE
 from kubevirt_py.virt_controller.settling import Settling
 
 LAUNCHER_PODS = f"{APP_LABEL}={VIRT_LAUNCHER}"
@@ -37,16 +48,20 @@ def is_machines_default(found: StorageClass) -> bool:
 
 
 def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_image: str) -> None:
-    """A VMI is looked at when it, its pods or its claims change."""
-    vmis = manager.store(VMI, indexes={CLAIM: by_claim})
+    """A VMI is looked at when it, its pods, its claims or its namespace change."""
+    vmis = manager.store(VMI, indexes={CLAIM: by_claim, IN_NAMESPACE: by_namespace})
     pods = manager.store(POD, labels=LAUNCHER_PODS, indexes={OWNER: by_owner})
     attachments = manager.store(POD, labels=ATTACHMENT_PODS, indexes={OWNER: by_owner})
     claims = manager.store(PVC, indexes={STATE: by_state})
     vms, classes = manager.store(VM), manager.store(STORAGE_CLASS)
     nodes = manager.store(NODE, indexes={MACHINE: by_machine})
+    namespaces = manager.store(NAMESPACE)
 
     def users(claim: PersistentVolumeClaim) -> Iterable[Key]:
         return (key_of(vmi) for vmi in vmis.by(CLAIM, str(key_of(claim))))
+
+    def inhabitants(namespace: Held) -> Iterable[Key]:
+        return (key_of(vmi) for vmi in vmis.by(IN_NAMESPACE, namespace.metadata.name))
 
     def attached_to(pod: Pod) -> Iterable[Key]:
         name = pod.metadata.annotations.get(OWNER_VMI_NAME_ANNOTATION)
@@ -68,6 +83,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
         spec = msgspec.json.decode(vmi.spec)
         wanted, machine = claims_of(spec), machine_type(spec)
         used = {name: claim for name in wanted if (claim := claims.get(Key(key.namespace, name))) is not None}
+        namespace = namespaces.get(Key("", key.namespace))
         own = pods.by(OWNER, vmi.metadata.uid)
         return VmiSnapshot(
             vmi=vmi,
@@ -79,6 +95,7 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
             launcher_image=launcher_image,
             claims=used,
             default_class=next((one.metadata.name for one in classes.all() if is_machines_default(one)), ""),
+            namespace_labels=namespace.metadata.labels if namespace is not None else None,
             state=next(iter(claims.by(STATE, str(key))), None),
             owner_exists=vm is not None and owner is not None and vm.metadata.uid == owner.uid,
             machine_known=not machine or bool(nodes.by(MACHINE, machine)),
@@ -91,5 +108,5 @@ def wire(manager: Manager, config: LiveConfig, settling: Settling, launcher_imag
         root=vmis,
         decide=decide,
         snapshot=snapshot,
-        wake=[owns(pods), mapped(claims, users), mapped(attachments, attached_to)],
+        wake=[owns(pods), mapped(claims, users), mapped(attachments, attached_to), mapped(namespaces, inhabitants)],
     )

@@ -71,6 +71,7 @@ CONTROLLER: tuple[Rule, ...] = (
     ("", "pods", "get list watch create patch delete"),
     ("", "pods/finalizers", "update"),
     ("", "pods/resize", "patch"),
+    ("", "namespaces", READ),
     ("", "persistentvolumeclaims", f"{READ} create patch"),
     ("storage.k8s.io", "storageclasses", READ),
     ("cdi.kubevirt.io", "datavolumes", "get create"),

@@ -19,6 +19,7 @@ from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.customize import misfits
 from kubevirt_py.render.install.documents import admission, aggregation
 from kubevirt_py.render.parse import parse_causes, without_nulls
+from kubevirt_py.render.selectors import selector_causes
 from kubevirt_py.render.settings import refusals
 from kubevirt_py.render.tls import CIPHERS
 from kubevirt_py.render.tls import VERSIONS as TLS_VERSIONS
@@ -149,6 +150,8 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
         if not plugin.get("domainAttachmentType"):
             yield Cause(field, REQUIRED, f"must say how guests are attached: {', '.join(ATTACHMENTS)}")
         yield from one_of(field, plugin.get("domainAttachmentType"), ATTACHMENTS)
+    limited = "autoCPULimitNamespaceLabelSelector"
+    yield from selector_causes(conf.get(limited) or {}, f"{base}.{limited}")
     yield from _support_containers(conf.get("supportContainerResources") or (), f"{base}.supportContainerResources")
     yield from at_least(f"{base}.virtualMachineInstancesPerNode", conf.get("virtualMachineInstancesPerNode"), 1)
     live = conf.get("liveUpdateConfiguration") or {}

@@ -185,6 +185,17 @@ def test_the_pod_is_resized_first_then_the_agent_may_plug_then_the_condition_goe
     assert condition(machine, "HotVCPUChange") is None
 
 
+def test_a_cpu_limit_of_the_namespace_follows_the_sockets() -> None:
+    limited = launcher("200m", MEMORY)
+    limited["spec"]["containers"][0]["resources"]["limits"] = {"cpu": "2"}
+    snapshot = vmi_snapshot(grown(), limited)
+    config = ClusterConfig(cpu_limit_namespaces={"matchLabels": {"limit": "cpu"}})
+    (resize,) = resizes(decide_vmi(replace(snapshot, config=config, namespace_labels={"limit": "cpu"})))
+    assert {"op": "replace", "path": "/spec/containers/0/resources/limits/cpu", "value": "6"} in resize.ops
+    (resize,) = resizes(decide_vmi(replace(snapshot, config=config, namespace_labels={})))
+    assert not [op for op in resize.ops if op["path"].endswith("limits/cpu")]
+
+
 def test_memory_that_the_guest_gave_back_is_given_back_by_the_pod_before_the_condition_goes() -> None:
     machine = grown(sockets=1)
     machine["status"]["memory"] |= {"guestCurrent": "2Gi", "guestRequested": "2Gi"}

@@ -33,7 +33,13 @@ def pod(vmi: dict[str, Any], case: str) -> dict[str, Any]:
     config = ClusterConfig.from_kubevirt(yaml.safe_load(spec.read_text()) if spec.exists() else {})
     state = "state-claim" if keeps_state(vmi["spec"]) else ""
     return launcher_pod(
-        vmi, config, "localhost/launcher:test", block_claims=BLOCK, state_claim=state, claim_uids=CLAIM_UIDS
+        vmi,
+        config,
+        "localhost/launcher:test",
+        block_claims=BLOCK,
+        state_claim=state,
+        claim_uids=CLAIM_UIDS,
+        limit_cpus=config.cpu_limit_namespaces == {},
     )
 
 

@@ -24,6 +24,24 @@ def test_shared_cpus_are_overcommitted_and_have_no_limit() -> None:
     assert "cpu" not in found["limits"]
 
 
+@pytest.mark.parametrize(
+    ("resources", "limit"),
+    [
+        ({}, "2"),
+        ({"limits": {"cpu": "500m"}}, "500m"),
+        ({"requests": {"cpu": "1500m"}}, "2"),
+        ({"requests": {"cpu": "2500m"}}, "3"),
+    ],
+)
+def test_a_cpu_limit_of_the_namespace_is_one_for_each_vcpu_and_no_less_than_asked_for(
+    resources: dict[str, Any], limit: str
+) -> None:
+    found = compute_resources(spec(resources=resources), CONFIG, 100, limit_cpus=True)
+    assert found["limits"]["cpu"] == limit
+    pinned = spec(cpu={"cores": 2, "dedicatedCpuPlacement": True, "isolateEmulatorThread": True})
+    assert compute_resources(pinned, CONFIG, 100, limit_cpus=True) == compute_resources(pinned, CONFIG, 100)
+
+
 def test_a_pod_of_dedicated_cpus_is_guaranteed() -> None:
     pinned = spec(cpu={"cores": 2, "dedicatedCpuPlacement": True})
     found = compute_resources(pinned, CONFIG, 100)

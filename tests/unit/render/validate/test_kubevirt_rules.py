@@ -115,6 +115,11 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
         f"{CONF}.additionalGuestMemoryOverheadRatio",
         causes.INVALID,
     ),
+    "a selector that compares with nothing": (
+        {f"{CONF}.autoCPULimitNamespaceLabelSelector": {"matchExpressions": [{"key": "limit", "operator": "In"}]}},
+        f"{CONF}.autoCPULimitNamespaceLabelSelector.matchExpressions[0].values",
+        causes.REQUIRED,
+    ),
     "no such container": (
         {f"{CONF}.supportContainerResources": [{"type": "compute", "resources": {}}]},
         f"{CONF}.supportContainerResources[0].type",
