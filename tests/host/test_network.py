@@ -35,6 +35,7 @@ GUEST_IPV6 = Path(__file__).with_name("guest_ipv6.py")
 UDHCPC_SCRIPT = """#!/bin/sh
 case $1 in deconfig) exit 0 ;; esac
 env > LEASE
+ip link set $interface mtu $mtu
 ip addr replace $ip/$mask dev $interface
 if [ -n "$staticroutes" ]; then
     set -- $staticroutes
@@ -128,15 +129,22 @@ async def served(lab: Lab, plan: NetworkPlan) -> AsyncIterator[None]:
             tasks.cancel_scope.cancel()
 
 
-async def echo(server: Namespace, client: Namespace, address: str, port: int, *, udp: bool = False) -> str:
-    """What a client hears from a server that answers with `hello from` and the peer's address."""
+async def echo(
+    server: Namespace, client: Namespace, address: str, port: int, *, udp: bool = False, size: int = 0
+) -> str:
+    """What a client hears from a server that answers with `hello from` and the peer's address.
+
+    With `size` it sends a datagram of so many bytes and gets it back.
+    """
     family = "6" if ":" in address else "4"
     kind = "udp" if udp else "tcp"
     daemon = server.start("python3", "-c", ECHO_SERVER, family, kind, str(port))
     assert daemon.stdout is not None
     await asyncio.to_thread(daemon.stdout.readline)
     try:
-        return (await asyncio.to_thread(client.run, "python3", "-c", ECHO_CLIENT, kind, address, str(port))).strip()
+        return (
+            await asyncio.to_thread(client.run, "python3", "-c", ECHO_CLIENT, kind, address, str(port), str(size))
+        ).strip()
     finally:
         daemon.kill()
 
@@ -153,22 +161,24 @@ if sys.argv[2] == "tcp":
 print(flush=True)
 while True:
     if sys.argv[2] == "udp":
-        _, peer = server.recvfrom(100)
-        server.sendto(b"hello from " + peer[0].encode(), peer)
+        heard, peer = server.recvfrom(65536)
+        server.sendto(heard if len(heard) > 100 else b"hello from " + peer[0].encode(), peer)
     else:
         connection, peer = server.accept()
         connection.sendall(b"hello from " + peer[0].encode())
         connection.close()
 """
 ECHO_CLIENT = """
-import socket, sys
+import random, socket, sys
 kind = socket.SOCK_DGRAM if sys.argv[1] == "udp" else socket.SOCK_STREAM
 client = socket.socket(socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET, kind)
 client.settimeout(3)
 try:
     client.connect((sys.argv[2], int(sys.argv[3])))
-    client.send(b"hi")
-    print(client.recv(100).decode())
+    sent = random.randbytes(int(sys.argv[4])) or b"hi"
+    client.send(sent)
+    heard = client.recv(65536)
+    print(f"{len(sent)} bytes came back" if heard == sent else heard.decode())
 except OSError as error:
     print("failed:", error)
 """
@@ -267,6 +277,17 @@ async def test_bridge_gives_the_guest_the_pods_addresses(lab: Lab) -> None:
         kept = {link.name: link for link in await read_links(lab.pod.pidfd)}
         assert kept["eth0"].addresses == ("10.244.1.5/24", "fd00:10:244:1::5/64")
         assert kept["eth0-nic"].addresses == ()
+
+
+@pytest.mark.parametrize("binding", ["masquerade", "bridge"])
+async def test_what_comes_in_fragments_arrives_whole_both_ways(lab: Lab, binding: str) -> None:
+    async with running(lab, vmi(binding)):
+        await lab.lease()
+        await lab.lease6()
+        for outside, pod in (("10.244.1.1", "10.244.1.5"), ("fd00:10:244:1::1", "fd00:10:244:1::5")):
+            await lab.in_guest("busybox", "ping", "-c1", "-W3", "-s20000", outside)
+            assert await echo(lab.outside, lab.guest, outside, 8080, udp=True, size=20000) == "20000 bytes came back"
+            assert await echo(lab.guest, lab.outside, pod, 5353, udp=True, size=20000) == "20000 bytes came back"
 
 
 async def test_bridge_keeps_router_and_dhcp_talk_off_the_pod_network(lab: Lab) -> None:
