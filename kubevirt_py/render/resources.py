@@ -58,16 +58,16 @@ def compute_resources(
     divided by the overcommit. The overhead comes on top of both request and limit. Limits exist only where the VMI
     names them, for dedicated CPUs, which the kubelet gives to pods whose limits are their requests only, and of CPU
     with `limit_cpus`: one for each vCPU, or what is asked for if that is more.
-    Guest memory of huge pages is asked for as such and not as memory.
+    Guest memory of huge pages is asked for as such and cannot be overcommitted: memory is then the overhead, and what
+    the VMI names beyond the guest's.
     """
     domain = spec.get("domain") or {}
     if is_pinned(spec):
         pinned = _pinned_resources(spec, domain, overhead_bytes, even=config.gate(ALIGN_GATE))
         return {"requests": pinned | {"ephemeral-storage": "50M"}, "limits": _device_limits(spec, config) | pinned}
-    on_top = 0 if (domain.get("resources") or {}).get("overcommitGuestOverhead") else overhead_bytes
     requests: Document = {
         "cpu": str(_resource(domain, "requests", "cpu") or f"{vcpus(spec) * 1000 // config.cpu_allocation_ratio}m"),
-        "memory": str(_requested_memory(spec, domain, config) - _huge_bytes(domain) + on_top),
+        "memory": str(_requested_memory(domain, config, overhead_bytes)),
         "ephemeral-storage": "50M",
     }
     limits: Document = _device_limits(spec, config) | _hugepages(domain)
@@ -77,7 +77,7 @@ def compute_resources(
     elif limit_cpus:
         limits["cpu"] = str(max(vcpus(spec), math.ceil(parse_quantity(requests["cpu"]))))
     if memory := _resource(domain, "limits", "memory"):
-        limits["memory"] = str(quantity_bytes(memory) - _huge_bytes(domain) + overhead_bytes)
+        limits["memory"] = str(max(0, quantity_bytes(memory) - _huge_bytes(domain)) + overhead_bytes)
     return {"requests": requests, "limits": limits}
 
 
@@ -118,11 +118,14 @@ def _hugepages(domain: Document) -> Document:
     return {f"hugepages-{format_bytes(page)}": str(guest_memory_bytes(domain))}
 
 
-def _requested_memory(spec: Document, domain: Document, config: ClusterConfig) -> int:
+def _requested_memory(domain: Document, config: ClusterConfig, overhead_bytes: int) -> int:
     explicit = _resource(domain, "requests", "memory")
+    if huge := _huge_bytes(domain):
+        return overhead_bytes + max(0, quantity_bytes(explicit or 0) - huge)
+    on_top = 0 if (domain.get("resources") or {}).get("overcommitGuestOverhead") else overhead_bytes
     if explicit:
-        return quantity_bytes(explicit)
-    return guest_memory_bytes(domain) * 100 // config.memory_overcommit
+        return quantity_bytes(explicit) + on_top
+    return guest_memory_bytes(domain) * 100 // config.memory_overcommit + on_top
 
 
 def _resource(domain: Document, side: str, name: str) -> str | int | None:

@@ -74,3 +74,21 @@ def test_memory_beside_the_huge_pages_stays_memory() -> None:
     memory = {"guest": "1Gi", "hugepages": {"pageSize": "1Gi"}}
     found = compute_resources(spec(memory=memory, resources={"requests": {"memory": "1280Mi"}}), CONFIG, 100)
     assert found["requests"]["memory"] == str((256 << 20) + 100)
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {},
+        {"overcommitGuestOverhead": True},
+        {"requests": {"memory": "512Mi"}},
+        {"requests": {"memory": "512Mi"}, "limits": {"memory": "1Gi"}},
+    ],
+)
+def test_huge_pages_and_what_qemu_needs_beside_them_are_never_overcommitted(resources: dict[str, Any]) -> None:
+    config = ClusterConfig(memory_overcommit=150)
+    memory = {"guest": "1Gi", "hugepages": {"pageSize": "2Mi"}}
+    found = compute_resources(spec(memory=memory, resources=resources), config, 100)
+    assert found["requests"]["hugepages-2Mi"] == found["limits"]["hugepages-2Mi"] == str(GIB)
+    assert found["requests"]["memory"] == "100"
+    assert found["limits"].get("memory") == ("100" if "limits" in resources else None)
