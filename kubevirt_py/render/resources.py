@@ -54,19 +54,20 @@ def compute_resources(
 ) -> Document:
     """Requests and limits of the compute container.
 
-    Explicit requests win; else a vCPU asks for 1/cpuAllocationRatio of a CPU and the guest for its memory
-    divided by the overcommit. The overhead comes on top of both request and limit. Limits exist only where the VMI
-    names them, for dedicated CPUs, which the kubelet gives to pods whose limits are their requests only, and of CPU
-    with `limit_cpus`: one for each vCPU, or what is asked for if that is more.
-    Guest memory of huge pages is asked for as such and cannot be overcommitted: memory is then the overhead, and what
-    the VMI names beyond the guest's.
+    Explicit requests win; else a vCPU, and each thread of a supplemental pool, asks for 1/cpuAllocationRatio of a CPU
+    and the guest for its memory divided by the overcommit. The overhead comes on top of both request and limit.
+    Limits exist only where the VMI names them, for dedicated CPUs, which the kubelet gives to pods whose limits are
+    their requests only, and of CPU with `limit_cpus`: one for each vCPU and thread, or what is asked for if that is
+    more. Guest memory of huge pages is asked for as such and cannot be overcommitted; memory is then the overhead,
+    and what the VMI names beyond the guest's.
     """
     domain = spec.get("domain") or {}
     if is_pinned(spec):
         pinned = _pinned_resources(spec, domain, overhead_bytes, even=config.gate(ALIGN_GATE))
         return {"requests": pinned | {"ephemeral-storage": "50M"}, "limits": _device_limits(spec, config) | pinned}
+    threads = vcpus(spec) + supplemental_threads(domain)
     requests: Document = {
-        "cpu": str(_resource(domain, "requests", "cpu") or f"{vcpus(spec) * 1000 // config.cpu_allocation_ratio}m"),
+        "cpu": str(_resource(domain, "requests", "cpu") or f"{threads * 1000 // config.cpu_allocation_ratio}m"),
         "memory": str(_requested_memory(domain, config, overhead_bytes)),
         "ephemeral-storage": "50M",
     }
@@ -75,7 +76,7 @@ def compute_resources(
     if cpu := _resource(domain, "limits", "cpu"):
         limits["cpu"] = str(cpu)
     elif limit_cpus:
-        limits["cpu"] = str(max(vcpus(spec), math.ceil(parse_quantity(requests["cpu"]))))
+        limits["cpu"] = str(max(threads, math.ceil(parse_quantity(requests["cpu"]))))
     if memory := _resource(domain, "limits", "memory"):
         limits["memory"] = str(max(0, quantity_bytes(memory) - _huge_bytes(domain)) + overhead_bytes)
     return {"requests": requests, "limits": limits}

@@ -25,6 +25,15 @@ def test_shared_cpus_are_overcommitted_and_have_no_limit() -> None:
 
 
 @pytest.mark.parametrize(
+    ("policy", "requested", "limit"), [("supplementalPool", "1200m", "12"), ("auto", "400m", "4"), ("", "400m", "4")]
+)
+def test_threads_of_a_supplemental_pool_ask_for_cpu_as_virtual_cpus_do(policy: str, requested: str, limit: str) -> None:
+    pool = {"ioThreadsPolicy": policy, "ioThreads": {"supplementalPoolThreadCount": 8}}
+    found = compute_resources(spec(cpu={"cores": 4}, **pool), CONFIG, 100, limit_cpus=True)
+    assert (found["requests"]["cpu"], found["limits"]["cpu"]) == (requested, limit)
+
+
+@pytest.mark.parametrize(
     ("resources", "limit"),
     [
         ({}, "2"),
