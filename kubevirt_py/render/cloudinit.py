@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from kubevirt_py.plan import Document
+from kubevirt_py.render.network.attached import identity
 from kubevirt_py.render.network.resolv import guest_hostname
 
 NO_CLOUD = "cloudInitNoCloud"
@@ -39,6 +40,9 @@ def cloud_init_images(
 ) -> tuple[CloudInitImage, ...]:
     """Images of all cloud-init volumes of a VMI; `secrets` are the files of referenced secrets by volume name.
 
+    cloud-init runs once for each `instance-id` (NoCloud) or `uuid` (ConfigDrive): both are the machine's identity,
+    which a restart does not change and a machine made anew does not have.
+
     Raises ValueError for data that is not base64, or is too large.
     """
     images = []
@@ -49,7 +53,8 @@ def cloud_init_images(
                 user = _data(volume, kind, "userData", given, _USER_KEYS)
                 network = _data(volume, kind, "networkData", given, _NETWORK_KEYS)
                 keys = _public_keys(spec, kind, secrets)
-                files = _FILES[kind](f"{name}.{namespace}", guest_hostname(name, spec.get("hostname", "")), uid, keys)
+                hostname = guest_hostname(name, spec.get("hostname", ""))
+                files = _FILES[kind](f"{name}.{namespace}", hostname, identity(spec, uid), keys)
                 files |= {path: data for path, data in zip(_DATA_PATHS[kind], (user, network), strict=True) if data}
                 if sum(map(len, files.values())) > MAX_BYTES:
                     raise ValueError(f"volume {volume['name']}: cloud-init data is larger than {MAX_BYTES >> 20} MiB")
@@ -67,16 +72,16 @@ _DATA_PATHS = {
 }
 
 
-def _no_cloud(instance: str, hostname: str, uid: str, keys: list[str]) -> dict[str, bytes]:
-    meta: Document = {"instance-id": instance, "local-hostname": hostname}
+def _no_cloud(name: str, hostname: str, machine: str, keys: list[str]) -> dict[str, bytes]:
+    meta: Document = {"instance-id": machine, "local-hostname": hostname}
     if keys:
         meta["public-keys"] = {str(index): key for index, key in enumerate(keys)}
     # cloud-init takes a NoCloud image without user-data for no image at all.
     return {"meta-data": json.dumps(meta).encode(), "user-data": b""}
 
 
-def _config_drive(instance: str, hostname: str, uid: str, keys: list[str]) -> dict[str, bytes]:
-    meta: Document = {"instance_id": instance, "hostname": hostname, "uuid": uid}
+def _config_drive(name: str, hostname: str, machine: str, keys: list[str]) -> dict[str, bytes]:
+    meta: Document = {"instance_id": name, "hostname": hostname, "uuid": machine}
     if keys:
         meta["public_keys"] = {str(index): key for index, key in enumerate(keys)}
     return {META_DATA: json.dumps(meta).encode()}

@@ -19,7 +19,7 @@ def _image(source: dict[str, Any], secrets: dict[str, dict[str, bytes]] | None =
 def test_no_cloud() -> None:
     image = _image({"cloudInitNoCloud": {"userData": "#cloud-config", "networkData": "version: 2"}})
     assert (image.label, image.path) == ("cidata", "ns/vm.example/noCloud.iso")
-    assert json.loads(image.files["meta-data"]) == {"instance-id": "vm.example.ns", "local-hostname": "vm"}
+    assert json.loads(image.files["meta-data"]) == {"instance-id": "uid-1", "local-hostname": "vm"}
     assert (image.files["user-data"], image.files["network-config"]) == (b"#cloud-config", b"version: 2")
 
 
@@ -29,6 +29,23 @@ def test_config_drive() -> None:
     assert image.files["openstack/latest/user_data"] == b"hello"
     meta = json.loads(image.files["openstack/latest/meta_data.json"])
     assert meta == {"instance_id": "vm.example.ns", "hostname": "web", "uuid": "uid-1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "member"),
+    [
+        ("cloudInitNoCloud", "meta-data", "instance-id"),
+        ("cloudInitConfigDrive", "openstack/latest/meta_data.json", "uuid"),
+    ],
+)
+def test_a_restarted_machine_is_the_same_instance_and_one_made_anew_is_not(kind: str, file: str, member: str) -> None:
+    def instance(uid: str, firmware: str) -> str:
+        spec = {"volumes": [{"name": "ci", kind: {"userData": "x"}}], "domain": {"firmware": {"uuid": firmware}}}
+        (image,) = cloud_init_images("ns", "vm", uid, spec, {})
+        return str(json.loads(image.files[file])[member])
+
+    assert instance("first-run", "board-1") == instance("second-run", "board-1") == "board-1"
+    assert instance("third-run", "board-2") == "board-2"
 
 
 def test_an_image_without_user_data_is_still_one() -> None:
