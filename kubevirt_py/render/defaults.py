@@ -123,11 +123,15 @@ def _machine_type(domain: Document, architecture: str, config: ClusterConfig) ->
 
 
 def _requests(domain: Document, config: ClusterConfig) -> None:
-    """A limit is also what is asked for; the cluster's own CPU request counts unless it is upstream's default."""
+    """A limit is also what is asked for; the cluster's own CPU request counts unless it is upstream's default.
+
+    Dedicated CPUs are as many as the guest's, whatever others ask for.
+    """
     resources = domain.setdefault("resources", {})
     limits = resources.get("limits") or {}
     given = {name: limits[name] for name in ("cpu", "memory") if name in limits}
-    if config.cpu_request != UPSTREAM_CPU_REQUEST:
+    dedicated = (domain.get("cpu") or {}).get("dedicatedCpuPlacement")
+    if config.cpu_request != UPSTREAM_CPU_REQUEST and not dedicated:
         given.setdefault("cpu", config.cpu_request)
     if given:
         resources["requests"] = given | (resources.get("requests") or {})

@@ -18,6 +18,7 @@ from kubevirt_py.render.defaults import (
     restore_vmi_status,
     with_vmi_defaults,
 )
+from kubevirt_py.render.validate import validate_vmi_create
 from tests.conftest import Golden
 from tests.unit.render.validate.machines import CONFIG, NOW, REMOVE, UUID, edited, vm, vmi
 
@@ -154,6 +155,13 @@ def test_cluster_settings_fill_the_gaps() -> None:
     assert spec["domain"]["cpu"]["model"] == "Haswell"
     assert spec["domain"]["resources"]["requests"]["cpu"] == "250m"
     assert spec["evictionStrategy"] == "LiveMigrateIfPossible"
+
+
+def test_dedicated_cpus_are_not_counted_by_the_clusters_cpu_request() -> None:
+    config = ClusterConfig(cpu_request="250m")
+    pinned = defaulted_vmi({"domain.cpu": {"cores": 2, "dedicatedCpuPlacement": True}}, config)
+    assert "cpu" not in pinned["spec"]["domain"]["resources"].get("requests", {})
+    assert validate_vmi_create(pinned, config) == []
 
 
 def test_a_users_status_is_put_back() -> None:
