@@ -25,16 +25,18 @@ def check(volumes: list[Document], path: str) -> Iterator[Cause]:
     for field, _ in found[1:]:
         yield Cause(field, DUPLICATE, f"only one cloud-init volume is possible; the first is {found[0][0]}")
     for field, source in found:
-        yield from _part(source, field, USER_DATA, required=True)
-        yield from _part(source, field, NETWORK_DATA, required=False)
+        if not any(source.get(key) for key in (*USER_DATA, *NETWORK_DATA)):
+            yield Cause(
+                field, REQUIRED, f"set user data or network data, by one of: {', '.join(USER_DATA + NETWORK_DATA)}"
+            )
+        yield from _part(source, field, USER_DATA)
+        yield from _part(source, field, NETWORK_DATA)
 
 
-def _part(source: Document, field: str, keys: tuple[str, ...], *, required: bool) -> Iterator[Cause]:
+def _part(source: Document, field: str, keys: tuple[str, ...]) -> Iterator[Cause]:
     given = [key for key in keys if source.get(key)]
     if len(given) > 1:
         yield Cause(f"{field}.{given[1]}", INVALID, f"set only one of: {', '.join(keys)}")
-    if required and not given:
-        yield Cause(f"{field}.{keys[0]}", REQUIRED, f"set one of: {', '.join(keys)}")
     for key in given:
         if key == keys[2]:
             if not source[key].get("name"):

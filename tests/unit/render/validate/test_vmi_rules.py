@@ -50,6 +50,10 @@ ACCEPTED: dict[str, Document] = {
     "a TPM that remembers": {"domain.devices.tpm": {"persistent": True}},
     "EFI variables that stay": {"domain.firmware.bootloader.efi": {"persistent": True, "secureBoot": False}},
     "a config drive": {"volumes[1]": {"name": "seed", "cloudInitConfigDrive": {"secretRef": {"name": "x"}}}},
+    "network data alone": {"volumes[1].cloudInitNoCloud": {"networkData": "version: 2"}},
+    "network data alone, from a Secret": {
+        "volumes[1]": {"name": "seed", "cloudInitConfigDrive": {"networkDataSecretRef": {"name": "x"}}}
+    },
     "SSH keys by cloud-init": {"accessCredentials": [_keys("noCloud")]},
     "SSH keys by the guest agent": {"accessCredentials": [_keys("qemuGuestAgent", users=["root"])]},
     "direct kernel boot": {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/boot/vmlinuz"}}},
@@ -231,9 +235,9 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "cloud-init without data": (
         {"volumes[1].cloudInitNoCloud": {}},
-        "volumes[1].cloudInitNoCloud.userData",
+        "volumes[1].cloudInitNoCloud",
         causes.REQUIRED,
-        "secretRef",
+        "secretRef, networkData",
     ),
     "cloud-init from two places": (
         {"volumes[1].cloudInitNoCloud.secretRef.name": "x"},
