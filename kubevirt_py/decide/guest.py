@@ -18,7 +18,7 @@ from kubevirt_py.decide import conditions, phases
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.decide.guest_agent import propagation_events
 from kubevirt_py.decide.guest_state import PRELAUNCH, VANISHED, GuestState, Outcome
-from kubevirt_py.decide.guest_status import guest_conditions, running_status
+from kubevirt_py.decide.guest_status import NOT_RUNNING, guest_conditions, running_status
 from kubevirt_py.decide.guest_volumes import news
 from kubevirt_py.decide.patches import status_patch
 from kubevirt_py.decide.references import event, key_of, warning
@@ -81,9 +81,7 @@ def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
 
 
 def _ended(s: Snapshot, outcome: Outcome) -> Plan:
-    text = "Guest VM is not reported as running"
-    not_ready = Condition(type=names.READY, status="False", reason=names.GUEST_NOT_RUNNING, message=text)
-    changes = {names.READY: not_ready, names.PAUSED: None, names.AGENT_CONNECTED: None}
+    changes = {names.READY: NOT_RUNNING, names.PAUSED: None, names.AGENT_CONNECTED: None}
     make = event if outcome.clean else warning
     told = [make(kinds.HOSTED_VMI, s.vmi, reason, outcome.text) for reason in (outcome.reason, names.STOPPED) if reason]
     named = {"reason": outcome.reason} if outcome.reason else {}

@@ -25,6 +25,10 @@ MAX_GUEST_INTERFACES = 10
 MAX_ADDRESSES = 16
 
 
+NOT_RUNNING = Condition(names.READY, "False", names.GUEST_NOT_RUNNING, "Guest VM is not reported as running")
+"""Of a guest that has ended, and of one that is paused: nobody answers."""
+
+
 def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str, Any]:
     """Top-level status fields, conditions apart."""
     machine = guest.machine
@@ -60,11 +64,14 @@ def interfaces(guest: GuestState) -> list[Document]:
 
 
 def _interface(plan: InterfacePlan, card: Nic | None, told: Document | None) -> Document:
-    """`card` is None while the guest gets the interface, or has let go of it; Multus then alone knows of it."""
+    """`card` is None while the guest gets the interface, or has let go of it; Multus then alone knows of it.
+
+    On the pod's own network the pod's addresses are the guest's; elsewhere the guest may have others than it was given.
+    """
     sources = {"domain": card is not None, "guest-agent": told is not None, "multus-status": plan.pod_link != POD_LINK}
     addresses = list(plan.pod_addresses)
-    if told and not addresses and plan.pod_link != POD_LINK:
-        addresses = list(told["addresses"])[:MAX_ADDRESSES]
+    if told and plan.pod_link != POD_LINK:
+        addresses = list(told["addresses"])[:MAX_ADDRESSES] or addresses
     entry: Document = {
         "name": plan.name,
         "mac": plan.mac,
@@ -96,13 +103,14 @@ def guest_conditions(
     bindings: Mapping[str, Document] = NO_BINDINGS,
 ) -> dict[str, Condition | None]:
     """The agent's conditions of a running guest; None drops one."""
+    paused = _paused(guest)
     changes: dict[str, Condition | None] = {
-        names.PAUSED: _paused(guest),
+        names.PAUSED: paused,
         **agent_conditions(spec, guest),
         **_not_yet(migration_conditions(spec, old.get("volumeStatus") or [], annotations, bindings)),
     }
     if not spec.get("readinessProbe"):
-        changes[names.READY] = Condition(type=names.READY, status="True")
+        changes[names.READY] = NOT_RUNNING if paused else Condition(type=names.READY, status="True")
     return changes
 
 

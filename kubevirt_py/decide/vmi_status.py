@@ -12,6 +12,7 @@ import msgspec
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import Condition, Pod, VirtualMachineInstance
 from kubevirt_py.decide import conditions, patches, phases, pods
+from kubevirt_py.decide.guest_status import NOT_RUNNING
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.plan import NOTHING, Document, Event, JsonPatch, Plan
@@ -24,7 +25,6 @@ CONTROLLER_REASONS = (
 )
 """Reasons of Synchronized=False that the controller gives and takes back; others are the agent's."""
 IMAGE_TROUBLE = frozenset(pods.IMAGE_REASONS.values())
-NOT_RUNNING = "Guest VM is not reported as running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def with_volumes(change: Change, entries: list[Document]) -> Change:
 
 def scheduling(s: VmiSnapshot, finding: Condition | None) -> Change:
     """The pod is not on a node: `finding` tells why, if anything does."""
-    changed = {names.READY: _guest_not_running(), names.POD_SCHEDULED: None, **_synchronized(s.vmi, None)}
+    changed = {names.READY: NOT_RUNNING, names.POD_SCHEDULED: None, **_synchronized(s.vmi, None)}
     if finding is not None:
         changed[finding.type] = finding
     return Change(
@@ -124,7 +124,7 @@ def placed(s: VmiSnapshot, pod: Pod, trouble: tuple[str, str] | None) -> Change:
             "VSOCKCID": vsock_cid(s.vmi.metadata.uid) if _wants_vsock(s.spec) else None,
         },
         conditions={
-            names.READY: _guest_not_running(),
+            names.READY: NOT_RUNNING,
             names.POD_SCHEDULED: None,
             **(data_volumes_ready() if any("dataVolume" in one for one in s.spec.get("volumes") or ()) else {}),
             **_synchronized(s.vmi, trouble),
@@ -153,12 +153,15 @@ def _wants_vsock(spec: Document) -> bool:
 
 
 def ready_from_pod(s: VmiSnapshot, pod: Pod) -> Change:
-    """Running: with a readiness probe the pod's readiness is the VMI's; without one the agent alone tells."""
+    """Running: with a readiness probe the pod's readiness is the VMI's, unless the guest is paused; without one the
+    agent alone tells.
+    """
     changed = _synchronized(s.vmi, None)
     found = conditions.find(pod.status.conditions, names.READY)
     if s.spec.get("readinessProbe"):
         missing = Condition(type=names.READY, status="False", reason=names.POD_CONDITION_MISSING)
-        changed[names.READY] = found or missing
+        paused = conditions.is_true(s.vmi.status.conditions, names.PAUSED)
+        changed[names.READY] = NOT_RUNNING if paused else found or missing
     return Change(conditions=changed)
 
 
@@ -171,17 +174,13 @@ def failed(s: VmiSnapshot, reason: str) -> Change:
     """The guest is gone and nobody saw it end well."""
     return Change(
         status={"phase": phases.FAILED, **({"reason": reason} if reason else {})},
-        conditions={names.READY: _guest_not_running()},
+        conditions={names.READY: NOT_RUNNING},
     )
 
 
 def knows_image_trouble(vmi: VirtualMachineInstance) -> bool:
     """Whether the VMI says already that an image cannot be had."""
     return conditions.false_reason(vmi.status.conditions, names.SYNCHRONIZED) in IMAGE_TROUBLE
-
-
-def _guest_not_running() -> Condition:
-    return Condition(type=names.READY, status="False", reason=names.GUEST_NOT_RUNNING, message=NOT_RUNNING)
 
 
 def _synchronized(vmi: VirtualMachineInstance, trouble: tuple[str, str] | None) -> dict[str, Condition | None]:

@@ -58,10 +58,9 @@ def _kernel(boot: Document | None, base: str) -> Iterator[Cause]:
     yield from image(container, f"{base}.container")
     for key in ("kernelPath", "initrdPath"):
         yield from absolute_path(f"{base}.container.{key}", container.get(key))
-    if not container.get("kernelPath") and not container.get("initrdPath"):
-        yield Cause(f"{base}.container.kernelPath", REQUIRED, "set kernelPath, initrdPath or both")
-    if boot.get("kernelArgs") and not container.get("kernelPath"):
-        yield Cause(f"{base}.kernelArgs", INVALID, "kernelArgs need container.kernelPath")
+    if not container.get("kernelPath"):
+        text = "name the kernel's file in the image; QEMU takes neither an initrd nor arguments without one"
+        yield Cause(f"{base}.container.kernelPath", REQUIRED, text)
 
 
 def _machine(domain: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:

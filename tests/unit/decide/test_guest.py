@@ -146,6 +146,7 @@ def test_a_guest_that_starts_paused_is_running_and_paused() -> None:
     after = _applied(document, _decide(document, _guest(run_state="prelaunch")))
     assert after["status"]["phase"] == "Running"
     assert _conditions(after)["Paused"]["reason"] == "PausedByUser"
+    assert _conditions(after)["Ready"]["reason"] == "GuestNotRunning"
 
 
 def test_pause_and_its_end() -> None:
@@ -154,7 +155,10 @@ def test_pause_and_its_end() -> None:
     assert _conditions(paused)["Paused"]["reason"] == "PausedByUser"
     broken = _applied(running, _decide(running, _guest(run_state="io-error")))
     assert _conditions(broken)["Paused"]["reason"] == "PausedIOError"
-    assert "Paused" not in _conditions(_applied(paused, _decide(paused, _guest())))
+    resumed = _conditions(_applied(paused, _decide(paused, _guest())))
+    assert "Paused" not in resumed
+    for told, ready in ((_conditions(paused), "False"), (_conditions(broken), "False"), (resumed, "True")):
+        assert told["Ready"]["status"] == ready
 
 
 def test_the_agent_in_the_guest() -> None:
@@ -176,6 +180,17 @@ def test_the_agent_in_the_guest() -> None:
     gone = _applied(after, _decide(after, _guest()))
     assert "AgentConnected" not in _conditions(gone)
     assert gone["status"]["guestOSInfo"] == {}
+
+
+def test_on_further_networks_the_guest_says_which_addresses_it_has() -> None:
+    (card,) = _guest().network.interfaces
+    given = msgspec.structs.replace(card, binding="bridge", pod_link="pod37a8eec1ce1", pod_addresses=("10.77.0.5",))
+    for addresses, shown in ((["10.77.0.99", "fd77::99"], ["10.77.0.99", "fd77::99"]), ([], ["10.77.0.5"])):
+        told = ({"name": "eth1", "mac": MAC, "addresses": addresses},)
+        agent = {"agent_connected": True, "info": GuestInfo(interfaces=told)}
+        after = _applied(_vmi(), _decide(_vmi(), _guest(network=NetworkPlan((given,)), **agent)))
+        (entry,) = after["status"]["interfaces"]
+        assert entry["ipAddresses"] == shown
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,9 @@ def test_with_a_probe_readiness_is_the_pods() -> None:
     machine = after(machine, decide(vmi_snapshot(machine, pod("Running", conditions=[ready]))))
     assert condition(machine, "Ready")["status"] == "True"
     assert decide(vmi_snapshot(machine, pod("Running", conditions=[ready]))) == NOTHING
+    machine["status"]["conditions"].append({"type": "Paused", "status": "True", "reason": "PausedByUser"})
+    machine = after(machine, decide(vmi_snapshot(machine, pod("Running", conditions=[ready]))))
+    assert condition(machine, "Ready")["reason"] == "GuestNotRunning"
 
 
 @pytest.mark.parametrize("phase", ["Scheduled", "Running"])

@@ -427,11 +427,11 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.REQUIRED,
         "image",
     ),
-    "a kernel image without paths": (
-        {"domain.firmware.kernelBoot.container.image": "k"},
+    "an initrd without kernel": (
+        {"domain.firmware.kernelBoot.container": {"image": "k", "initrdPath": "/i"}},
         "domain.firmware.kernelBoot.container.kernelPath",
         causes.REQUIRED,
-        "initrdPath",
+        "initrd",
     ),
     "no UUID": ({"domain.firmware.uuid": "tiny"}, "domain.firmware.uuid", causes.INVALID, "UUID"),
     "no such machine": ({"domain.machine.type": "isapc"}, "domain.machine.type", causes.NOT_SUPPORTED, "q35*"),
