@@ -94,7 +94,8 @@ def live_changes(
 def with_room(spec: Document, config: ClusterConfig) -> Document:
     """A VM's new VMI with room for CPUs and memory that may come: what the spec says, the cluster, or 4 times as much.
 
-    Memory can grow where the guest has at least 1 GiB in whole blocks, and neither real-time nor pinned NUMA.
+    Memory can grow where the guest has at least 1 GiB in whole blocks, not of huge pages, and neither real-time nor
+    pinned NUMA.
     """
     if config.rollout_strategy != LIVE_UPDATE:
         return spec
@@ -105,12 +106,12 @@ def with_room(spec: Document, config: ClusterConfig) -> Document:
         most = config.max_cpu_sockets or cpu["sockets"] * config.max_hotplug_ratio
         per_socket = cpu["cores"] * cpu["threads"]
         cpu["maxSockets"] = max(cpu["sockets"], min(most, MAX_VCPUS // per_socket))
-    if "maxGuest" not in memory and memory.get("guest") and not fixed:
+    if "maxGuest" not in memory and "hugepages" not in memory and memory.get("guest") and not fixed:
         guest = quantity_bytes(memory["guest"])
         most_bytes = quantity_bytes(config.max_guest) if config.max_guest else guest * config.max_hotplug_ratio
-        block = max(MEMORY_BLOCK, quantity_bytes((memory.get("hugepages") or {}).get("pageSize") or MEMORY_BLOCK))
-        if guest >= LEAST_GROWING and guest % block == 0 and most_bytes // block * block > guest:
-            memory["maxGuest"] = format_bytes(most_bytes // block * block)
+        most_bytes -= most_bytes % MEMORY_BLOCK
+        if guest >= LEAST_GROWING and guest % MEMORY_BLOCK == 0 and most_bytes > guest:
+            memory["maxGuest"] = format_bytes(most_bytes)
     return spec
 
 
@@ -235,7 +236,9 @@ def _memory(wanted: Document, domain: Document, status: Document) -> Iterator[st
     if new is None or old is None or quantity_bytes(new) == quantity_bytes(old):
         return
     most, least = memory.get("maxGuest"), status.get("guestAtBoot") or old
-    if most is None:
+    if "hugepages" in memory:
+        yield "memory of the running guest cannot change: it is of huge pages, of which a pod keeps its number"
+    elif most is None:
         yield "memory of the running guest cannot change: it was started without memory.maxGuest"
     elif quantity_bytes(new) > quantity_bytes(most):
         yield f"the running guest has room for {most} of memory, not {new}; set memory.maxGuest for the next start"

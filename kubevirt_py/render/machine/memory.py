@@ -2,7 +2,8 @@
 
 Memory is one file without a name (memfd) where another process must see it (virtiofs) or where it consists of huge
 pages; these then need no mount in the pod. What may be added while the guest runs is one virtio-mem device: the
-guest takes blocks of it as QMP asks it to (`requested-size`), without slots to count.
+guest takes blocks of it as QMP asks it to (`requested-size`), without slots to count. Huge pages cannot be added: a
+pod keeps the number it started with.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from kubevirt_py.render.machine.wiring import options
 
 _KIB = 1024
 PLUG_BLOCK_BYTES = 2 << 20
-"""Blocks of virtio-mem; with huge pages of 1 GiB a block is one of these."""
+"""Blocks of virtio-mem."""
 PLUG_ID = "plug0"
 
 
@@ -75,7 +76,9 @@ def locks_memory(domain: Document) -> bool:
 
 
 def memory_from_domain(domain: Document, layout: Layout, running: Memory | None = None) -> Memory:
-    """Guest memory that can grow up to maxGuest. A `running` machine keeps its size; the rest is asked of its plug.
+    """Guest memory that can grow up to maxGuest, unless it is of huge pages.
+
+    A `running` machine keeps its size; the rest is asked of its plug.
 
     Raises ValueError for a size that a running machine cannot have.
     """
@@ -83,9 +86,9 @@ def memory_from_domain(domain: Document, layout: Layout, running: Memory | None 
     if running is not None:
         return _resized(running, wanted)
     page = hugepage_bytes(domain)
-    most = (domain.get("memory") or {}).get("maxGuest")
+    most = (domain.get("memory") or {}).get("maxGuest") if not page else None
     room = quantity_bytes(most) // _KIB - wanted if most is not None else 0
-    block = max(PLUG_BLOCK_BYTES, page) // _KIB
+    block = PLUG_BLOCK_BYTES // _KIB
     if room > 0 and (room % block or wanted % block):
         raise ValueError(f"memory.guest and memory.maxGuest must be multiples of {block // _KIB}Mi")
     return Memory(
@@ -93,7 +96,7 @@ def memory_from_domain(domain: Document, layout: Layout, running: Memory | None 
         hugepage_bytes=page,
         shared=_is_shared(domain.get("devices") or {}),
         locked=locks_memory(domain),
-        plug=Plug(place=layout.express("system", PLUG_ID), size_kib=room, block_kib=block) if room > 0 else None,
+        plug=Plug(place=layout.express("system", PLUG_ID), size_kib=room) if room > 0 else None,
     )
 
 
@@ -134,7 +137,6 @@ def memory_args(memory: Memory, *, in_cells: bool = False) -> list[str]:
             memdev="ram-plug",
             bus=plug.place.bus,
             addr=plug.place.addr,
-            prealloc=True if memory.hugepage_bytes else None,
             **{"block-size": f"{plug.block_kib}k", "requested-size": f"{plug.requested_kib}k"},
         )
         args += ["-object", _backend(memory, "ram-plug", plug.size_kib, plug=True), "-device", device]
@@ -152,6 +154,6 @@ def _backend(memory: Memory, name: str, size_kib: int, *, plug: bool = False) ->
         share=True if memory.shared else None,
         hugetlb=True if huge else None,
         hugetlbsize=memory.hugepage_bytes or None,
-        prealloc=True if huge and not plug else None,
+        prealloc=True if huge else None,
         reserve=False if plug else None,
     )

@@ -123,6 +123,19 @@ def test_what_a_running_guest_cannot_follow_asks_for_a_restart_in_words(changes:
     assert words in found["message"]
 
 
+@pytest.mark.parametrize("most", [{}, {"maxGuest": "4Gi"}])
+def test_memory_of_huge_pages_neither_has_room_nor_follows(most: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = {"guest": "1Gi", "hugepages": {"pageSize": "2Mi"}, **most}
+    monkeypatch.setitem(TEMPLATE["domain"], "memory", pages)
+    machine, running = pair({"domain.memory.guest": "2Gi"})
+    assert running["spec"]["domain"]["memory"] == pages
+    plan = decide_vm(vm_snapshot(machine, running))
+    assert after(running, plan) == running
+    found = condition(after(machine, plan), "RestartRequired")
+    assert found is not None
+    assert "it is of huge pages" in found["message"]
+
+
 def test_staged_changes_wait_for_a_restart() -> None:
     machine, running = pair({"domain.cpu.sockets": 2})
     staged = replace(vm_snapshot(machine, running), config=ClusterConfig(rollout_strategy="Stage"))

@@ -108,6 +108,14 @@ def test_memory_of_a_running_machine_changes_only_by_what_is_plugged() -> None:
             machine(running=before, memory={"guest": guest})
 
 
+def test_memory_of_huge_pages_has_nothing_to_plug() -> None:
+    memory = {"guest": "1Gi", "maxGuest": "4Gi", "hugepages": {"pageSize": "2Mi"}}
+    found = machine(memory=memory)
+    assert found.memory.plug is None
+    with pytest.raises(ValueError, match="can only change where"):
+        machine(running=found, memory=memory | {"guest": "2Gi"})
+
+
 def test_the_balloon_and_the_firmware_follow_the_cluster() -> None:
     facts = Facts(kvm=False, smbios={"product": "Cloud"}, free_page_reporting=False, balloon_stats_s=5)
     found = machine(facts=facts)
