@@ -103,7 +103,19 @@ class MergePatch:
     subresource: str = ""
 
 
-Action = Create | Apply | Delete | JsonPatch | MergePatch
+@dataclass(frozen=True, slots=True)
+class Require:
+    """GET an object that must be there before the actions after this one. Nothing of it is read.
+
+    For kinds that are not watched. While it is refused, it is tried again at least every `longest_s` seconds.
+    """
+
+    kind: Kind[Any]
+    key: Key
+    longest_s: float = 30.0
+
+
+Action = Create | Apply | Delete | JsonPatch | MergePatch | Require
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,9 @@ DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", views.Workload)
 SECRET = Kind("", "v1", "Secret", "secrets", dict[str, object])
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", dict[str, object])
 API_SERVICE = Kind("apiregistration.k8s.io", "v1", "APIService", "apiservices", views.ApiService, namespaced=False)
+NETWORK_DEFINITION = Kind(
+    "k8s.cni.cncf.io", "v1", "NetworkAttachmentDefinition", "network-attachment-definitions", views.Held
+)
 MUTATING_WEBHOOKS = Kind(
     "admissionregistration.k8s.io",
     "v1",
@@ -55,6 +58,7 @@ __all__ = [
     "LEASE",
     "MUTATING_WEBHOOKS",
     "NAMESPACE",
+    "NETWORK_DEFINITION",
     "NODE",
     "POD",
     "PRESET",

@@ -21,7 +21,7 @@ from kubevirt_py.decide.pods import Fate
 from kubevirt_py.decide.references import event, key_of, warning
 from kubevirt_py.decide.vmi_hotplug import attachment_plan, attachment_status
 from kubevirt_py.decide.vmi_networks import network_patches
-from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt, unfilled_claims
+from kubevirt_py.decide.vmi_pod import create_pod, missing_claims, next_attempt, refusal, unfilled_claims
 from kubevirt_py.decide.vmi_resize import resize, size_conditions
 from kubevirt_py.decide.vmi_shares import Trouble, unserved, unshareable
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
@@ -130,7 +130,7 @@ def _create(s: VmiSnapshot, _: Pod | None) -> Plan:
     if s.limits_cpus is None:
         return NOTHING  # looked at again when the namespace is known
     if s.failure is not None:
-        text = f"The virtual machine pod was refused: {s.failure.message}"
+        text = refusal(s.failure)
         told = _trouble(s, names.FAILED_CREATE, text, text)
         if told:
             return told

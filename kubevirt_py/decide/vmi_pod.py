@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 
 import msgspec
 
@@ -11,12 +12,16 @@ from kubevirt_py.api.views import Pod
 from kubevirt_py.decide import patches, pods
 from kubevirt_py.decide.references import event, key_of
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
-from kubevirt_py.plan import Create, Document, JsonPatch, Plan
+from kubevirt_py.plan import Create, Document, Failure, JsonPatch, Plan, Require
 from kubevirt_py.render.data_volumes import is_being_filled
 from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.launcher_pod import launcher_pod
+from kubevirt_py.render.network.annotations import definitions
 from kubevirt_py.render.persistent_state import keeps_state, state_claim
 from kubevirt_py.render.pod_volumes import claims_of
+
+OBJECT_NOT_FOUND = "NotFound"
+"""The reason of a 404 that tells of an object; where its whole kind is unknown, the API server gives none."""
 
 
 def missing_claims(s: VmiSnapshot) -> tuple[str, ...]:
@@ -55,12 +60,25 @@ def create_pod(s: VmiSnapshot, attempt: int) -> Plan:
         claim_uids={name: found.metadata.uid for name, found in s.claims.items()},
         limit_cpus=bool(s.limits_cpus),
     )
+    networks = definitions(s.spec, meta.namespace, s.config.network_bindings)
     note = f"Created virtual machine pod {body['metadata']['name']}"
     create = Create(kinds.POD, body, owner_uid=meta.uid)
     return Plan(
-        do=(*_finalize(s), *made, create),
+        do=(*(Require(kinds.NETWORK_DEFINITION, one) for one in networks), *_finalize(s), *made, create),
         events=(event(kinds.VMI, s.vmi, names.SUCCESSFUL_CREATE, note),),
     )
+
+
+def refusal(failure: Failure) -> str:
+    """Why there is no pod, and what to do: a network is missing that it was to have, or the API server refused it."""
+    if not isinstance(failure.action, Require):
+        return f"The virtual machine pod was refused: {failure.message}"
+    text = f"Failed to locate network attachment definition {failure.action.key}"
+    if failure.status != HTTPStatus.NOT_FOUND:
+        return f"{text}: {failure.message}"
+    if failure.reason != OBJECT_NOT_FOUND:
+        return f"{text}: this cluster has no Multus. Install it, or remove the network from the machine"
+    return f"{text}; create it and the VM starts"
 
 
 def _finalize(s: VmiSnapshot) -> tuple[JsonPatch, ...]:

@@ -14,6 +14,7 @@ from kubevirt_py.plan import (
     Kind,
     MergePatch,
     Plan,
+    Require,
 )
 from kubevirt_py.reconcile.controller import Controller, Terminal
 from kubevirt_py.reconcile.lease import LeaseLost, LeaseSpec
@@ -39,6 +40,7 @@ __all__ = [
     "MergePatch",
     "Meta",
     "Plan",
+    "Require",
     "Source",
     "Store",
     "Terminal",

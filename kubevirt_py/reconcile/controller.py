@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, Generic, TypeVar
@@ -10,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from kubevirt_py.kube.errors import ApiError, Throttled
-from kubevirt_py.plan import Action, Event, Failure, Key, Plan
+from kubevirt_py.plan import Action, Event, Failure, Key, Plan, Require
 from kubevirt_py.reconcile.backoff import Backoff
 from kubevirt_py.reconcile.floors import Floors
 from kubevirt_py.reconcile.meta import meta_of
@@ -128,7 +129,9 @@ class Controller:
             self._retry(key, level, "state was stale", error)
             return "stale"
         except Refused as error:
-            self._retry(key, logging.WARNING, "refused", error)
+            action = error.failure.action
+            longest_s = action.longest_s if isinstance(action, Require) else math.inf
+            self._retry(key, logging.WARNING, "refused", error, longest_s)
             return "refused"
         except TimeoutError as error:
             self._retry(key, logging.WARNING, "took too long", error)
@@ -158,11 +161,11 @@ class Controller:
             self._guard.forget(key)
         return "success" if again_s is None else "again"
 
-    def _retry(self, key: Key, level: int, words: str, error: Exception) -> None:
+    def _retry(self, key: Key, level: int, words: str, error: Exception, longest_s: float = math.inf) -> None:
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         self.metrics.retries.inc()
-        delay_s = self._backoff.delay_s(failures)
+        delay_s = min(self._backoff.delay_s(failures), longest_s)
         _log.log(
             level,
             words,

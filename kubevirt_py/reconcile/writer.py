@@ -13,7 +13,20 @@ import msgspec
 
 from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, PatchTestFailed
-from kubevirt_py.plan import Action, Apply, Create, Delete, Document, Failure, JsonPatch, Key, Kind, MergePatch, Plan
+from kubevirt_py.plan import (
+    Action,
+    Apply,
+    Create,
+    Delete,
+    Document,
+    Failure,
+    JsonPatch,
+    Key,
+    Kind,
+    MergePatch,
+    Plan,
+    Require,
+)
 from kubevirt_py.reconcile.floors import Floors, Stores
 from kubevirt_py.reconcile.meta import controller_of, decode_head, meta_of
 from kubevirt_py.reconcile.tracing import span
@@ -70,7 +83,7 @@ class Writer:
         self._last: dict[Key, dict[tuple[str, Kind[Any], Key, str], _Written]] = {}
 
     async def run(self, root: Key, plan: Plan) -> int:
-        """Run the actions of `plan` for `root`; how many were sent.
+        """Run the actions of `plan` for `root`; how many writes were sent.
 
         Raises Stale, Fenced, Refused, or ApiError where no answer came (Unreachable, Throttled).
         """
@@ -96,13 +109,15 @@ class Writer:
                 with anyio.fail_after(WRITE_S, shield=True):
                     await self._send(root, action)
         except (PatchTestFailed, Conflict, NotFound) as error:
-            if isinstance(action, Apply | Create):
+            if isinstance(action, Apply | Create | Require):
                 raise _refused(action, error) from error
             raise Stale(str(error)) from error
         except ApiError as error:
             if error.status in (0, 401, 429):
                 raise
             raise _refused(action, error) from error
+        if isinstance(action, Require):
+            return False
         self._wrote(action)
         return True
 
@@ -120,6 +135,9 @@ class Writer:
                 answer = await self._api.merge_patch(kind, key, body, subresource=subresource)
             case Delete():
                 return await self._delete(root, action)
+            case Require(kind, key):
+                await self._api.get(kind, key)
+                return None
         self._floors.wrote(root, action.kind, answer)
         self._remember(root, action, answer)
 
@@ -178,7 +196,7 @@ class Writer:
 
 
 def target_of(action: Action) -> Key:
-    """The key of the object an action writes."""
+    """The key of the object an action is about."""
     if isinstance(action, Create | Apply):
         metadata = action.body["metadata"]
         return Key(metadata.get("namespace", ""), metadata["name"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import anyio
 import pytest
 
-from kubevirt_py.api.kinds import POD, VM, VMI
+from kubevirt_py.api.kinds import NETWORK_DEFINITION, POD, VM, VMI
 from kubevirt_py.reconcile.testing import FakeApi, crash_sweep, running, settle
 from tests.fake import cluster
 from tests.fake.cluster import VM_KEY, make_server, patient, summary, vm_document
@@ -121,6 +122,27 @@ async def test_a_start_takes_five_writes() -> None:
         ("merge_patch", VM.plural),
     ]
     assert len([write for write in ours.writes if write.kind.plural != "events"]) + agents <= 5
+
+
+async def test_a_machine_waits_for_the_definition_of_its_network() -> None:
+    """However long it was missing, its coming is noticed soon."""
+    server = make_server()
+    user = FakeApi(server)
+    interfaces, multus = [{"name": "blue", "bridge": {}}], {"networkName": "blue"}
+    domain = {"memory": {"guest": "64M"}, "devices": {"interfaces": interfaces}}
+    async with running(cluster.controller(FakeApi(server))) as manager:
+        await user.create(VM, "default", vm_document(domain=domain, networks=[{"name": "blue", "multus": multus}]))
+        await anyio.sleep(3600)
+        assert not server.shelf(POD).objects
+        (told,) = [one for one in server.get(VM, VM_KEY)["status"]["conditions"] if one["type"] == "Synchronized"]
+        assert (told["status"], told["reason"]) == ("False", "FailedCreate")
+        assert told["message"].startswith("Failed to locate network attachment definition default/blue; create it")
+        await user.create(NETWORK_DEFINITION, "default", {"metadata": {"name": "blue"}})
+        await anyio.sleep(35)
+        await cluster.bind(user)
+        await patient(lambda: settle(manager))
+        conditions = server.get(VMI, VM_KEY)["status"]["conditions"]
+        assert "Synchronized" not in {one["type"] for one in conditions}
 
 
 async def test_an_idle_vm_costs_nothing() -> None:

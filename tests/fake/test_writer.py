@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from kubevirt_py.kube.errors import ApiError, Throttled, Unreachable
-from kubevirt_py.plan import Action, Apply, Create, Delete, JsonPatch, Key, Kind, MergePatch, Plan
+from kubevirt_py.plan import Action, Apply, Create, Delete, JsonPatch, Key, Kind, MergePatch, Plan, Require
 from kubevirt_py.reconcile.floors import SETTLE_S, Floors
 from kubevirt_py.reconcile.store import Selection, Store
 from kubevirt_py.reconcile.testing import FakeApi, Fault
@@ -68,6 +68,17 @@ async def test_actions_run_in_order_and_stop_at_the_first_refusal() -> None:
         assert (failure.action, failure.status, failure.message) == (patch, 500, "webhook is away")
         assert [write.verb for write in it.api.writes] == ["create"]
         assert CHILD in it.api.server.shelf(CONFIG_MAP).objects
+
+
+async def test_what_a_plan_requires_must_be_there_and_is_no_write() -> None:
+    async with bench() as it:
+        needs = Require(CONFIG_MAP, Key("ns", "needed"))
+        with pytest.raises(Refused) as refused:
+            await it.run(needs, Create(CONFIG_MAP, child()))
+        assert (refused.value.failure.action, refused.value.failure.status) == (needs, 404)
+        assert it.api.writes == []
+        it.api.server.create(CONFIG_MAP, "ns", config_map(Key("ns", "needed"), {}))
+        assert await it.run(needs, Create(CONFIG_MAP, child())) == 1
 
 
 async def test_nothing_is_sent_for_nothing() -> None:

@@ -136,3 +136,21 @@ async def refuse_once(cluster: Client, namespace: str) -> None:
     uid = first["metadata"]["uid"]
     second = await seen(cluster, POD, namespace, lambda pod: pod is not None and pod["metadata"]["uid"] != uid)
     assert second["metadata"]["annotations"][names.LAUNCH_ATTEMPT_ANNOTATION] == "1"
+
+
+async def test_a_cluster_without_multus_is_told_so(admin_client: Client, namespace: str) -> None:
+    """By what a real API server answers for a kind that it does not serve."""
+    devices = {"interfaces": [{"name": "blue", "bridge": {}}]}
+    networks = [{"name": "blue", "multus": {"networkName": "blue"}}]
+    spec = {"domain": {"memory": {"guest": "64M"}, "devices": devices}, "networks": networks}
+    body = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {"name": "testvmi"}}
+
+    def told(vmi: Document | None) -> bool:
+        found = (vmi or {}).get("status", {}).get("conditions") or []
+        return any("this cluster has no Multus. Install it" in condition.get("message", "") for condition in found)
+
+    async with controlled(admin_client):
+        await admin_client.create(VMI, namespace, body | {"spec": spec})
+        await seen(admin_client, VMI, namespace, told)
+        pages = [page async for page in admin_client.list_pages(POD, namespace=namespace)]
+        assert not any(page.items for page in pages)

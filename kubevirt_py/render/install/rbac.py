@@ -75,6 +75,7 @@ CONTROLLER: tuple[Rule, ...] = (
     ("", "persistentvolumeclaims", f"{READ} create patch"),
     ("storage.k8s.io", "storageclasses", READ),
     ("cdi.kubevirt.io", "datavolumes", "get create"),
+    ("k8s.cni.cncf.io", "network-attachment-definitions", "get"),
     ("", "nodes", "get list watch patch"),
     ("apps", "controllerrevisions", "get list watch create delete"),
     ("events.k8s.io", "events", "create patch"),

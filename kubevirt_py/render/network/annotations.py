@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from kubevirt_py.api import names
-from kubevirt_py.plan import Document
+from kubevirt_py.plan import Document, Key
 from kubevirt_py.render.network.attached import chosen_mac, identity, kept_mac
 from kubevirt_py.render.network.binding import ABSENT
 from kubevirt_py.render.network.linknames import bridge_name, pod_link_name
@@ -50,6 +50,16 @@ def namespaced(network_name: str, namespace: str) -> tuple[str, str]:
     """Namespace and name of the NetworkAttachmentDefinition that `networkName` means in a VMI of `namespace`."""
     home, slash, name = network_name.partition("/")
     return (home, name) if slash else (namespace, network_name)
+
+
+def definitions(spec: Document, namespace: str, plugins: Mapping[str, Document]) -> tuple[Key, ...]:
+    """The NetworkAttachmentDefinitions that the pod of a VMI with this `spec` asks of Multus."""
+    annotations = network_annotations(spec, namespace, "", plugins)
+    elements = json.loads(annotations.get(names.NETWORKS_ANNOTATION, "[]"))
+    found = [Key(element["namespace"], element["name"]) for element in elements]
+    if default := annotations.get(names.DEFAULT_NETWORK_ANNOTATION):
+        found.append(Key(*namespaced(default, namespace)))
+    return tuple(dict.fromkeys(found))
 
 
 def attached_links(annotations: Mapping[str, str]) -> frozenset[str]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from kubevirt_py.api.kinds import NETWORK_DEFINITION
 from kubevirt_py.api.views import PersistentVolumeClaim
 from kubevirt_py.decide import phases
 from kubevirt_py.decide.pods import Fate, fate
 from kubevirt_py.decide.vmi import TABLE, Stand, decide
-from kubevirt_py.plan import NOTHING, Delete
+from kubevirt_py.plan import NOTHING, Create, Delete, Failure, Key, Require
 from tests.unit.decide.scene import (
     NOW,
     POD,
@@ -176,6 +177,41 @@ def test_forbidden_pod_is_explained_once_and_tried_again() -> None:
     assert [event.reason for event in told.events] == ["FailedCreate"]
     result = after(machine, told)
     assert "violates PodSecurity" in condition(result, "Synchronized")["message"]
+    assert created(decide(vmi_snapshot(result, failure=failure)))
+    assert condition(after(result, decide(vmi_snapshot(result, pod()))), "Synchronized") is None
+
+
+BLUE = {
+    "domain": {"memory": {"guest": "64M"}, "devices": {"interfaces": [{"name": "blue", "bridge": {}}]}},
+    "networks": [{"name": "blue", "multus": {"networkName": "blue"}}],
+}
+
+
+def test_a_pod_is_made_where_its_networks_are_defined() -> None:
+    first, second = decide(vmi_snapshot(vmi(spec=BLUE))).do
+    assert first == Require(NETWORK_DEFINITION, Key("default", "blue"))
+    assert isinstance(second, Create)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "message", "advice"),
+    [
+        (404, "NotFound", 'network-attachment-definitions.k8s.cni.cncf.io "blue" not found', "create it and the VM"),
+        (404, "Not Found", "404 page not found", "this cluster has no Multus. Install it, or remove the network"),
+        (403, "Forbidden", "no right to read it", "no right to read it"),
+    ],
+)
+def test_a_network_that_is_not_defined_is_named_once(status: int, reason: str, message: str, advice: str) -> None:
+    machine = vmi(spec=BLUE)
+    failure = Failure(Require(NETWORK_DEFINITION, Key("default", "blue")), reason, message, status)
+    told = decide(vmi_snapshot(machine, failure=failure))
+    assert not created(told)
+    assert [(event.reason, event.type) for event in told.events] == [("FailedCreate", "Warning")]
+    result = after(machine, told)
+    found = condition(result, "Synchronized")
+    assert (found["status"], found["reason"]) == ("False", "FailedCreate")
+    assert found["message"].startswith("Failed to locate network attachment definition default/blue")
+    assert advice in found["message"]
     assert created(decide(vmi_snapshot(result, failure=failure)))
     assert condition(after(result, decide(vmi_snapshot(result, pod()))), "Synchronized") is None
 

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from kubevirt_py.api import names
-from kubevirt_py.render.network.annotations import attached_links, in_mesh, network_annotations
+from kubevirt_py.plan import Key
+from kubevirt_py.render.network.annotations import attached_links, definitions, in_mesh, network_annotations
 
 UUID = "5d307ca9-b3ef-428c-8861-06e72d69f223"
 
@@ -50,6 +51,15 @@ def test_the_pod_network_alone_needs_no_multus() -> None:
     bridge = ({"name": "default", "bridge": {}}, DEFAULT[1])
     assert annotated(spec(bridge)) == {}
     assert annotated({"domain": {}}) == {}
+
+
+def test_definitions_are_those_that_multus_is_asked_for() -> None:
+    main = ({"name": "main", "bridge": {}}, {"name": "main", "multus": {"networkName": "main", "default": True}})
+    away = ({**BLUE[0], "name": "away", "state": "absent"}, {**BLUE[1], "name": "away"})
+    again = ({**BLUE[0], "name": "again"}, {**BLUE[1], "name": "again"})
+    found = definitions(spec(main, BLUE, again, RED, away), "farm", {})
+    assert found == (Key("farm", "blue-net"), Key("infra", "red-net"), Key("farm", "main"))
+    assert definitions(spec(DEFAULT), "farm", {}) == ()
 
 
 def test_a_default_network_of_multus_takes_the_place_of_the_pods() -> None:
