@@ -14,6 +14,7 @@ NEEDS = {
     "synic": ("vpindex",),
     "synictimer": ("synic", "vpindex"),
     "tlbflush": ("vpindex",),
+    "tlbflush.direct": ("vapic",),
     "ipi": ("vpindex",),
     "evmcs": ("vapic",),
 }
@@ -26,10 +27,10 @@ def enable_needs(domain: Document) -> None:
     """Fill in what the given enlightenments need. The domain's features have their defaults; changed in place."""
     hyperv = (domain.get("features") or {}).get("hyperv") or {}
     for feature, needed in NEEDS.items():
-        if _on(hyperv, feature):
+        if is_on(hyperv, feature):
             for each in needed:
                 hyperv.setdefault(each, {"enabled": True})
-    if not _on(hyperv, "evmcs"):
+    if not is_on(hyperv, "evmcs"):
         return
     features = domain.setdefault("cpu", {}).setdefault("features", [])
     if not any(each.get("name") == NESTING for each in features):
@@ -39,18 +40,18 @@ def enable_needs(domain: Document) -> None:
 def check_needs(domain: Document, path: str) -> Iterator[Cause]:
     """Enlightenments whose needs are switched off. `path` is that of the domain."""
     hyperv = (domain.get("features") or {}).get("hyperv") or {}
-    if hyperv and "hypervPassthrough" in domain["features"] and _on(domain["features"], "hypervPassthrough"):
+    if hyperv and is_on(domain["features"], "hypervPassthrough"):
         text = "hyperv and hypervPassthrough exclude each other: pass-through gives every enlightenment of the host"
         yield Cause(f"{path}.features.hypervPassthrough", INVALID, text)
     for feature, needed in NEEDS.items():
         for each in needed:
-            if _on(hyperv, feature) and not _on(hyperv, each):
+            if is_on(hyperv, feature) and not is_on(hyperv, each):
                 yield Cause(
                     f"{path}.features.hyperv.{feature}",
                     INVALID,
                     f"'{each}' feature is required by '{feature}' feature, but '{each}' is disabled; enable it",
                 )
-    if not _on(hyperv, "evmcs"):
+    if not is_on(hyperv, "evmcs"):
         return
     for index, each in enumerate((domain.get("cpu") or {}).get("features") or ()):
         if each["name"] == NESTING and each.get("policy") not in (None, "", "require", "force"):
@@ -58,5 +59,10 @@ def check_needs(domain: Document, path: str) -> Iterator[Cause]:
             yield Cause(place, INVALID, f"feature evmcs needs {NESTING}: set policy require")
 
 
-def _on(hyperv: Document, feature: str) -> bool:
-    return feature in hyperv and hyperv[feature].get("enabled", True)
+def is_on(features: Document, name: str) -> bool:
+    """Whether a feature is there and not switched off; of a part (`tlbflush.direct`), whether its whole is on, too."""
+    for part in name.split("."):
+        if part not in features or features[part].get("enabled") is False:
+            return False
+        features = features[part]
+    return True

@@ -6,7 +6,7 @@ import msgspec
 
 from kubevirt_py.api.quantity import parse_quantity
 from kubevirt_py.plan import Document
-from kubevirt_py.render.hyperv import NEEDS
+from kubevirt_py.render.hyperv import NEEDS, is_on
 from kubevirt_py.render.machine.wiring import Facts, options
 
 HOST_MODELS = ("host-model", "host-passthrough")
@@ -24,8 +24,10 @@ _HYPERV = {
     "tlbflush": "hv-tlbflush",
     "ipi": "hv-ipi",
     "evmcs": "hv-evmcs",
+    "synictimer.direct": "hv-stimer-direct",
+    "tlbflush.direct": "hv-tlbflush-direct",
+    "tlbflush.extended": "hv-tlbflush-ext",
 }
-_TLBFLUSH = {"direct": "direct", "extended": "ext"}
 _DEFAULT_SPINLOCKS = 4096
 _DEFAULT_VENDOR = "KVMKVMKVM"
 
@@ -137,13 +139,9 @@ def _platform_flags(domain: Document, facts: Facts) -> tuple[str, ...]:
 
 
 def _hyperv_flags(hyperv: Document) -> list[str]:
-    wanted = {name for name in _HYPERV if _enabled(hyperv.get(name))}
+    wanted = {name for name in _HYPERV if is_on(hyperv, name)}
     needed = {other for name in wanted for other in NEEDS.get(name, ())}
     flags = [f"{flag}=on" for name, flag in _HYPERV.items() if name in wanted | needed]
-    if _enabled((hyperv.get("synictimer") or {}).get("direct")):
-        flags.append("hv-stimer-direct=on")
-    tlbflush = hyperv.get("tlbflush") or {}
-    flags += [f"hv-tlbflush-{flag}=on" for part, flag in _TLBFLUSH.items() if _enabled(tlbflush.get(part))]
     if _enabled(hyperv.get("spinlocks")):
         flags.append(f"hv-spinlocks={int(hyperv['spinlocks'].get('spinlocks') or _DEFAULT_SPINLOCKS)}")
     if _enabled(hyperv.get("vendorid")):

@@ -37,6 +37,20 @@ def test_nothing_is_switched_on_for_what_is_off() -> None:
     assert hyperv.keys() == {"synictimer"}
 
 
+def test_flushing_directly_needs_the_assist_page() -> None:
+    flushing = made({"hyperv": {"tlbflush": {"direct": {}}}})["spec"]["domain"]["features"]["hyperv"]
+    assert flushing["vapic"]["enabled"] and flushing["vpindex"]["enabled"]
+    without = made({"hyperv": {"tlbflush": {"direct": {}}, "vapic": {"enabled": False}}})
+    assert [cause.field for cause in validate_vmi_create(without, CONFIG)] == [
+        "spec.domain.features.hyperv.tlbflush.direct"
+    ]
+
+
+@pytest.mark.parametrize("given", [{"direct": {"enabled": False}}, {"enabled": False, "direct": {}}])
+def test_what_does_not_flush_directly_needs_no_assist_page(given: Document) -> None:
+    assert "vapic" not in made({"hyperv": {"tlbflush": given}})["spec"]["domain"]["features"]["hyperv"]
+
+
 def test_nested_guests_need_vmx() -> None:
     vmi = made({"hyperv": {"evmcs": {}}})
     assert vmi["spec"]["domain"]["cpu"]["features"] == [{"name": "vmx", "policy": "require"}]
