@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -22,8 +23,20 @@ SOURCES = (NO_CLOUD, CONFIG_DRIVE)
 MAX_BYTES = 2 << 20
 """Of all files of one image: a Secret holds at most 1 MiB, so user and network data of two fit."""
 
-_USER_KEYS = ("userdata", "userData")
-_NETWORK_KEYS = ("networkdata", "networkData")
+
+class Part(NamedTuple):
+    """A part of a source: its field, the field that names its Secret, the keys there, its name in the pod."""
+
+    field: str
+    ref: str
+    keys: tuple[str, str]
+    short: str
+
+
+PARTS = (
+    Part("userData", "secretRef", ("userdata", "userData"), "udata"),
+    Part("networkData", "networkDataSecretRef", ("networkdata", "networkData"), "ndata"),
+)
 
 
 class CloudInitImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,24 +51,22 @@ class CloudInitImage(msgspec.Struct, frozen=True, kw_only=True):
 def cloud_init_images(
     namespace: str, name: str, uid: str, spec: Document, secrets: Mapping[str, Mapping[str, bytes]]
 ) -> tuple[CloudInitImage, ...]:
-    """Images of all cloud-init volumes of a VMI; `secrets` are the files of referenced secrets by volume name.
+    """Images of all cloud-init volumes of a VMI; `secrets` are the files of referenced secrets by data_folder.
 
     cloud-init runs once for each `instance-id` (NoCloud) or `uuid` (ConfigDrive): both are the machine's identity,
     which a restart does not change and a machine made anew does not have.
 
-    Raises ValueError for data that is not base64, or is too large.
+    Raises ValueError for data that is not base64, is too large, or does not stand in its Secret.
     """
     images = []
     for volume in spec.get("volumes") or ():
         for kind in SOURCES:
             if kind in volume:
-                given = secrets.get(volume["name"], {})
-                user = _data(volume, kind, "userData", given, _USER_KEYS)
-                network = _data(volume, kind, "networkData", given, _NETWORK_KEYS)
+                data = [_data(volume, kind, part, secrets) for part in PARTS]
                 keys = _public_keys(spec, kind, secrets)
                 hostname = guest_hostname(name, spec.get("hostname", ""))
                 files = _FILES[kind](f"{name}.{namespace}", hostname, identity(spec, uid), keys)
-                files |= {path: data for path, data in zip(_DATA_PATHS[kind], (user, network), strict=True) if data}
+                files |= {path: part for path, part in zip(_DATA_PATHS[kind], data, strict=True) if part}
                 if sum(map(len, files.values())) > MAX_BYTES:
                     raise ValueError(f"volume {volume['name']}: cloud-init data is larger than {MAX_BYTES >> 20} MiB")
                 label, file = _LABELS[kind]
@@ -90,16 +101,37 @@ def _config_drive(name: str, hostname: str, machine: str, keys: list[str]) -> di
 _FILES = {NO_CLOUD: _no_cloud, CONFIG_DRIVE: _config_drive}
 
 
-def _data(volume: Document, kind: str, field: str, secret: Mapping[str, bytes], keys: tuple[str, ...]) -> bytes:
+def _data(volume: Document, kind: str, part: Part, secrets: Mapping[str, Mapping[str, bytes]]) -> bytes:
     source = volume[kind] or {}
-    if source.get(field):
-        return str(source[field]).encode()
-    if encoded := source.get(f"{field}Base64"):
+    if source.get(part.field):
+        return str(source[part.field]).encode()
+    if encoded := source.get(f"{part.field}Base64"):
         try:
             return base64.b64decode(encoded, validate=True)
         except binascii.Error as error:
-            raise ValueError(f"volume {volume['name']}: {kind}.{field}Base64 is not base64: {error}") from error
-    return next((secret[key] for key in keys if key in secret), b"")
+            raise ValueError(f"volume {volume['name']}: {kind}.{part.field}Base64 is not base64: {error}") from error
+    if ref := source.get(part.ref):
+        files = secrets.get(data_folder(volume["name"], part), {})
+        if found := next((files[key] for key in part.keys if files.get(key)), b""):
+            return found
+        raise ValueError(
+            f"volume {volume['name']}: {kind}.{part.ref}: Secret {ref['name']} has nothing under the key {part.keys[0]}"
+        )
+    return b""
+
+
+def data_secrets(volume: Document) -> tuple[tuple[Part, str], ...]:
+    """The parts of a cloud-init volume that come from Secrets, and the Secrets' names."""
+    source = next((volume[kind] or {} for kind in SOURCES if kind in volume), {})
+    return tuple((part, str(ref["name"])) for part in PARTS if (ref := source.get(part.ref)))
+
+
+def data_folder(volume: str, part: Part) -> str:
+    """Where in names.SECRET_DIR a part's Secret lies, and the name of the stub's step that reads it.
+
+    Each has its own, so the keys of one Secret never stand for those of the other.
+    """
+    return f"{volume}/{part.short}"
 
 
 def credential_volume(secret_name: str) -> str:

@@ -15,14 +15,14 @@ from kubevirt_py.api import names
 from kubevirt_py.api.quantity import quantity_bytes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
-from kubevirt_py.render.cloudinit import credential_volume, key_secrets
+from kubevirt_py.render.cloudinit import credential_volume, data_folder, data_secrets, key_secrets
 from kubevirt_py.render.config_volumes import source_of
 from kubevirt_py.render.credentials import agent_secrets
 from kubevirt_py.render.machine.devices import has_tpm
 from kubevirt_py.render.machine.disks import is_read_only
 from kubevirt_py.render.machine.firmware import acpi_volumes, wants_secure_boot, wants_uefi
 from kubevirt_py.render.persistent_state import keeps_nvram, keeps_tpm
-from kubevirt_py.render.pod_volumes import KERNEL_BOOT_VOLUME, SECRET_REFS
+from kubevirt_py.render.pod_volumes import KERNEL_BOOT_VOLUME
 
 OVMF_DIR = "/usr/share/OVMF"
 CLAIM_IMAGE = "disk.img"
@@ -114,10 +114,9 @@ def _volume_steps(volume: Document, read_only: bool, claim_bytes: int) -> list[S
         size = quantity_bytes(empty["capacity"])
         path = f"empty-disks/{name}.qcow2"
         return [Step(do="qcow2", name=f"disk.{name}", root=names.EPHEMERAL_DIR, path=path, size=size, probe=True)]
-    for source in CLOUD_INIT_SOURCES:
-        if source in volume:
-            wanted = any((volume[source] or {}).get(ref) for ref in SECRET_REFS)
-            return [Step(do="secret", name=name, root=f"{names.SECRET_DIR}/{name}")] if wanted else []
+    if any(source in volume for source in CLOUD_INIT_SOURCES):
+        folders = [data_folder(name, part) for part, _ in data_secrets(volume)]
+        return [Step(do="secret", name=folder, root=f"{names.SECRET_DIR}/{folder}") for folder in folders]
     if "downwardMetrics" in volume:
         return []  # the agent writes it, into a file of its own
     if source_of(volume):

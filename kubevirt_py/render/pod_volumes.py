@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document
-from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
-from kubevirt_py.render.cloudinit import credential_volume, key_secrets
+from kubevirt_py.render.cloudinit import credential_volume, data_folder, data_secrets, key_secrets
 from kubevirt_py.render.config_volumes import projection
 from kubevirt_py.render.credentials import agent_secrets
 from kubevirt_py.render.hotplug_volumes import boot_spec
@@ -29,7 +28,6 @@ KERNEL_BOOT_VOLUME = "kernel-boot-volume"
 SERIAL_LOG_VOLUME = "serial-log"
 SERIAL_LOG_SIZE = "1Mi"
 """A guest may write for ever; what does not fit into this file system is left out of the log."""
-SECRET_REFS = ("secretRef", "userDataSecretRef", "networkDataSecretRef")
 
 
 @dataclass(slots=True)
@@ -79,10 +77,10 @@ def pod_volumes(spec: Document, block_claims: Collection[str] = (), state_claim:
             out.add({"name": volume["name"], "projected": files}, root, read_only=True)
         if host := volume.get("hostDisk"):
             _add_host_disk(out, volume["name"], host)
-        for source in CLOUD_INIT_SOURCES:
-            _add_secrets(out, volume["name"], f"{volume['name']}-secrets", _secret_names(volume.get(source) or {}))
+        for part, secret in data_secrets(volume):
+            _add_secret(out, data_folder(volume["name"], part), f"{volume['name']}-{part.short}", secret)
     for secret in dict.fromkeys((*key_secrets(spec), *agent_secrets(spec))):
-        _add_secrets(out, credential_volume(secret), credential_volume(secret), [secret])
+        _add_secret(out, credential_volume(secret), credential_volume(secret), secret)
     container = (((spec.get("domain") or {}).get("firmware") or {}).get("kernelBoot") or {}).get("container")
     if container:
         _add_image(out, KERNEL_BOOT_VOLUME, container)
@@ -133,13 +131,7 @@ def _add_host_disk(out: PodVolumes, name: str, source: Document) -> None:
     out.add({"name": name, "hostPath": host}, f"{names.VMI_DISK_DIR}/{name}")
 
 
-def _add_secrets(out: PodVolumes, directory: str, volume: str, secrets: list[str]) -> None:
-    """All keys of some Secrets as files of one directory."""
-    if secrets:
-        sources = [{"secret": {"name": secret}} for secret in secrets]
-        out.add({"name": volume, "projected": {"sources": sources}}, f"{names.SECRET_DIR}/{directory}", read_only=True)
-
-
-def _secret_names(source: Document) -> list[str]:
-    """Secrets that a cloud-init source refers to, each once."""
-    return list(dict.fromkeys(ref["name"] for key in SECRET_REFS if (ref := source.get(key))))
+def _add_secret(out: PodVolumes, directory: str, volume: str, secret: str) -> None:
+    """All keys of a Secret as files of one directory."""
+    projected = {"sources": [{"secret": {"name": secret}}]}
+    out.add({"name": volume, "projected": projected}, f"{names.SECRET_DIR}/{directory}", read_only=True)

@@ -54,9 +54,28 @@ def test_an_image_without_user_data_is_still_one() -> None:
 
 @pytest.mark.parametrize("key", ["userdata", "userData"])
 def test_data_from_secrets(key: str) -> None:
-    secrets = {"ci": {key: b"\x00\xffbinary", "networkdata": b"net"}}
-    image = _image({"cloudInitNoCloud": {"secretRef": {"name": "s"}}}, secrets)
+    secrets = {"ci/udata": {key: b"\x00\xffbinary"}, "ci/ndata": {"networkdata": b"net"}}
+    image = _image({"cloudInitNoCloud": {"secretRef": {"name": "s"}, "networkDataSecretRef": {"name": "n"}}}, secrets)
     assert (image.files["user-data"], image.files["network-config"]) == (b"\x00\xffbinary", b"net")
+
+
+@pytest.mark.parametrize("kind", ["cloudInitNoCloud", "cloudInitConfigDrive"])
+def test_each_part_is_read_only_from_the_secret_named_for_it(kind: str) -> None:
+    both = {"userdata": b"user", "networkdata": b"net"}
+    only_user = _image({kind: {"secretRef": {"name": "s"}}}, {"ci/udata": both})
+    assert b"net" not in only_user.files.values()
+    only_network = _image({kind: {"networkDataSecretRef": {"name": "s"}}}, {"ci/ndata": both})
+    assert b"user" not in only_network.files.values()
+
+
+@pytest.mark.parametrize(
+    ("ref", "folder", "key"),
+    [("secretRef", "ci/udata", "userdata"), ("networkDataSecretRef", "ci/ndata", "networkdata")],
+)
+@pytest.mark.parametrize("content", [{}, {"user-data": b"x"}, {"userdata": b"", "networkdata": b""}])
+def test_a_secret_without_its_key_is_named(ref: str, folder: str, key: str, content: dict[str, bytes]) -> None:
+    with pytest.raises(ValueError, match=rf"volume ci: cloudInitConfigDrive\.{ref}: Secret words .* key {key}$"):
+        _image({"cloudInitConfigDrive": {ref: {"name": "words"}}}, {folder: content})
 
 
 @pytest.mark.parametrize(
@@ -81,4 +100,4 @@ def test_bad_data_names_the_field() -> None:
     with pytest.raises(ValueError, match=r"volume ci: cloudInitNoCloud\.userDataBase64 is not base64"):
         _image({"cloudInitNoCloud": {"userDataBase64": "!"}})
     with pytest.raises(ValueError, match="larger than 2 MiB"):
-        _image({"cloudInitNoCloud": {}}, {"ci": {"userdata": bytes(3 << 20)}})
+        _image({"cloudInitNoCloud": {"secretRef": {"name": "s"}}}, {"ci/udata": {"userdata": bytes(3 << 20)}})

@@ -125,7 +125,7 @@ def test_nothing_of_the_machines_own_is_shared(path: str) -> None:
 
 def test_a_volume_of_ours_is_not_shared_from_another_place() -> None:
     made = pod("/opt/words")
-    made["spec"]["containers"][0]["volumeMounts"].append({"name": "seed-secrets", "mountPath": "/opt/words"})
+    made["spec"]["containers"][0]["volumeMounts"].append({"name": "seed-udata", "mountPath": "/opt/words"})
     assert shared(made) == {}
 
 

@@ -69,7 +69,7 @@ def test_empty_disk() -> None:
 def test_cloud_init_needs_a_file_only_for_its_secrets() -> None:
     assert _steps({"cloudInitNoCloud": {"userData": "x"}}) == []
     (only,) = _steps({"cloudInitNoCloud": {"secretRef": {"name": "s"}}})
-    assert only == {"do": "secret", "name": "v", "root": f"{PRIVATE}/secret/v"}
+    assert only == {"do": "secret", "name": "v/udata", "root": f"{PRIVATE}/secret/v/udata"}
 
 
 def test_uefi_copies_its_variables() -> None:
