@@ -6,12 +6,16 @@ of them is shared with the guest as it is, and follows changes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kubevirt_py.plan import Document
 
 SOURCES = ("configMap", "downwardAPI", "secret", "serviceAccount", "sysprep")
 LABEL = "cfgdata"
 SYSPREP_LABEL = "unattendCD"
 """What Windows Setup and KubeVirt's users expect the answer files' disk to be called."""
+ANSWER_FILES = ("autounattend.xml", "unattend.xml")
+"""What Windows Setup looks for, in letters of any case."""
 TOKEN_S = 3607
 """A lifetime for which the API server, by default, accepts a token for a year: the image is not renewed."""
 
@@ -25,6 +29,15 @@ def label(volume: Document) -> str:
     """The volume label of the image that the guest sees."""
     source = source_of(volume)
     return (volume[source] or {}).get("volumeLabel") or (SYSPREP_LABEL if source == "sysprep" else LABEL)
+
+
+def check_answers(volume: Document, files: Iterable[str]) -> None:
+    """Raises ValueError for a sysprep volume in whose files Windows would find no answers."""
+    if not {name.lower() for name in files} & set(ANSWER_FILES):
+        given = volume["sysprep"]
+        kind, key = ("Secret", "secret") if given.get("secret") else ("ConfigMap", "configMap")
+        wanted = " nor ".join(ANSWER_FILES)
+        raise ValueError(f"volume {volume['name']}: sysprep: {kind} {given[key]['name']} has neither {wanted}")
 
 
 def projection(volume: Document) -> Document | None:

@@ -11,7 +11,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.cloudinit import META_DATA, cloud_init_images
 from kubevirt_py.render.cloudinit import SOURCES as CLOUD_INIT_SOURCES
 from kubevirt_py.render.config_volumes import SOURCES as CONFIG_SOURCES
-from kubevirt_py.render.config_volumes import label, source_of
+from kubevirt_py.render.config_volumes import check_answers, label, source_of
 
 SOURCES = (*CLOUD_INIT_SOURCES, *CONFIG_SOURCES)
 """Volume sources whose disk is such an image."""
@@ -51,7 +51,10 @@ def _told(meta: bytes, devices: list[Document]) -> bytes:
 def iso_images(
     namespace: str, name: str, uid: str, spec: Document, files: Mapping[str, Mapping[str, bytes]]
 ) -> tuple[IsoImage, ...]:
-    """Images for a VMI; `files` are what the stub read, by volume name. Raises ValueError as cloud_init_images does."""
+    """Images for a VMI; `files` are what the stub read, by step name.
+
+    Raises ValueError as cloud_init_images and check_answers do.
+    """
     cloud = cloud_init_images(namespace, name, uid, spec, files)
     images = [
         IsoImage(volume=one.volume, label=one.label, root=names.CLOUD_INIT_DIR, path=one.path, files=one.files)
@@ -60,6 +63,8 @@ def iso_images(
     for volume in spec.get("volumes") or ():
         source = source_of(volume)
         if source and volume["name"] in files:
+            if source == "sysprep":
+                check_answers(volume, files[volume["name"]])
             images.append(
                 IsoImage(
                     volume=volume["name"],

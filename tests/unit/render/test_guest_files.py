@@ -34,7 +34,8 @@ def files(vmi: Document) -> Document:
 
 def _secret(step: Step) -> dict[str, bytes]:
     """Under the keys that cloud-init takes; all of them are files elsewhere, and SSH keys for access credentials."""
-    return {key: f"{key} of {step.name}".encode() for key in ("networkdata", "userdata")}
+    keys = ("autounattend.xml",) if step.name == "answers" else ("networkdata", "userdata")
+    return {key: f"{key} of {step.name}".encode() for key in keys}
 
 
 def _shown(image: IsoImage) -> Document:
