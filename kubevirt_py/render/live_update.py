@@ -14,7 +14,7 @@ from kubevirt_py.api.quantity import format_bytes, parse_quantity, quantity_byte
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, is_hotpluggable
-from kubevirt_py.render.machine.cpu import sockets_of
+from kubevirt_py.render.machine.cpu import MAX_VCPUS, sockets_of
 from kubevirt_py.render.pod_volumes import claim_of
 
 LIVE_UPDATE = "LiveUpdate"
@@ -24,7 +24,6 @@ GRACE = "terminationGracePeriodSeconds"
 UTILITY = "utilityVolumes"
 LINK_STATE = "state"
 ABSENT = "absent"
-MAX_VCPUS = 512
 MEMORY_BLOCK = 2 << 20
 LEAST_GROWING = 1 << 30
 

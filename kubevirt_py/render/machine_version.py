@@ -18,6 +18,11 @@ def is_version(machine: str, board: str) -> bool:
     return start is not None and machine.startswith(start)
 
 
+def is_board(machine: str, board: str) -> bool:
+    """Whether `machine` is the board, by its name or by that of a version: ("pc-i440fx-10.0", "pc")."""
+    return machine == board or is_version(machine, board)
+
+
 def machine_type(spec: Document) -> str:
     """The machine type that a VMI's spec names; empty where it names none."""
     return str(((spec.get("domain") or {}).get("machine") or {}).get("type") or "")

@@ -9,6 +9,8 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.hyperv import NEEDS, is_on
 from kubevirt_py.render.machine.wiring import Facts, options
 
+MAX_VCPUS = 255
+"""More need an IOMMU that remaps interrupts; an i440FX board has no more at all."""
 HOST_MODELS = ("host-model", "host-passthrough")
 _FLAG_POLICIES = {"force": "on", "require": "on", "optional": "on", "disable": "off", "forbid": "off", "": "on"}
 _HYPERV = {

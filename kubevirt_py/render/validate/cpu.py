@@ -9,10 +9,9 @@ from kubevirt_py.api.quantity import parse_quantity
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.machine.cpu import MAX_VCPUS
 from kubevirt_py.render.resources import is_pinned, vcpus
 
-MAX_VCPUS = 255
-"""More need an IOMMU that remaps interrupts."""
 POLICIES = ("force", "require", "optional", "disable", "forbid")
 
 
@@ -47,14 +46,17 @@ def _topology(cpu: Document, base: str) -> Iterator[Cause]:
     parts = {part: cpu.get(part, 1) for part in ("sockets", "cores", "threads")}
     for part, count in parts.items():
         yield from at_least(f"{base}.{part}", count, 1)
-    total = parts["sockets"] * parts["cores"] * parts["threads"]
+    per_socket = parts["cores"] * parts["threads"]
+    total, limit = parts["sockets"] * per_socket, f"a guest can have at most {MAX_VCPUS} virtual CPUs"
     if total > MAX_VCPUS:
-        yield Cause(
-            base, INVALID, f"sockets x cores x threads is {total}; a guest can have at most {MAX_VCPUS} virtual CPUs"
-        )
+        yield Cause(base, INVALID, f"sockets x cores x threads is {total}; {limit}")
     most = cpu.get("maxSockets")
-    if most is not None and parts["sockets"] > most:
+    if most is None:
+        return
+    if parts["sockets"] > most:
         yield Cause(f"{base}.sockets", INVALID, f"{parts['sockets']} sockets are more than maxSockets ({most})")
+    if most * per_socket > MAX_VCPUS:
+        yield Cause(f"{base}.maxSockets", INVALID, f"maxSockets x cores x threads is {most * per_socket}; {limit}")
 
 
 def _model(cpu: Document, base: str, config: ClusterConfig) -> Iterator[Cause]:

@@ -8,6 +8,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.machine.firmware import acpi_volumes
+from kubevirt_py.render.machine_version import is_board
 from kubevirt_py.render.validate.text import absolute_path, uuid
 from kubevirt_py.render.validate.volumes import image
 
@@ -39,12 +40,14 @@ def _bootloader(bootloader: Document, domain: Document, base: str) -> Iterator[C
         yield Cause(f"{base}.bootloader.efi", INVALID, "set either bios or efi, not both")
     efi = bootloader.get("efi")
     smm = (domain.get("features") or {}).get("smm")
-    if efi is not None and efi.get("secureBoot", True) and (smm is None or smm.get("enabled") is False):
-        yield Cause(
-            f"{base}.bootloader.efi.secureBoot",
-            INVALID,
-            "secure boot is on unless set to false, and needs domain.features.smm.enabled to be true",
-        )
+    if efi is None or not efi.get("secureBoot", True):
+        return
+    place, on = f"{base}.bootloader.efi.secureBoot", "secure boot is on unless set to false, and needs"
+    if smm is None or smm.get("enabled") is False:
+        yield Cause(place, INVALID, f"{on} domain.features.smm.enabled to be true")
+    kind = (domain.get("machine") or {}).get("type") or ""
+    if is_board(kind, "pc"):
+        yield Cause(place, INVALID, f"{on} a board whose flash only SMM writes: domain.machine.type q35, not {kind}")
 
 
 def _kernel(boot: Document | None, base: str) -> Iterator[Cause]:

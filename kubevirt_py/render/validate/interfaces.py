@@ -12,7 +12,6 @@ from kubevirt_py.render.causes import (
     NOT_FOUND,
     NOT_SUPPORTED,
     Cause,
-    at_least,
     between,
     exactly_one,
     needs_gate,
@@ -36,6 +35,8 @@ PROTOCOLS = ("TCP", "UDP")
 STATES = ("up", "down", "absent")
 VIRTIO = "virtio"
 PORT_RANGES_GATE = "PortRangesSpec"
+MAX_ACPI_INDEX = 16383
+"""Source: QEMU's ONBOARD_INDEX_MAX, what Linux takes for names like eno1."""
 PRIVATE_OPTIONS = (224, 254)
 """DHCP options that RFC 2132 leaves to the site."""
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
@@ -77,7 +78,7 @@ def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterat
     yield from one_of(f"{field}.model", interface.get("model"), MODELS)
     yield from one_of(f"{field}.state", interface.get("state"), STATES)
     yield from pci_address(f"{field}.pciAddress", interface.get("pciAddress"))
-    yield from at_least(f"{field}.acpiIndex", interface.get("acpiIndex"), 0)
+    yield from between(f"{field}.acpiIndex", interface.get("acpiIndex"), 0, MAX_ACPI_INDEX)
     yield from mac_address(f"{field}.macAddress", interface.get("macAddress"))
     yield from _dhcp(interface.get("dhcpOptions") or {}, f"{field}.dhcpOptions")
     yield from (Cause(f"{field}.{name}", NOT_SUPPORTED, why) for name, why in GONE.items() if name in interface)

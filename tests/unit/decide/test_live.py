@@ -69,6 +69,12 @@ def test_a_new_vmi_has_room_for_four_times_its_sockets_and_memory() -> None:
     assert with_room(with_vmi_defaults(TEMPLATE, staged), staged)["domain"]["cpu"].get("maxSockets") is None
 
 
+def test_there_is_no_room_for_more_cpus_than_a_board_has() -> None:
+    """An i440FX board has 255, and QEMU refuses to start with more."""
+    many = {"domain": {"machine": {"type": "pc"}, "cpu": {"sockets": 40, "cores": 2, "threads": 1}}}
+    assert with_room(with_vmi_defaults(many, CONFIG), CONFIG)["domain"]["cpu"]["maxSockets"] == 127
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "value"),
     [

@@ -33,6 +33,11 @@ ACCEPTED: dict[str, Document] = {
     "as it is": {},
     "BIOS on the serial console": {"domain.firmware.bootloader.bios.useSerial": True},
     "UEFI without secure boot": {"domain.firmware.bootloader.efi.secureBoot": False},
+    "UEFI without secure boot on an old board": {
+        "domain.firmware.bootloader.efi.secureBoot": False,
+        "domain.machine.type": "pc-i440fx-10.0",
+    },
+    "the last ACPI index": {f"{NIC}.acpiIndex": 16383},
     "secure boot with SMM": {"domain.firmware.bootloader.efi": {}, "domain.features.smm": {}},
     "a claim": {"volumes[0]": {"name": "root", "persistentVolumeClaim": {"claimName": "disk"}}},
     "an ephemeral claim": {"volumes[0]": {"name": "root", "ephemeral": {"persistentVolumeClaim": {"claimName": "d"}}}},
@@ -259,6 +264,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "zero cores": ({"domain.cpu.cores": 0}, "domain.cpu.cores", causes.INVALID, "at least 1"),
     "zero sockets": ({"domain.cpu.sockets": 0}, "domain.cpu.sockets", causes.INVALID, "at least 1"),
+    "room for too many CPUs": (
+        {"domain.cpu": {"sockets": 1, "cores": 2, "maxSockets": 128}},
+        "domain.cpu.maxSockets",
+        causes.INVALID,
+        "is 256",
+    ),
     "too many CPUs": ({"domain.cpu": {"sockets": 64, "cores": 64}}, "domain.cpu", causes.INVALID, "255"),
     "no such CPU flag policy": (
         {"domain.cpu.features": [{"name": "vmx", "policy": "maybe"}]},
@@ -415,6 +426,13 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.INVALID,
         "smm",
     ),
+    "secure boot without a flash that SMM guards": (
+        {"domain.firmware.bootloader.efi": {}, "domain.features.smm": {}, "domain.machine.type": "pc-i440fx-10.0"},
+        "domain.firmware.bootloader.efi.secureBoot",
+        causes.INVALID,
+        "q35, not pc-i440fx-10.0",
+    ),
+    "an ACPI index beyond QEMU's": ({f"{NIC}.acpiIndex": 16384}, f"{NIC}.acpiIndex", causes.INVALID, "16383"),
     "BIOS and UEFI": (
         {"domain.firmware.bootloader": {"bios": {}, "efi": {"secureBoot": False}}},
         "domain.firmware.bootloader.efi",
