@@ -239,7 +239,7 @@ def _vanished(s: VmiSnapshot, _: Pod | None) -> Plan:
 
 def _fail(s: VmiSnapshot, why: str, reason: str) -> Plan:
     note = f"The VirtualMachineInstance crashed: {why}"
-    return patch(s, failed(s, reason), events=(warning(kinds.VMI, s.vmi, names.STOPPED, note),))
+    return patch(s, failed(s, reason, why), events=(warning(kinds.VMI, s.vmi, names.STOPPED, note),))
 
 
 def _clear(s: VmiSnapshot, pod: Pod | None) -> Plan:

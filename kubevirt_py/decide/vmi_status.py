@@ -170,12 +170,13 @@ def not_ready(s: VmiSnapshot, reason: str, message: str) -> Change:
     return Change(conditions={names.READY: Condition(type=names.READY, status="False", reason=reason, message=message)})
 
 
-def failed(s: VmiSnapshot, reason: str) -> Change:
-    """The guest is gone and nobody saw it end well."""
-    return Change(
-        status={"phase": phases.FAILED, **({"reason": reason} if reason else {})},
-        conditions={names.READY: NOT_RUNNING},
-    )
+def failed(s: VmiSnapshot, reason: str, why: str = "") -> Change:
+    """The guest is gone and nobody saw it end well. Where it never ran, `why` stays unless its agent said more."""
+    changed: dict[str, Condition | None] = {names.READY: NOT_RUNNING}
+    told = conditions.false_reason(s.vmi.status.conditions, names.SYNCHRONIZED)
+    if why and s.vmi.status.phase != phases.RUNNING and not told:
+        changed[names.SYNCHRONIZED] = Condition(names.SYNCHRONIZED, "False", names.SYNC_FAILED, why)
+    return Change(status={"phase": phases.FAILED, **({"reason": reason} if reason else {})}, conditions=changed)
 
 
 def knows_image_trouble(vmi: VirtualMachineInstance) -> bool:

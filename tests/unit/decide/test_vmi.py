@@ -308,6 +308,20 @@ def test_the_agent_speaks_first_about_a_guests_end(exit_code: int, grace_s: int)
     assert late["status"]["phase"] == "Failed"
 
 
+@pytest.mark.parametrize("phase", ["Scheduled", "Running"])
+def test_a_guest_that_never_ran_says_why_also_where_its_agent_did_not_in_time(phase: str) -> None:
+    refusal = "virt-launcher: data/disk.img: Too many levels of symbolic links\n"
+    how = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": ago(100), "message": f"waiting\n{refusal}"}}
+    ended = pod("Failed", container=how)
+    silent = after(vmi(phase), decide(vmi_snapshot(vmi(phase), ended)))
+    assert silent["status"]["phase"] == "Failed"
+    found = [one for one in silent["status"]["conditions"] if one["type"] == "Synchronized"]
+    assert [one["message"].endswith(f"{refusal.strip()})") for one in found] == ([True] if phase == "Scheduled" else [])
+    told = {"type": "Synchronized", "status": "False", "reason": "SyncFailed", "message": "the agent's own words"}
+    machine = vmi(phase, conditions=[told])
+    assert condition(after(machine, decide(vmi_snapshot(machine, ended))), "Synchronized")["message"] == told["message"]
+
+
 def test_eviction_names_its_reason() -> None:
     machine = vmi("Running")
     plan = decide(vmi_snapshot(machine, pod("Failed", container=KILLED, reason="Evicted")))
