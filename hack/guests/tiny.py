@@ -30,13 +30,14 @@ DISK_DRIVERS = (
 )
 DRIVERS = (
     *DISK_DRIVERS,
-    *("crc32c-intel", "ata_piix", "qemu_fw_cfg"),
+    *("crc32c-intel", "ata_piix"),
     *("virtio_net", "virtio_console", "virtio-rng", "virtio_balloon", "virtio_input", "virtio_mem", "virtiofs"),
     *("9p", "9pnet_virtio", "vmw_vsock_virtio_transport", "e1000", "e1000e", "8139cp", "8139too", "failover"),
     *("sr_mod", "isofs", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859-1", "nls_utf8", "loop", "overlay"),
     *("usbhid", "hid-generic", "psmouse", "atkbd", "evdev", "button", "i6300esb", "softdog", "pvpanic-pci"),
     *("tpm_tis", "tpm_crb", "efivarfs", "8021q", "macvlan", "bridge", "veth", "dummy", "nf_tables", "tun"),
 )
+LARGE_DRIVERS = ("qemu_fw_cfg",)  # not in the small kernel: it takes two of 64 MB
 MEMORY_OF_ORDINARY_KERNEL = 80 << 20
 # no_timer_check: on a busy machine the emulated timer is late, and the kernel would panic.
 ARGUMENTS = "console=tty0 console=ttyS0,115200 quiet mitigations=off init_on_alloc=0 no_timer_check"
@@ -96,7 +97,7 @@ def write_root(packages: Path, root: Path, kernel: str) -> None:
     skeleton(root)
     copy_programs(packages, PROGRAMS, root)
     busybox_links(root)
-    copy_modules(packages, kernel, DRIVERS, root)
+    copy_modules(packages, kernel, (*DRIVERS, *LARGE_DRIVERS), root)
     shutil.copytree(HERE / "tiny", root, dirs_exist_ok=True)
     (root / "etc/shadow").chmod(0o600)
     (root / "etc/dropbear").mkdir()
