@@ -59,9 +59,17 @@ class Client:
     """`kube.api.Api` over HTTP. Use as an async context manager, or call `close`."""
 
     def __init__(
-        self, base_url: str, credentials: Credentials | None = None, *, server_name: str | None = None
+        self,
+        base_url: str,
+        credentials: Credentials | None = None,
+        *,
+        server_name: str | None = None,
+        timeout_s: float | None = REQUEST_S,
     ) -> None:
-        """`base_url` like https://10.96.0.1:443; `server_name` overrides the name in the server's certificate."""
+        """`base_url` like https://10.96.0.1:443; `server_name` overrides the name in the server's certificate.
+
+        `timeout_s` is how long a request may take, of a stream how long its opening may; None: however long.
+        """
         self.base_url = base_url.rstrip("/")
         self.observe: Observer | None = None
         self._credentials = credentials or Fixed()
@@ -71,7 +79,7 @@ class Client:
         self._session = aiohttp.ClientSession(
             # Bounded by the workers and watches that use it; a limit here could starve the leader lease.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-            timeout=aiohttp.ClientTimeout(total=REQUEST_S, sock_connect=CONNECT_S),
+            timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_S),
             read_bufsize=READ_BUFFER_BYTES,
             auto_decompress=True,
             skip_auto_headers=("User-Agent",),

@@ -23,6 +23,42 @@ class Credentials(Protocol):
 
 
 @dataclass(frozen=True)
+class Overrides:
+    """What a caller wants otherwise than a kubeconfig says; what is empty stays as it says.
+
+    `cluster` and `user` are names in it, `authority`, `certificate` and `key` PEM files, `server_name` is what the
+    server's certificate must carry. Source: client-go's clientcmd.ConfigOverrides.
+    """
+
+    cluster: str = ""
+    user: str = ""
+    server: str = ""
+    server_name: str = ""
+    authority: str = ""
+    insecure: bool = False
+    certificate: str = ""
+    key: str = ""
+    token: str = ""
+
+
+AS_WRITTEN = Overrides()
+
+
+def tls_context(authority: str, insecure: bool, certificate: str, key: str) -> ssl.SSLContext:
+    """For connections to an API server. Without `authority` those of the system are trusted; `insecure` trusts all.
+
+    Raises OSError (also ssl.SSLError) for files that cannot be used.
+    """
+    context = ssl.create_default_context(cafile=authority or None)
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if certificate:
+        context.load_cert_chain(certificate, key or None)
+    return context
+
+
+@dataclass(frozen=True)
 class Fixed:
     """Credentials that never change: a client certificate in `context`, or a token in `header`."""
 
@@ -41,7 +77,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Acting:
-    """`inner`, but with a `token` of the caller's choice, or in the name of `user` with `groups`.
+    """`inner`, but with a `token` of the caller's choice, or in the name of `user` with `uid` and `groups`.
 
     Source: Kubernetes' user impersonation; each group is a header of its own.
     """
@@ -50,6 +86,7 @@ class Acting:
     token: str = ""
     user: str = ""
     groups: tuple[str, ...] = ()
+    uid: str = ""
 
     async def headers(self) -> Mapping[str, str]:
         found = CIMultiDict(await self.inner.headers())
@@ -57,6 +94,8 @@ class Acting:
             found["Authorization"] = f"Bearer {self.token}"
         if self.user:
             found["Impersonate-User"] = self.user
+        if self.uid:
+            found["Impersonate-Uid"] = self.uid
         for group in self.groups:
             found.add("Impersonate-Group", group)
         return found

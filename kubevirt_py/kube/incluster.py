@@ -52,15 +52,20 @@ class ServiceAccount:
         self._read_at = time.monotonic()
 
 
-def incluster_client(mount: Path = MOUNT) -> Client:
-    """A client for the API server of the cluster this pod runs in; an async context manager.
-
-    Raises RuntimeError outside a pod.
-    """
+def incluster_url(mount: Path = MOUNT) -> str:
+    """Address of the API server of the cluster this pod runs in. Raises RuntimeError outside a pod."""
     host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
     if not host or not (mount / "token").exists():
         raise RuntimeError(
             "not in a pod: KUBERNETES_SERVICE_HOST or the service-account token is missing; give a kubeconfig instead"
         )
     address = f"[{host}]" if ":" in host else host
-    return Client(f"https://{address}:{port}", ServiceAccount(mount))
+    return f"https://{address}:{port}"
+
+
+def incluster_client(mount: Path = MOUNT) -> Client:
+    """A client for the API server of the cluster this pod runs in; an async context manager.
+
+    Raises RuntimeError outside a pod.
+    """
+    return Client(incluster_url(mount), ServiceAccount(mount))

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 from multidict import CIMultiDict
 
-from kubevirt_py.kube.client import CONNECT_S, REQUEST_S, Client
+from kubevirt_py.kube.client import CONNECT_S, Client
 from kubevirt_py.kube.errors import ApiError, Unauthorized, Unreachable, error_from_status
 
 HEARTBEAT_S = 30.0
@@ -89,7 +89,6 @@ async def _refusal(
             headers=headers,
             ssl=client._credentials.tls(),
             server_hostname=client._server_name,
-            timeout=aiohttp.ClientTimeout(total=REQUEST_S),
         ) as response:
             if response.status < 400:
                 return Unreachable(f"{path}: the server refused first ({error.status}) and accepted then; try again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,27 @@ import click
 
 @dataclass
 class Options:
-    """Which cluster and namespace; empty means what the kubeconfig says."""
+    """Which cluster and namespace, and who asks; empty means what the kubeconfig says.
+
+    `request_timeout_s` is None where it is not given, and 0 for none.
+    """
 
     kubeconfig: str = ""
     context: str = ""
+    cluster: str = ""
+    user: str = ""
     namespace: str = ""
     server: str = ""
+    tls_server_name: str = ""
+    certificate_authority: str = ""
+    insecure: bool = False
+    client_certificate: str = ""
+    client_key: str = ""
     token: str = ""
     impersonate: str = ""
+    uid: str = ""
     groups: tuple[str, ...] = ()
+    request_timeout_s: float | None = None
     verbosity: int = 0
 
     def arguments(self) -> list[str]:
@@ -28,12 +40,21 @@ class Options:
         chosen = (
             ("--kubeconfig", self.kubeconfig),
             ("--context", self.context),
+            ("--cluster", self.cluster),
+            ("--user", self.user),
             ("--server", self.server),
+            ("--tls-server-name", self.tls_server_name),
+            ("--certificate-authority", self.certificate_authority),
+            ("--client-certificate", self.client_certificate),
+            ("--client-key", self.client_key),
             ("--token", self.token),
             ("--as", self.impersonate),
+            ("--as-uid", self.uid),
             *(("--as-group", group) for group in self.groups),
+            ("--request-timeout", "" if self.request_timeout_s is None else f"{self.request_timeout_s:g}s"),
         )
-        return [word for flag, value in chosen if value for word in (flag, value)]
+        words = [word for flag, value in chosen if value for word in (flag, value)]
+        return [*words, "--insecure-skip-tls-verify"] if self.insecure else words
 
 
 def _store(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -53,6 +74,22 @@ def options_of(context: click.Context) -> Options:
     return options
 
 
+class Seconds(click.ParamType[float]):
+    """A duration as Go writes it, or a number of seconds; 0 is none."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        from kubevirt_py.api.durations import parse_duration
+
+        try:
+            return float(value) if value.isdecimal() else parse_duration(value).total_seconds()
+        except ValueError as error:
+            self.fail(f"{error}, or 0 for no limit", param, ctx)
+
+
 def global_params() -> list[click.Parameter]:
     """Fresh parameters to add to a command; their values go to `options_of`."""
     return [
@@ -65,12 +102,41 @@ def global_params() -> list[click.Parameter]:
             help="Context of the kubeconfig file.",
         ),
         click.Option(
+            ["--cluster"], metavar="NAME", expose_value=False, callback=_store("cluster"),
+            help="Cluster of the kubeconfig file; the context's own by default.",
+        ),
+        click.Option(
+            ["--user", "kubeconfig_user"], metavar="NAME", expose_value=False, callback=_store("user"),
+            help="User of the kubeconfig file; the context's own by default. Before the name of a command that has "
+            "a flag of this name itself.",
+        ),
+        click.Option(
             ["-n", "--namespace"], metavar="NAME", expose_value=False, callback=_store("namespace"),
             help="Namespace; the context's own by default.",
         ),
         click.Option(
             ["-s", "--server"], metavar="URL", expose_value=False, callback=_store("server"),
             help="Address of the API server; the kubeconfig's own by default.",
+        ),
+        click.Option(
+            ["--tls-server-name"], metavar="NAME", expose_value=False, callback=_store("tls_server_name"),
+            help="Name in the certificate of the API server; that of its address by default.",
+        ),
+        click.Option(
+            ["--certificate-authority"], metavar="FILE", expose_value=False, callback=_store("certificate_authority"),
+            help="PEM file with the authorities that may sign the API server's certificate.",
+        ),
+        click.Option(
+            ["--insecure-skip-tls-verify", "insecure"], is_flag=True, default=None, expose_value=False,
+            callback=_store("insecure"), help="Trust any certificate of the API server: whoever is between hears all.",
+        ),
+        click.Option(
+            ["--client-certificate"], metavar="FILE", expose_value=False, callback=_store("client_certificate"),
+            help="PEM file with the certificate to authenticate with.",
+        ),
+        click.Option(
+            ["--client-key"], metavar="FILE", expose_value=False, callback=_store("client_key"),
+            help="PEM file with the key of the client's certificate.",
         ),
         click.Option(
             ["--token"], metavar="TOKEN", expose_value=False, callback=_store("token"),
@@ -81,8 +147,18 @@ def global_params() -> list[click.Parameter]:
             help="User to impersonate.",
         ),
         click.Option(
+            ["--as-uid", "impersonated_uid"], metavar="UID", expose_value=False, callback=_store("uid"),
+            help="UID of the user to impersonate.",
+        ),
+        click.Option(
             ["--as-group", "groups"], metavar="GROUP", multiple=True, expose_value=False, callback=_store("groups"),
             help="Group to impersonate; may be repeated.",
+        ),
+        click.Option(
+            ["--request-timeout"], type=Seconds(), metavar="DURATION", expose_value=False,
+            callback=_store("request_timeout_s"),
+            help="How long one request, or the opening of a stream, may take, such as 5s or 2m; 0 for no limit. "
+            "30s by default.",
         ),
         click.Option(
             ["-v", "--v"], type=int, metavar="LEVEL", expose_value=False, callback=_store("verbosity"),
@@ -92,20 +168,24 @@ def global_params() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command that takes the global flags after its own name too, and `--flag=true`, as kubectl's do."""
+    """A command that takes the global flags after its own name too, and `--flag=true`, as kubectl's do.
+
+    A flag of its own hides the global one of that name, which may then stand before the command's name.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params.extend(global_params())
+        own = {name for param in self.params for name in param.opts}
+        self.params.extend(param for param in global_params() if own.isdisjoint(param.opts))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        switches = (each for each in self.params if isinstance(each, click.Option) and each.is_flag)
-        flags = {name: "".join(each.secondary_opts[:1]) for each in switches for name in each.opts}
-        return super().parse_args(ctx, list(_switches(args, flags)))
+        return super().parse_args(ctx, list(_switches(args, self.params)))
 
 
-def _switches(args: list[str], flags: Mapping[str, str]) -> Iterator[str]:
-    """The arguments with `--flag=true` as `--flag`, and `--flag=false` as its opposite in `flags`, if it has one."""
+def _switches(args: list[str], params: Iterable[click.Parameter]) -> Iterator[str]:
+    """The arguments with `--flag=true` as `--flag`, and `--flag=false` as its opposite, if it has one."""
+    switches = (each for each in params if isinstance(each, click.Option) and each.is_flag)
+    flags = {name: "".join(each.secondary_opts[:1]) for each in switches for name in each.opts}
     for number, word in enumerate(args):
         if word == "--":
             yield from args[number:]
@@ -125,6 +205,9 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(global_params())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_switches(args, self.params)))
 
 
 class LazyGroup(Group):

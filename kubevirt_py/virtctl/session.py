@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import functools
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import aiohttp
 import anyio
 import click
 import msgspec
-import yaml
 
 from kubevirt_py import __version__
 from kubevirt_py.api.subresources import GROUP
 from kubevirt_py.kube.client import Client
-from kubevirt_py.kube.credentials import Acting, Fixed
 from kubevirt_py.kube.errors import ApiError, Unreachable
-from kubevirt_py.kube.incluster import MOUNT, incluster_client
 from kubevirt_py.plan import Document
+from kubevirt_py.virtctl.connecting import connect
 from kubevirt_py.virtctl.main import Failure
 from kubevirt_py.virtctl.options import Options, options_of
 
@@ -60,13 +56,15 @@ def run(doing: str, work: Callable[[Session], Awaitable[T]]) -> T:
 
 
 async def _run(options: Options, doing: str, work: Callable[[Session], Awaitable[T]]) -> T:
-    async with _connect(options) as session:
+    async with connect(options) as (client, namespace):
+        session = Session(client, namespace)
         try:
             return await work(session)
         except (ApiError, BaseExceptionGroup) as raised:
             error = _only(raised)
             if isinstance(error, ApiError):
-                raise Failure(f"Error {doing}: {_explain(error)}{await _skew(session.client)}") from error
+                why = _explain(error, options)
+                raise Failure(f"Error {doing}: {why}{await _skew(session.client)}") from error
             raise error from None
 
 
@@ -77,69 +75,15 @@ def _only(error: BaseException) -> BaseException:
     return error
 
 
-def _explain(error: ApiError) -> str:
-    if isinstance(error, Unreachable):
-        return f"cannot reach the cluster: {error.message}; check --kubeconfig, --context and the network"
-    return error.message
-
-
-@asynccontextmanager
-async def _connect(options: Options) -> AsyncIterator[Session]:
-    files = kubeconfig_files(options.kubeconfig)
-    if not any(path.exists() for path in files):
-        if options.server and not options.kubeconfig:
-            credentials = Acting(Fixed(), options.token, options.impersonate, options.groups)
-            async with Client(options.server, credentials) as client:
-                yield Session(client, options.namespace or "default")
-            return
-        if options.kubeconfig or not (MOUNT / "token").exists():
-            where = ", ".join(map(str, files))
-            raise Failure(f"Error: there is no kubeconfig at {where}; give one with --kubeconfig or KUBECONFIG")
-        async with incluster_client() as client:
-            yield Session(client, options.namespace or (MOUNT / "namespace").read_text().strip())
-        return
-    from kubevirt_py.kube.connect import ConfigException, kubeconfig_client
-
-    try:
-        connecting = kubeconfig_client(
-            options.kubeconfig or None,
-            options.context or None,
-            server=options.server,
-            token=options.token,
-            user=options.impersonate,
-            groups=options.groups,
-        )
-        client = await connecting.__aenter__()
-    except (ConfigException, OSError, yaml.YAMLError) as error:
-        where = ", ".join(map(str, files))
-        raise Failure(f"Error reading kubeconfig {where}: {error}; give one with --kubeconfig or KUBECONFIG") from error
-    try:
-        client.observe = _show_request if options.verbosity >= 6 else None
-        yield Session(client, options.namespace or context_namespace(files, options.context))
-    finally:
-        await connecting.__aexit__(None, None, None)
-
-
-def _show_request(method: str, resource: str, status: int, took_s: float, _held_s: float) -> None:
-    click.echo(f"{method} {resource or 'subresource'}: {status or 'no answer'} in {took_s * 1000:.0f} ms", err=True)
-
-
-def kubeconfig_files(given: str) -> list[Path]:
-    """Where kubectl would look, most important first."""
-    paths = given or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    return [Path(path).expanduser() for path in paths.split(os.pathsep) if path]
-
-
-def context_namespace(files: list[Path], wanted: str) -> str:
-    """The namespace of context `wanted` (else of the current one), `default` where it names none."""
-    loaded = [yaml.safe_load(path.read_text()) or {} for path in files if path.exists()]
-    name = wanted or next((each["current-context"] for each in loaded if each.get("current-context")), "")
-    for each in loaded:
-        for context in each.get("contexts") or ():
-            if context.get("name") == name:
-                namespace: str = (context.get("context") or {}).get("namespace") or "default"
-                return namespace
-    return "default"
+def _explain(error: ApiError, options: Options) -> str:
+    if not isinstance(error, Unreachable):
+        return error.message
+    advice = "check --kubeconfig, --context and the network"
+    if isinstance(error.__cause__, aiohttp.ClientConnectorCertificateError):
+        advice = "check --certificate-authority and --tls-server-name"
+    elif isinstance(error.__cause__, TimeoutError) and options.request_timeout_s:
+        advice = f"allow more than {options.request_timeout_s:g}s by --request-timeout, or check the network"
+    return f"cannot reach the cluster: {error.message}; {advice}"
 
 
 async def _skew(client: Client) -> str:

@@ -83,7 +83,7 @@ def _namespace() -> str:
     options = options_of(click.get_current_context())
     if options.namespace:
         return options.namespace
-    from kubevirt_py.virtctl.session import context_namespace, kubeconfig_files
+    from kubevirt_py.virtctl.connecting import context_namespace, kubeconfig_files
 
     return context_namespace(kubeconfig_files(options.kubeconfig), options.context)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
+
+from kubevirt_py.kube.tls import peer_common_name
 
 SUBRESOURCES = "/apis/subresources.kubevirt.io/v1"
 VMI_PATH = "/apis/kubevirt.io/v1/namespaces/work/virtualmachineinstances/vm1"
@@ -25,6 +28,8 @@ class Request:
     path: str
     body: Any
     headers: list[tuple[str, str]] = field(default_factory=list)
+    common_name: str = ""
+    """Of the client's certificate."""
 
 
 @dataclass
@@ -39,6 +44,8 @@ class Cluster:
     phases: list[str] = field(default_factory=list)
     """Phases that a watch of the VMI tells."""
     heard: list[bytes] = field(default_factory=list)
+    late_s: float = 0.0
+    """How long each answer takes."""
 
     def answer(self, method: str, path: str, status: int, document: Any = None) -> None:
         self.answers.setdefault((method, path), []).append((status, document))
@@ -53,9 +60,17 @@ class Cluster:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
+        tls = request.transport.get_extra_info("ssl_object") if request.transport else None
         self.requests.append(
-            Request(request.method, request.path_qs, json.loads(text) if text else None, list(request.headers.items()))
+            Request(
+                request.method,
+                request.path_qs,
+                json.loads(text) if text else None,
+                list(request.headers.items()),
+                peer_common_name(tls),
+            )
         )
+        await asyncio.sleep(self.late_s)
         if "watch" in request.query:
             return await self._watch(request)
         found = self.answers.get((request.method, request.path))
@@ -101,8 +116,8 @@ def status(code: int, reason: str, message: str) -> tuple[int, dict[str, Any]]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Cluster]:
-    """Serve a Cluster until the block ends."""
+def running(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Cluster]:
+    """Serve a Cluster until the block ends; with `tls` its kubeconfig does not say whom to trust."""
     cluster = Cluster()
     started = threading.Event()
     loop = asyncio.new_event_loop()
@@ -113,7 +128,7 @@ def running(folder: Path) -> Iterator[Cluster]:
         app.router.add_route("*", "/{path:.*}", cluster.handle)
         runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
         ports.append(runner.addresses[0][1])
         started.set()
         await stopping.wait()
@@ -123,14 +138,14 @@ def running(folder: Path) -> Iterator[Cluster]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve(stopping)))
     thread.start()
     assert started.wait(10)
-    path = folder / "kubeconfig"
+    path, scheme = folder / "kubeconfig", "https" if tls else "http"
     path.write_text(
         json.dumps(
             {
                 "apiVersion": "v1",
                 "kind": "Config",
                 "current-context": "lab",
-                "clusters": [{"name": "lab", "cluster": {"server": f"http://127.0.0.1:{ports[0]}"}}],
+                "clusters": [{"name": "lab", "cluster": {"server": f"{scheme}://127.0.0.1:{ports[0]}"}}],
                 "users": [{"name": "me", "user": {"token": "t"}}],
                 "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "me", "namespace": "work"}}],
             }

@@ -72,7 +72,16 @@ def test_options_of_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["options"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("The following options can be passed to any command:\n")
-    for flag in ("--kubeconfig", "--context", "-n, --namespace", "-s, --server", "--token", "--as ", "--as-group"):
+    for flag in (
+        "--kubeconfig",
+        "--context",
+        "-n, --namespace",
+        "-s, --server",
+        "--token",
+        "--as ",
+        "--as-group",
+        "--user",
+    ):
         assert flag in text
 
 
