@@ -10,6 +10,7 @@ import posixpath
 from typing import Literal
 
 import msgspec
+from msgspec import structs
 
 from kubevirt_py.api import names
 from kubevirt_py.api.quantity import quantity_bytes
@@ -38,6 +39,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exists; empty without a source. secret: all files in root.
     folder: root itself, which the kubelet writes anew when its content changes.
     `device` is opened instead where it exists; `probe` looks for qcow2, else the file is raw.
+    `shareable` disks may be those of other machines too.
     """
 
     do: Literal["open", "create", "qcow2", "copy", "seed", "secret", "folder"]
@@ -50,6 +52,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     over: str | msgspec.UnsetType = msgspec.UNSET
     source: str = ""
     device: str = ""
+    shareable: bool = False
 
 
 def pod_files(spec: Document, volume_status: tuple[Document, ...] = ()) -> tuple[Step, ...]:
@@ -67,7 +70,8 @@ def pod_files(spec: Document, volume_status: tuple[Document, ...] = ()) -> tuple
             continue  # an empty drive
         if volume is None:
             raise ValueError(f"spec.domain.devices.disks[{index}].name: spec.volumes has no volume {disk['name']!r}")
-        steps += _volume_steps(volume, is_read_only(disk), sizes.get(volume["name"], 0))
+        own = _volume_steps(volume, is_read_only(disk), sizes.get(volume["name"], 0))
+        steps += [structs.replace(step, shareable=True) for step in own] if disk.get("shareable") else own
     for name in dict.fromkeys(acpi_volumes(domain).values()):
         if name not in {step.name for step in steps}:
             steps.append(Step(do="secret", name=name, root=f"{names.SECRET_DIR}/{name}"))

@@ -33,6 +33,7 @@ import time
 
 from kubevirt_py.virt_launcher.companions import call, start_tpm, wait_for
 from kubevirt_py.virt_launcher.files import Refused, copy_out, perform
+from kubevirt_py.virt_launcher.locks import check_unused
 from kubevirt_py.virt_launcher.memorydump import dump
 
 AGENT_SOCKET = os.environ.get("VIRT_LAUNCHER_AGENT_SOCKET", "/run/kubevirt-agent/launcher.sock")
@@ -107,6 +108,7 @@ def serve(conn: socket.socket) -> None:
                 raise Refused(message["error"])
             if "open" in message:
                 known, secrets = perform(message["open"], table)
+                check_unused(message["open"], table)
                 socket.send_fds(conn, [json.dumps({"opened": known}).encode()], secrets)
                 for fd in secrets:
                     os.close(fd)

@@ -55,6 +55,11 @@ def test_claims_are_raw_and_made_once(source: Document) -> None:
     ]
 
 
+def test_a_disk_that_may_be_shared_is_known_as_such() -> None:
+    (step,) = _steps({"persistentVolumeClaim": {"claimName": "c"}}, {"shareable": True})
+    assert step["shareable"]
+
+
 def test_ephemeral_claim_is_only_read() -> None:
     base, overlay = _steps({"ephemeral": {"persistentVolumeClaim": {"claimName": "c"}}})
     assert (base["do"], base["read_only"], base.get("probe")) == ("open", True, None)

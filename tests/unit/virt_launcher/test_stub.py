@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevirt_py.virt_launcher import companions, consolelog, files, memorydump, stub
+from kubevirt_py.virt_launcher import companions, consolelog, files, locks, memorydump, stub
 
-SOURCES = [Path(module.__file__ or "") for module in (stub, files, companions, consolelog, memorydump)]
+SOURCES = [Path(module.__file__ or "") for module in (stub, files, locks, companions, consolelog, memorydump)]
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_it_is_small_and_needs_the_standard_library_only() -> None:
         imported |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert len(source.read_text().splitlines()) < 200
-    imported -= {f"kubevirt_py.virt_launcher.{name}" for name in ("files", "companions", "consolelog", "memorydump")}
+    imported -= {f"kubevirt_py.virt_launcher.{source.stem}" for source in SOURCES}
     assert {name.partition(".")[0] for name in imported} <= sys.stdlib_module_names
     assert not imported & {"asyncio", "logging", "pathlib", "typing"}
 
