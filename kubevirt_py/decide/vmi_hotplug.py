@@ -15,8 +15,9 @@ from kubevirt_py.decide.clock import age_s
 from kubevirt_py.decide.references import event, key_of
 from kubevirt_py.decide.vmi_pod import vmi_document
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
-from kubevirt_py.decide.volume_status import ATTACHED, is_serving, still_held, volume_status, volumes_of
+from kubevirt_py.decide.volume_status import ATTACHED, GIVEN, is_serving, still_held, volume_status, volumes_of
 from kubevirt_py.plan import NOTHING, Action, Create, Delete, Document, Event, Plan
+from kubevirt_py.render.data_volumes import is_being_filled
 from kubevirt_py.render.hotplug_pod import hotplug_pod, hotplug_pod_name
 from kubevirt_py.render.hotplug_volumes import brought_volumes
 from kubevirt_py.render.persistent_state import keeps_state
@@ -27,13 +28,28 @@ RETRY_S = 5.0
 
 
 def wanted_volumes(s: VmiSnapshot) -> dict[str, Document]:
-    """The hotpluggable volumes that a pod can bring now: their claims are bound, or wait for their first pod."""
-    found = {}
+    """The hotpluggable volumes that a pod can bring now: their claims are bound, or wait for their first pod.
+
+    Claims that CDI fills are left to it first.
+    """
+    found, filling = {}, _being_filled(s)
     for name, volume in brought_volumes(s.spec).items():
         claim = s.claims.get(claim_of(volume) or "")
-        if claim is not None and (claim.status.phase == "Bound" or claim_of(volume) in s.first_consumer_claims):
+        if claim is None or name in filling:
+            continue
+        if claim.status.phase == "Bound" or claim_of(volume) in s.first_consumer_claims:
             found[name] = volume
     return found
+
+
+def _being_filled(s: VmiSnapshot) -> frozenset[str]:
+    """Volumes that no guest may have yet, since CDI writes into their claims. What a guest has, it keeps."""
+    given = {entry.get("name") for entry in s.volume_status if entry.get("phase") in GIVEN}
+    return frozenset(
+        name
+        for name, volume in brought_volumes(s.spec).items()
+        if name not in given and (claim := s.claims.get(claim_of(volume) or "")) is not None and is_being_filled(claim)
+    )
 
 
 def attachment_plan(s: VmiSnapshot, pod: Pod) -> Plan:
@@ -69,6 +85,8 @@ def attachment_status(s: VmiSnapshot, pod: Pod | None) -> tuple[list[Document], 
     name = hotplug_pod_name(pod.metadata.uid, volumes) if pod is not None and volumes else ""
     counting = sorted(mine, key=lambda one: (one.metadata.name == name and is_serving(one), is_serving(one)))
     serving = {volume: one for one in counting if not one.metadata.deletion_timestamp for volume in volumes_of(one)}
+    for name in _being_filled(s):
+        serving.pop(name, None)
     entries = volume_status(s.spec, old, s.claims, serving, mine, s.state if keeps_state(s.spec) else None)
     before = {entry.get("name"): entry.get("phase") for entry in old}
     came = [entry for entry in entries if entry.get("phase") == ATTACHED != before.get(entry["name"])]

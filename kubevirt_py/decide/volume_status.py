@@ -15,6 +15,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import PersistentVolumeClaim, Pod
 from kubevirt_py.decide import pods
 from kubevirt_py.plan import Document
+from kubevirt_py.render.data_volumes import is_being_filled
 from kubevirt_py.render.hotplug_volumes import MEMORY_DUMP, brought_volumes, task_volumes
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.render.preallocation import is_preallocated
@@ -29,7 +30,8 @@ UNMOUNTED = "UnMountedFromPod"
 DUMPING = "MemoryDumpInProgress"
 DUMPED = "MemoryDumpCompleted"
 DUMP_FAILED = "MemoryDumpFailed"
-
+GIVEN = frozenset({ATTACHED, MOUNTED, READY, DUMPING, DUMPED, DUMP_FAILED})
+"""Phases of volumes that an attachment pod has brought, and that the node's agent has or may have."""
 _BEFORE_ATTACHED = frozenset({"", PENDING, BOUND})
 _BEFORE_DUMP = frozenset({*_BEFORE_ATTACHED, ATTACHED})
 
@@ -126,7 +128,7 @@ def _waiting(name: str, claim: PersistentVolumeClaim | None) -> Document:
     if claim is None:
         return {"phase": PENDING, "reason": names.FAILED_PVC_NOT_FOUND, "message": f"PVC {name} not found"}
     phase = claim.status.phase or PENDING
-    text = f"PVC is in phase {phase}"
+    text = f"PVC {name} is being filled by CDI" if is_being_filled(claim) else f"PVC is in phase {phase}"
     return {"phase": BOUND if phase == BOUND else PENDING, "reason": names.PVC_NOT_READY, "message": text}
 
 

@@ -106,6 +106,46 @@ def test_a_pod_that_serves_is_named_to_the_agent_by_its_uid() -> None:
     assert not any(plan.do for plan in settle(machine, attachment(body))[1])
 
 
+def filling(name: str, phase: str) -> Document:
+    """A claim as CDI makes it, with what its importer's pod does."""
+    owner = {"apiVersion": "cdi.kubevirt.io/v1beta1", "kind": "DataVolume", "name": name, "uid": "dv-uid"}
+    found = claim(name)
+    found["metadata"] |= {"annotations": {"cdi.kubevirt.io/storage.pod.phase": phase}, "ownerReferences": [owner]}
+    return found
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Running", "Failed"])
+def test_a_claim_that_cdi_fills_is_no_guests_yet(phase: str) -> None:
+    unfinished = {"claim-a": filling("claim-a", phase)}
+    machine, plans = settle(running("a", "b"), claims=unfinished)
+    (body,) = created(plans[-1])
+    assert body["metadata"]["annotations"]["kubevirt.io/hotplug-volumes"] == "b"
+    assert entry(machine, "a")["message"] == "PVC claim-a is being filled by CDI"
+    filled = {"claim-a": filling("claim-a", "Succeeded")}
+    machine, plans = settle(machine, attachment(body), claims=filled)
+    (body,) = created(plans[-1])
+    assert body["metadata"]["annotations"]["kubevirt.io/hotplug-volumes"] == "a,b"
+
+
+def test_a_pod_that_began_before_cdi_brings_nothing_until_cdi_is_done() -> None:
+    """A claim that waited for its first consumer is filled once the pod has bound it."""
+    (body,) = created(settle(running("a"))[1][-1])
+    unfinished = {"claim-a": filling("claim-a", "Running")}
+    machine, plans = settle(running("a"), attachment(body), claims=unfinished)
+    assert entry(machine, "a")["phase"] == "Bound"
+    assert deleted(plans[-1]) == [f"pods/{body['metadata']['name']}"]
+
+
+def test_what_a_guest_has_stays_whatever_cdi_says() -> None:
+    machine, plans = settle(running("a"))
+    (body,) = created(plans[-1])
+    machine, _ = settle(machine, attachment(body))
+    entry(machine, "a")["phase"] = "Ready"
+    settled, plans = settle(machine, attachment(body), claims={"claim-a": filling("claim-a", "Running")})
+    assert entry(settled, "a")["phase"] == "Ready"
+    assert not any(plan.do for plan in plans)
+
+
 def test_another_volume_means_another_pod_and_the_old_one_stays_until_it_serves() -> None:
     machine, plans = settle(running("a"))
     (old,) = created(plans[-1])
