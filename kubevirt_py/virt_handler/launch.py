@@ -37,6 +37,7 @@ from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.preallocation import preallocated_volumes
 from kubevirt_py.render.resources import is_pinned
 from kubevirt_py.render.shares import socket_path
+from kubevirt_py.render.tuning import permits_free_page_reporting
 from kubevirt_py.virt_handler import secretfolder
 from kubevirt_py.virt_handler.downwardmetrics import make_disk
 from kubevirt_py.virt_handler.hostcpus import allow_locking, own_cells
@@ -149,7 +150,7 @@ async def launch(
             images = iso_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
             _add_acpi_tables(spec, secrets, held)
             others: dict[str, Any] = {"ignition": _add_ignition(vmi, held), "vsock_cid": _add_vsock(vmi, spec, held)}
-            facts = await _facts(spec, peer, hello, config, now)
+            facts = await _facts(vmi, spec, peer, hello, config, now)
             _add_metrics(spec, folder, files, held)
             if has_tags(spec):
                 drives = files | {f"disk.{image.volume}": PLACEHOLDER for image in images}
@@ -324,14 +325,16 @@ def _machine(
     return machine_from_vmi(f"{meta.namespace}_{meta.name}", meta.uid, spec, facts, attachments)
 
 
-async def _facts(spec: Document, peer: Peer, hello: Hello, config: ClusterConfig, now: datetime) -> Facts:
+async def _facts(
+    vmi: HostedInstance, spec: Document, peer: Peer, hello: Hello, config: ClusterConfig, now: datetime
+) -> Facts:
     """What the machine depends on beside the spec: this node, the pod's own CPUs, the cluster's settings."""
     return Facts(
         kvm=hello.kvm,
         arch=spec.get("architecture") or "amd64",
         now=rfc3339(now),
         smbios=config.smbios,
-        free_page_reporting=not config.disable_free_page_reporting,
+        free_page_reporting=permits_free_page_reporting(vmi.metadata.annotations, config),
         balloon_stats_s=config.memballoon_stats_period_s,
         cells=await anyio.to_thread.run_sync(own_cells, peer.pid) if is_pinned(spec) else {},
     )

@@ -67,9 +67,11 @@ class Devices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def devices_from_spec(
-    devices: Document, layout: Layout, facts: Facts, files: Attachments, *, usb_disks: bool
+    devices: Document, layout: Layout, facts: Facts, files: Attachments, *, usb_disks: bool, free_pages: bool
 ) -> Devices:
-    """Raises ValueError for an input, watchdog action, sound model or panic device that is unknown."""
+    """`free_pages`: the guest tells of pages that it does not use.
+
+    Raises ValueError for an input, watchdog action, sound model or panic device that is unknown."""
     sound = _sound(devices)
     panics = [item.get("model") or "pvpanic" for item in devices.get("panicDevices") or ()]
     if unknown := set(panics) - {"pvpanic", "isa", "hyperv"}:
@@ -85,7 +87,7 @@ def devices_from_spec(
         serial_log=logs_serial(devices),
         downward_metrics=devices.get("downwardMetrics") is not None,
         balloon=layout.express("system", "balloon0") if balloon else None,
-        free_page_reporting=facts.free_page_reporting,
+        free_page_reporting=free_pages,
         balloon_stats_s=facts.balloon_stats_s if balloon else 0,
         rng=layout.express("system", "rng0") if devices.get("rng") is not None else None,
         watchdog=layout.conventional("system", "watchdog0") if devices.get("watchdog") else None,

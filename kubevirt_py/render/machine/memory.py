@@ -75,6 +75,12 @@ def locks_memory(domain: Document) -> bool:
     return reserved.get("memLock") == "Required" or (domain.get("cpu") or {}).get("realtime") is not None
 
 
+def holds_memory(domain: Document) -> bool:
+    """Whether a guest keeps pages that it frees: it was given them for good, or must not wait for new ones."""
+    dedicated = (domain.get("cpu") or {}).get("dedicatedCpuPlacement")
+    return bool(hugepage_bytes(domain) or locks_memory(domain) or dedicated)
+
+
 def memory_from_domain(domain: Document, layout: Layout, running: Memory | None = None) -> Memory:
     """Guest memory that can grow up to maxGuest, unless it is of huge pages.
 
