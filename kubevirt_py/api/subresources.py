@@ -191,10 +191,10 @@ ROUTES: tuple[Route, ...] = (
         kind="GuestfsInfo",
     ),
     Route("GET", "", "healthz", "Health of virt-api.", reviewed=False, namespaced=False),
-    Route("GET", "", "start-cluster-profiler", "Start profiling.", namespaced=False),
-    Route("GET", "", "stop-cluster-profiler", "Stop profiling.", namespaced=False),
+    Route("GET", "", "start-cluster-profiler", "Start profiling: 403, there is no profiler.", namespaced=False),
+    Route("GET", "", "stop-cluster-profiler", "Stop profiling: 403, there is no profiler.", namespaced=False),
     Route(
-        "GET", "", "dump-cluster-profiler", "Fetch profiles.", namespaced=False,
+        "GET", "", "dump-cluster-profiler", "Fetch profiles: 403, there is no profiler.", namespaced=False,
         body="ClusterProfilerRequest",
     ),
 )  # fmt: skip
