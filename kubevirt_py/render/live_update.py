@@ -86,6 +86,7 @@ def live_changes(
                 del spec[key]
     restart += _sockets(wanted["domain"], spec["domain"], boot_sockets)
     restart += _other_networks(wanted, running)
+    restart += _other_disks(wanted, running)
     restart += _memory(wanted["domain"], spec["domain"], status.get("memory") or {})
     return LiveChanges(spec, tuple(restart))
 
@@ -115,18 +116,40 @@ def with_room(spec: Document, config: ClusterConfig) -> Document:
 
 
 def _volumes(wanted: Document, spec: Document) -> None:
-    """The hotpluggable volumes of `wanted` instead of those in `spec`; drives stay when their disc goes."""
+    """The hotpluggable volumes of `wanted` instead of those in `spec`; drives stay when their disc goes.
+
+    A volume that stays keeps its disk as it is.
+    """
     new, old = hotplug_volumes(wanted), hotplug_volumes(spec)
-    if {name: claim_of(one) for name, one in new.items()} == {name: claim_of(one) for name, one in old.items()}:
+    same = _staying(new, old)
+    if same == set(new) == set(old):
         return
     devices = spec["domain"].setdefault("devices", {})
     disks = {disk["name"]: disk for disk in (wanted["domain"].get("devices") or {}).get("disks") or ()}
     spec["volumes"] = [volume for volume in spec.get("volumes") or () if not is_hotpluggable(volume)]
-    spec["volumes"] += [copy.deepcopy(volume) for volume in new.values()]
-    kept = [disk for disk in devices.get("disks") or () if disk["name"] not in old or "cdrom" in disk]
+    spec["volumes"] += [old[name] if name in same else copy.deepcopy(volume) for name, volume in new.items()]
+    leaving = set(old) - same
+    kept = [disk for disk in devices.get("disks") or () if disk["name"] not in leaving or "cdrom" in disk]
     there = {disk["name"] for disk in kept}
     kept += [copy.deepcopy(disks[name]) for name in new if name in disks and name not in there]
     devices["disks"] = kept
+
+
+def _staying(new: Mapping[str, Document], old: Mapping[str, Document]) -> set[str]:
+    """Names of the volumes that are in both, on the same claim."""
+    return {name for name in new if name in old and claim_of(new[name]) == claim_of(old[name])}
+
+
+def _other_disks(wanted: Document, running: Document) -> Iterator[str]:
+    """Plugged volumes that stay, but as another disk: a running guest keeps the old one."""
+    disks = [
+        {disk["name"]: disk for disk in (spec["domain"].get("devices") or {}).get("disks") or ()}
+        for spec in (wanted, running)
+    ]
+    for name in sorted(_staying(hotplug_volumes(wanted), hotplug_volumes(running))):
+        new, old = (found.get(name) for found in disks)
+        if new != old and not any("cdrom" in (disk or {}) for disk in (new, old)):
+            yield f"disk {name} changes when the guest restarts; restart, or take its volume out and put it in again"
 
 
 def _networks(wanted: Document, spec: Document) -> None:

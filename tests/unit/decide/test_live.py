@@ -111,6 +111,31 @@ def test_volumes_come_and_go_with_their_disks() -> None:
 
 
 @pytest.mark.parametrize(
+    "change", [{"serial": "two"}, {"cache": "writeback"}, {"disk": {"bus": "virtio"}}, {"lun": {"bus": "scsi"}}]
+)
+def test_a_plugged_disk_that_changes_stays_and_asks_for_a_restart(
+    change: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = TEMPLATE["volumes"][0], TEMPLATE["domain"]["devices"]["disks"][0]
+    data, more = (
+        {"name": name, "persistentVolumeClaim": {"claimName": name, "hotpluggable": True}} for name in ("data", "more")
+    )
+    disk, other = {"name": "data", "disk": {"bus": "scsi"}}, {"name": "more", "disk": {"bus": "scsi"}}
+    monkeypatch.setitem(TEMPLATE, "volumes", [root[0], data])
+    monkeypatch.setitem(TEMPLATE["domain"]["devices"], "disks", [root[1], disk])
+    changed = {key: value for key, value in disk.items() if key == "name" or "lun" not in change} | change
+    machine, running = pair({"domain.devices.disks": [root[1], changed]})
+    plan = decide_vm(vm_snapshot(machine, running))
+    assert after(running, plan) == running
+    found = condition(after(machine, plan), "RestartRequired")
+    assert found is not None
+    assert "disk data changes when the guest restarts" in found["message"]
+    machine, running = pair({"volumes": [root[0], data, more], "domain.devices.disks": [root[1], changed, other]})
+    followed = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert followed["spec"]["domain"]["devices"]["disks"] == [root[1], disk, other]
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"domain.cpu.sockets": 9}, "room for 4 CPU sockets, not 9"),
