@@ -9,18 +9,19 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
 
-from kubevirt_py.render.cpumodels import usable_models
+from kubevirt_py.render import cpufeatures, cpumodels
 from kubevirt_py.render.nodelabels import NodeFacts
 
 KUBELET_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
 CPU_MANAGER_STATE = "var/lib/kubelet/cpu_manager_state"
 REALTIME_RUNTIME = Path("/proc/sys/kernel/sched_rt_runtime_us")
 """-1 where real-time threads may use all of a CPU."""
+NESTED = tuple(Path("/sys/module", module, "parameters/nested") for module in ("kvm_intel", "kvm_amd"))
 PROBE_S = 10.0
 _VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD"}
 _QEMU_VERSIONS = (
@@ -33,30 +34,6 @@ MACHINE_TYPES = (
     *(f"pc-{board}-{version}" for board in ("q35", "i440fx") for version in _QEMU_VERSIONS),
 )
 """Boards that the QEMU of the launcher image has, its newest among them: a VM that ran on it asks for it again."""
-EMULATED_MODELS = (
-    "qemu64",
-    "kvm64",
-    "Conroe",
-    "Penryn",
-    "Nehalem",
-    "Westmere",
-    "SandyBridge",
-    "IvyBridge",
-    "Haswell",
-    "Broadwell",
-    "Skylake-Client",
-    "Skylake-Server",
-    "Cascadelake-Server",
-    "Icelake-Server",
-    "Opteron_G1",
-    "Opteron_G2",
-    "Opteron_G3",
-    "EPYC",
-    "EPYC-Rome",
-    "EPYC-Milan",
-)
-"""Models that emulation takes; what it cannot emulate of one it leaves out."""
-
 log = logging.getLogger(__name__)
 
 
@@ -70,6 +47,8 @@ class HostFacts(msgspec.Struct, frozen=True):
     vhost_net: bool
     cpu_vendor: str = ""
     cpu_features: tuple[str, ...] = ()
+    """Flags as Linux spells them."""
+    nested: bool = False
     vhost_vsock: bool = False
     cpu_manager: bool = False
     realtime: bool = False
@@ -84,6 +63,7 @@ def read_host() -> HostFacts:
         vhost_net=_opens("/dev/vhost-net"),
         cpu_vendor=vendor,
         cpu_features=features,
+        nested=guests_nest(NESTED),
         vhost_vsock=_opens("/dev/vhost-vsock"),
         cpu_manager=_pins_cpus(_text(kubelet_root(KUBELET_SOCKET) / CPU_MANAGER_STATE)),
         realtime=_text(REALTIME_RUNTIME).strip() == "-1",
@@ -111,6 +91,11 @@ def kvm_works(cpu_features: Collection[str]) -> bool:
     return done.returncode == 0
 
 
+def guests_nest(parameters: Iterable[Path]) -> bool:
+    """Whether KVM lets guests have guests of their own, from the parameter of the module that is loaded."""
+    return any(_text(parameter).strip() in ("Y", "1") for parameter in parameters)
+
+
 def cpu_of(cpuinfo: str) -> tuple[str, tuple[str, ...]]:
     """Vendor (Intel, AMD or as the CPU says) and sorted feature flags, from the text of /proc/cpuinfo."""
     lines = dict(line.split(":", 1) for line in cpuinfo.split("\n\n", 1)[0].splitlines() if ":" in line)
@@ -121,11 +106,12 @@ def cpu_of(cpuinfo: str) -> tuple[str, tuple[str, ...]]:
 
 def node_facts(host: HostFacts) -> NodeFacts:
     """What virt-controller makes labels of."""
+    given = cpufeatures.given_by_kvm(host.cpu_features, nested=host.nested) if host.kvm else cpufeatures.EMULATED
     return NodeFacts(
         schedulable=host.tun,
         kvm=host.kvm,
-        cpu_models=usable_models(host.cpu_features) if host.kvm else EMULATED_MODELS,
-        cpu_features=host.cpu_features if host.kvm else (),
+        cpu_models=cpumodels.usable_models(given) if host.kvm else cpumodels.EMULATED,
+        cpu_features=cpufeatures.spellings(given),
         cpu_vendor=host.cpu_vendor,
         machine_types=MACHINE_TYPES if platform.machine() == "x86_64" else (),
         cpu_manager=host.cpu_manager,

@@ -13,7 +13,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render import support_resources
 from kubevirt_py.render.causes import DUPLICATE, INVALID, NOT_SUPPORTED, REQUIRED, Cause, at_least, between, one_of
 from kubevirt_py.render.config import unusable
-from kubevirt_py.render.cpumodels import KNOWN
+from kubevirt_py.render.cpumodels import NEEDS
 from kubevirt_py.render.featuregates import remarks
 from kubevirt_py.render.install import Installation, documents
 from kubevirt_py.render.install.customize import misfits
@@ -165,7 +165,7 @@ def _configuration(conf: Document, base: str) -> Iterator[Cause]:
     for index, cipher in enumerate(tls.get("ciphers") or ()):
         yield from one_of(f"{base}.tlsConfiguration.ciphers[{index}]", cipher, CIPHERS)
     yield from one_of(f"{base}.tlsConfiguration.minTLSVersion", tls.get("minTLSVersion"), TLS_VERSIONS)
-    yield from one_of(f"{base}.minCPUModel", conf.get("minCPUModel"), KNOWN)
+    yield from one_of(f"{base}.minCPUModel", conf.get("minCPUModel"), tuple(NEEDS))
     for part in ("api", "webhook", "controller", "handler"):
         yield from _rate_limit(conf.get(f"{part}Configuration") or {}, f"{base}.{part}Configuration")
     yield from _seccomp(conf.get("seccompConfiguration") or {}, f"{base}.seccompConfiguration")

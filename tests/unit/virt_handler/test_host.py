@@ -56,12 +56,13 @@ def test_the_probe_says_what_is_wrong() -> None:
 
 
 def test_an_emulating_host_offers_boards_and_models() -> None:
-    facts = node_facts(HostFacts(kvm=False, tun=True, vhost_net=False, cpu_vendor="AMD", cpu_features=("aes",)))
+    facts = node_facts(HostFacts(kvm=False, tun=True, vhost_net=False, cpu_vendor="AMD", cpu_features=("avx512f",)))
     labels = node_labels(facts)
     assert labels["kubevirt.io/schedulable"] == "true"
     assert labels["machine-type.node.kubevirt.io/q35"] == "true"
-    assert labels["cpu-model.node.kubevirt.io/Haswell"] == "true"
-    assert "cpu-feature.node.kubevirt.io/aes" not in labels
+    assert labels["cpu-model.node.kubevirt.io/Haswell"] == labels["cpu-model.node.kubevirt.io/max"] == "true"
+    assert labels["cpu-feature.node.kubevirt.io/aes"] == labels["cpu-feature.node.kubevirt.io/sse4_1"] == "true"
+    assert "cpu-feature.node.kubevirt.io/avx512f" not in labels, "that is the host's, and not emulated"
 
 
 def test_a_host_with_kvm_offers_the_models_its_processor_has() -> None:
@@ -69,8 +70,16 @@ def test_a_host_with_kvm_offers_the_models_its_processor_has() -> None:
     facts = node_facts(HostFacts(kvm=True, tun=True, vhost_net=True, cpu_vendor="Intel", cpu_features=nehalem))
     labels = node_labels(facts)
     assert labels["cpu-model.node.kubevirt.io/Nehalem"] == "true"
-    assert labels["cpu-feature.node.kubevirt.io/sse4_2"] == "true"
+    assert labels["cpu-feature.node.kubevirt.io/sse4_2"] == labels["cpu-feature.node.kubevirt.io/sse4.2"] == "true"
+    assert "cpu-feature.node.kubevirt.io/vmx" not in labels, "guests may have no guests here"
     assert "cpu-model.node.kubevirt.io/Westmere" not in labels
+
+
+@pytest.mark.parametrize(("said", "nests"), [("Y\n", True), ("1\n", True), ("N\n", False), ("0\n", False)])
+def test_kvm_says_whether_guests_may_have_guests(said: str, nests: bool, tmp_path: Path) -> None:
+    (tmp_path / "nested").write_text(said)
+    assert hostfacts.guests_nest((tmp_path / "absent", tmp_path / "nested")) == nests
+    assert not hostfacts.guests_nest((tmp_path / "absent",))
 
 
 def test_the_lease_tells_time_and_facts() -> None:
