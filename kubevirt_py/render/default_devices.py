@@ -50,6 +50,7 @@ def _disks(spec: Document, devices: Document) -> None:
         if volume["name"] not in shown and not any(source in volume for source in UNSEEN_SOURCES):
             disks.append({"name": volume["name"]})
     plugged, metrics = hotplug_volumes(spec), disk_volume(spec)
+    volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
     for disk in disks:
         kinds = [kind for kind in DISK_KINDS if kind in disk] or ["disk"]
         for kind in kinds:
@@ -58,11 +59,20 @@ def _disks(spec: Document, devices: Document) -> None:
                 target["bus"] = METRICS_BUS
             elif not target.get("bus"):
                 target["bus"] = _bus(kind, spec["architecture"], plugged=disk.get("name") in plugged)
+        follow_claim(disk, volumes.get(disk.get("name")) or {})
         if "cdrom" in disk:
             disk["cdrom"].setdefault("readonly", True)
             disk["cdrom"].setdefault("tray", "closed")
     if disks:
         devices["disks"] = disks
+
+
+def follow_claim(disk: Document, volume: Document) -> None:
+    """A claim that the pod may only read is a disk that the guest may only read."""
+    if (volume.get("persistentVolumeClaim") or {}).get("readOnly"):
+        for kind in ("disk", "lun"):
+            if kind in disk:
+                disk[kind]["readonly"] = True
 
 
 def _bus(kind: str, architecture: str, *, plugged: bool) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 from kubevirt_py.plan import Document
+from kubevirt_py.render.default_devices import follow_claim
 
 
 def with_request(spec: Document, request: Document) -> Document:
@@ -17,7 +20,9 @@ def with_request(spec: Document, request: Document) -> Document:
         if all(volume["name"] != name for volume in volumes):
             volumes = [*volumes, {"name": name, **added["volumeSource"]}]
         if all(disk["name"] != name for disk in disks):
-            disks = [*disks, added["disk"]]
+            disk = copy.deepcopy(added["disk"])
+            follow_claim(disk, added["volumeSource"])
+            disks = [*disks, disk]
     elif removed := request.get("removeVolumeOptions"):
         name = removed["name"]
         volumes = [volume for volume in volumes if volume["name"] != name]

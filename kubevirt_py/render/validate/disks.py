@@ -118,6 +118,11 @@ def _disk(disk: Document, field: str, volumes: set[str]) -> Iterator[Cause]:
     bus = target.get("bus")
     yield from one_of(f"{field}.{kind}.bus", bus, BUSES[kind])
     yield from one_of(f"{field}.{kind}.tray", target.get("tray"), TRAYS)
+    if kind != "cdrom" and bus == "sata" and target.get("readonly"):
+        text = (
+            "a disk that is only read, by readonly or by readOnly of its claim, cannot be on sata; use virtio or scsi"
+        )
+        yield Cause(f"{field}.{kind}.bus", INVALID, text)
     yield from pci_address(f"{field}.{kind}.pciAddress", target.get("pciAddress"))
     if target.get("pciAddress") and bus != "virtio":
         yield Cause(f"{field}.{kind}.pciAddress", INVALID, "only a disk on bus virtio has a PCI address")

@@ -18,6 +18,7 @@ from kubevirt_py.render.defaults import (
     restore_vmi_status,
     with_vmi_defaults,
 )
+from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.validate import validate_vmi_create
 from tests.conftest import Golden
 from tests.unit.render.validate.machines import CONFIG, NOW, REMOVE, UUID, edited, vm, vmi
@@ -162,6 +163,16 @@ def test_dedicated_cpus_are_not_counted_by_the_clusters_cpu_request() -> None:
     pinned = defaulted_vmi({"domain.cpu": {"cores": 2, "dedicatedCpuPlacement": True}}, config)
     assert "cpu" not in pinned["spec"]["domain"]["resources"].get("requests", {})
     assert validate_vmi_create(pinned, config) == []
+
+
+@pytest.mark.parametrize("kind", ["disk", "lun"])
+def test_a_claim_that_is_only_read_is_a_disk_that_is_only_read(kind: str) -> None:
+    claim = {"name": "root", "persistentVolumeClaim": {"claimName": "data", "readOnly": True}}
+    edits = {"domain.devices.disks[0]": {"name": "root", kind: {"bus": "scsi"}}, "volumes[0]": claim}
+    spec = defaulted_vmi(edits)["spec"]
+    assert spec["domain"]["devices"]["disks"][0][kind] == {"bus": "scsi", "readonly": True}
+    step = next(step for step in pod_files(spec) if step.name == "disk.root")
+    assert (step.do, step.read_only) == ("open", True)
 
 
 def test_a_users_status_is_put_back() -> None:

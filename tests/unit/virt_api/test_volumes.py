@@ -85,6 +85,12 @@ def test_a_volume_is_added_hotpluggable_with_a_disk_of_its_name_and_removed_with
     assert with_request(added, volume_request("remove", {"name": "data"})) == spec(ROOT)
 
 
+def test_a_claim_that_is_only_read_is_added_as_such_a_disk() -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "data", "readOnly": True}}
+    added = with_request(spec(ROOT), volume_request("add", ADD | {"volumeSource": claim}))
+    assert added["domain"]["devices"]["disks"][1]["disk"] == {"bus": "scsi", "readonly": True}
+
+
 def test_a_drive_stays_when_its_disc_goes() -> None:
     old = {"volumes": [DATA], "domain": {"devices": {"disks": [{"name": "data", "cdrom": {"bus": "sata"}}]}}}
     left = with_request(old, volume_request("remove", {"name": "data"}))

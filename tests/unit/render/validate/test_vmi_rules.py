@@ -169,6 +169,21 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "no such error policy": ({f"{DISK}.errorPolicy": "panic"}, f"{DISK}.errorPolicy", causes.NOT_SUPPORTED, "stop"),
     "a serial with blanks": ({f"{DISK}.serial": "a b"}, f"{DISK}.serial", causes.INVALID, "letters"),
+    "a disk on SATA that is only read": (
+        {f"{DISK}.disk": {"bus": "sata", "readonly": True}},
+        f"{DISK}.disk.bus",
+        causes.INVALID,
+        "virtio or scsi",
+    ),
+    "a claim on SATA that is only read": (
+        {
+            f"{DISK}.disk": {},
+            "volumes[0]": {"name": "root", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}},
+        },
+        f"{DISK}.disk.bus",
+        causes.INVALID,
+        "readOnly of its claim",
+    ),
     "an I/O thread on SATA": (
         {f"{DISK}.disk.bus": "sata", f"{DISK}.dedicatedIOThread": True},
         f"{DISK}.dedicatedIOThread",
@@ -269,6 +284,18 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "domain.cpu.maxSockets",
         causes.INVALID,
         "is 256",
+    ),
+    "a CPU feature that QEMU does not know": (
+        {"domain.cpu.features[0]": {"name": "ase", "policy": "disable"}},
+        "domain.cpu.features[0].name",
+        causes.NOT_SUPPORTED,
+        "'ase'",
+    ),
+    "a CPU feature in two spellings": (
+        {"domain.cpu.features": [{"name": "sse4.1"}, {"name": "sse4_1", "policy": "disable"}]},
+        "domain.cpu.features[1].name",
+        causes.DUPLICATE,
+        "sse4.1",
     ),
     "too many CPUs": ({"domain.cpu": {"sockets": 64, "cores": 64}}, "domain.cpu", causes.INVALID, "255"),
     "no such CPU flag policy": (
