@@ -6,6 +6,7 @@ import msgspec
 
 from kubevirt_py.api.quantity import parse_quantity
 from kubevirt_py.plan import Document
+from kubevirt_py.render.cpufeatures import qemu_name
 from kubevirt_py.render.hyperv import NEEDS, is_on
 from kubevirt_py.render.machine.wiring import Facts, options
 
@@ -70,7 +71,8 @@ def cpu_from_domain(domain: Document, facts: Facts) -> Cpu:
         sockets = _count_from_resources(domain)
     wanted = cpu.get("model") or "host-model"
     model = wanted if wanted not in HOST_MODELS else ("host" if facts.kvm else "max")
-    flags = tuple(f"{item['name']}={_FLAG_POLICIES[item.get('policy') or '']}" for item in cpu.get("features") or ())
+    features = ((qemu_name(item["name"]), item.get("policy") or "") for item in cpu.get("features") or ())
+    flags = tuple(f"{name}={_FLAG_POLICIES[policy]}" for name, policy in features)
     return Cpu(
         model=model,
         flags=flags + _platform_flags(domain, facts),

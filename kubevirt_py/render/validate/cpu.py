@@ -7,8 +7,9 @@ from fractions import Fraction
 
 from kubevirt_py.api.quantity import parse_quantity
 from kubevirt_py.plan import Document
-from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, one_of, unique
+from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause, at_least, one_of, unique
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.cpufeatures import KNOWN, qemu_name
 from kubevirt_py.render.machine.cpu import MAX_VCPUS
 from kubevirt_py.render.resources import is_pinned, vcpus
 
@@ -20,6 +21,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     base = f"{path}.domain.cpu"
     yield from _topology(cpu, base)
     yield from _model(cpu, base, config)
+    yield from _features(cpu.get("features") or [], f"{base}.features", spec.get("architecture") or "")
     yield from _resources(spec["domain"].get("resources") or {}, f"{path}.domain.resources")
     yield from _dedicated(spec, path)
     if not cpu.get("dedicatedCpuPlacement"):
@@ -62,15 +64,19 @@ def _topology(cpu: Document, base: str) -> Iterator[Cause]:
 def _model(cpu: Document, base: str, config: ClusterConfig) -> Iterator[Cause]:
     if cpu.get("model") in config.obsolete_cpu_models:
         yield Cause(f"{base}.model", INVALID, f"{cpu['model']!r} is an obsolete CPU model in this cluster")
-    features = cpu.get("features") or []
+
+
+def _features(features: list[Document], base: str, architecture: str) -> Iterator[Cause]:
+    """Each feature once, however it is spelt."""
     for index, feature in enumerate(features):
-        field = f"{base}.features[{index}]"
-        if not feature["name"]:
-            yield Cause(f"{field}.name", REQUIRED, "a CPU feature needs a name")
-        yield from one_of(f"{field}.policy", feature.get("policy"), POLICIES)
-    yield from unique(
-        ((f"{base}.features[{index}].name", feature["name"]) for index, feature in enumerate(features)), "CPU feature"
-    )
+        name = feature["name"]
+        if not name:
+            yield Cause(f"{base}[{index}].name", REQUIRED, "a CPU feature needs a name")
+        elif architecture == "amd64" and qemu_name(name) not in KNOWN:
+            yield Cause(f"{base}[{index}].name", NOT_SUPPORTED, f"QEMU has no CPU feature {name!r}; mind the spelling")
+        yield from one_of(f"{base}[{index}].policy", feature.get("policy"), POLICIES)
+    named = ((f"{base}[{index}].name", qemu_name(feature["name"])) for index, feature in enumerate(features))
+    yield from unique(named, "CPU feature")
 
 
 def _resources(resources: Document, base: str) -> Iterator[Cause]:
