@@ -21,6 +21,7 @@ from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.fixed import fixed_spec
 from kubevirt_py.render.parse import parse_causes
 from kubevirt_py.render.review import ALLOWED, Request, Review, Verdict, response
+from kubevirt_py.render.tuning import tuning_warnings
 from kubevirt_py.virt_api.answers import Refused, json_response, read_body
 from kubevirt_py.virt_api.eviction import Eviction
 from kubevirt_py.virt_api.migrations import Migrations
@@ -139,7 +140,9 @@ class Admission:
 
     def check_vmi_create(self, request: Request) -> Verdict:
         ours = request.user in self._users
-        return _judged(validate.validate_vmi_create(request.new, self._config(), by_kubevirt=ours))
+        causes = validate.validate_vmi_create(request.new, self._config(), by_kubevirt=ours)
+        annotations = request.new["metadata"].get("annotations") or {}
+        return _judged(causes, () if causes or ours else tuning_warnings(annotations))
 
     def check_vmi_update(self, request: Request) -> Verdict:
         ours = request.user in self._users

@@ -37,7 +37,7 @@ from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.preallocation import preallocated_volumes
 from kubevirt_py.render.resources import is_pinned
 from kubevirt_py.render.shares import socket_path
-from kubevirt_py.render.tuning import permits_free_page_reporting
+from kubevirt_py.render.tuning import has_pci_hole64, permits_free_page_reporting
 from kubevirt_py.virt_handler import secretfolder
 from kubevirt_py.virt_handler.downwardmetrics import make_disk
 from kubevirt_py.virt_handler.hostcpus import allow_locking, own_cells
@@ -335,6 +335,7 @@ async def _facts(
         now=rfc3339(now),
         smbios=config.smbios,
         free_page_reporting=permits_free_page_reporting(vmi.metadata.annotations, config),
+        pci_hole64=has_pci_hole64(vmi.metadata.annotations),
         balloon_stats_s=config.memballoon_stats_period_s,
         cells=await anyio.to_thread.run_sync(own_cells, peer.pid) if is_pinned(spec) else {},
     )

@@ -36,6 +36,7 @@ TRANSLATION_BUFFER_MIB = 32
 """TCG's code cache; QEMU's own default would take a fifth of guest memory."""
 _PIT_POLICIES = {"delay": "delay", "discard": "discard"}
 """Policy `catchup` is what KVM does by itself."""
+_BIOS_PCI64 = "opt/org.seabios/pci64"
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
@@ -51,6 +52,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     pit_policy: str = ""
     firmware_on_serial: bool = False
     ends_at_reboot: bool = False
+    pci_hole64: bool = True
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +173,7 @@ def _platform(domain: Document, facts: Facts) -> Platform:
         pit_policy=_PIT_POLICIES.get(pit.get("tickPolicy") or "", "") if facts.kvm else "",
         firmware_on_serial=bool(bios.get("useSerial")),
         ends_at_reboot=domain.get("rebootPolicy") == "Terminate",
+        pci_hole64=facts.pci_hole64,
     )
 
 
@@ -231,4 +234,12 @@ def _platform_args(machine: Machine) -> list[str]:
     )
     accelerator = "kvm" if board.kvm else options("tcg", **{"tb-size": TRANSLATION_BUFFER_MIB})
     args = ["-machine", switches, "-accel", accelerator]
-    return [*args, "-global", f"kvm-pit.lost_tick_policy={board.pit_policy}"] if board.pit_policy else args
+    if board.pit_policy:
+        args += ["-global", f"kvm-pit.lost_tick_policy={board.pit_policy}"]
+    return args if board.pci_hole64 else [*args, *_below_4_gib(board)]
+
+
+def _below_4_gib(board: Platform) -> list[str]:
+    """Neither the board nor its BIOS gives PCI devices addresses above."""
+    bridge = "q35-pcihost" if "q35" in board.type else "i440FX-pcihost"
+    return ["-global", f"{bridge}.pci-hole64-size=0", "-fw_cfg", options("", name=_BIOS_PCI64, string="no")]

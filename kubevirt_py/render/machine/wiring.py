@@ -16,6 +16,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     `smbios` are the KubeVirt CR's strings; `balloon_stats_s` is how often the balloon tells statistics, 0 for never.
     `cells` are the host's NUMA nodes that the pod's own CPUs are on, with these CPUs, for dedicated ones.
+    Without `pci_hole64` all PCI devices stay below 4 GiB.
     """
 
     kvm: bool
@@ -23,6 +24,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     now: str = ""
     smbios: dict[str, str] = {}
     free_page_reporting: bool = True
+    pci_hole64: bool = True
     balloon_stats_s: int = 0
     cells: dict[int, tuple[int, ...]] = {}
 

@@ -9,6 +9,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import FORBIDDEN, INVALID, NOT_SUPPORTED, REQUIRED, Cause, one_of
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.parse import parse_causes, without_nulls
+from kubevirt_py.render.tuning import tuning_warnings
 from kubevirt_py.render.validate import unsupported
 from kubevirt_py.render.validate.templates import template_causes, template_metadata
 
@@ -25,10 +26,12 @@ def validate_vm_create(document: Document, config: ClusterConfig) -> list[Cause]
 
 
 def vm_warnings(document: Document) -> tuple[str, ...]:
-    """What works in a VM and should be written otherwise, in KubeVirt's words."""
-    if document["spec"].get("running") is not None:
-        return ("spec.running is deprecated, please use spec.runStrategy instead.",)
-    return ()
+    """What works in a VM and should be written otherwise, in KubeVirt's words, and what has no effect."""
+    spec = document["spec"]
+    ignored = tuning_warnings((spec["template"].get("metadata") or {}).get("annotations") or {})
+    if spec.get("running") is not None:
+        return ("spec.running is deprecated, please use spec.runStrategy instead.", *ignored)
+    return ignored
 
 
 def vm_spec_causes(spec: Document, path: str, config: ClusterConfig) -> list[Cause]:

@@ -120,6 +120,19 @@ async def test_an_old_way_to_start_a_vm_works_with_a_warning(cloud: Cloud) -> No
     assert "warnings" not in await review(cloud, "/virtualmachines-validate", VM)
 
 
+async def test_annotations_that_do_nothing_are_a_warning_to_whoever_writes_them(cloud: Cloud) -> None:
+    annotations = {"annotations": {"kubevirt.io/memfd": "false"}}
+    machine = copy.deepcopy(VM)
+    machine["spec"]["template"]["metadata"] = machine["spec"]["template"].get("metadata", {}) | annotations
+    (words,) = (await review(cloud, "/virtualmachines-validate", machine))["warnings"]
+    assert words.startswith("annotation kubevirt.io/memfd has no effect")
+    instance = VMI | {"metadata": VMI["metadata"] | annotations}
+    stored = patched(instance, await review(cloud, "/virtualmachineinstances-mutate", instance))
+    path = "/virtualmachineinstances-validate-create"
+    assert (await review(cloud, path, stored))["warnings"] == [words]
+    assert "warnings" not in await review(cloud, path, stored, user=CONTROLLER)
+
+
 async def test_a_users_status_of_a_vmi_is_put_back(cloud: Cloud) -> None:
     old = VMI | {"status": {"phase": "Running"}}
     new = VMI | {"status": {"phase": "Failed"}}

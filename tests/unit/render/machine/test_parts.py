@@ -124,6 +124,15 @@ def test_the_balloon_and_the_firmware_follow_the_cluster() -> None:
     assert found.firmware.system["product"] == "Cloud"
 
 
+@pytest.mark.parametrize(
+    ("board", "bridge"), [("q35", "q35-pcihost"), ("pc-q35-7.2", "q35-pcihost"), ("pc", "i440FX-pcihost")]
+)
+def test_each_board_can_keep_its_pci_devices_below_4_gib(board: str, bridge: str) -> None:
+    words = argv(machine(facts=Facts(kvm=False, pci_hole64=False), machine={"type": board}))
+    assert f"{bridge}.pci-hole64-size=0" in words
+    assert not [word for word in argv(machine(machine={"type": board})) if "hole64" in word]
+
+
 def test_a_machine_survives_being_written_down() -> None:
     facts = Facts(kvm=True, cells={0: (1, 2, 3)})
     found = machine("a", nics=1, facts=facts, cpu={"cores": 2, "dedicatedCpuPlacement": True, "realtime": {}})
