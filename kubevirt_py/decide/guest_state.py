@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -51,6 +51,16 @@ FORCED = Outcome(phases.FAILED, "The VirtualMachineInstance was destroyed: the g
 DESTROYED = Outcome(phases.SUCCEEDED, "The VirtualMachineInstance was stopped.")
 
 WATCHED_OFF = Outcome(phases.FAILED, "The VirtualMachineInstance was powered off: its watchdog expired.")
+
+
+def lacking(features: Collection[str]) -> Outcome:
+    """A guest that is not begun, for its CPU would lack features that it requires."""
+    missing = ", ".join(sorted(features))
+    return Outcome(
+        phases.FAILED,
+        f"The VirtualMachineInstance cannot run on this node: cpu.features require {missing}, which it lacks.",
+    )
+
 
 _GUEST_REASONS = ("guest-shutdown", "guest-reset", "subsystem-reset", "host-qmp-system-reset")
 """A reset is an end only with rebootPolicy Terminate, whoever wants it."""

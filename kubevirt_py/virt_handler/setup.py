@@ -7,7 +7,9 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from kubevirt_py.decide.guest_state import lacking
 from kubevirt_py.render.machine import Machine
+from kubevirt_py.render.machine.cpu import Cpu
 from kubevirt_py.virt_handler.hostcpus import pin
 from kubevirt_py.virt_handler.launch import listening
 from kubevirt_py.virt_handler.qmp import Session
@@ -25,6 +27,8 @@ async def set_up(session: Session, record: Record, folder: Folder) -> bool:
         if record.machine.pins is not None:
             await pin(session, record.pid, record.machine.pins)
         await _finish(session, record.machine, folder)
+        if missing := await _missing(session, record.machine.cpu):
+            record.outcome = lacking(missing)
         board = str(await session.execute("qom-get", {"path": "/machine", "property": "type"}))
         record.machine_type = board.removesuffix("-machine")
         record.selinux_context = await anyio.to_thread.run_sync(selinux_context, record.pid)
@@ -42,6 +46,15 @@ def selinux_context(pid: int) -> str:
         return Path(f"/proc/{pid}/attr/current").read_text().rstrip("\0\n")[:256]
     except OSError:
         return ""
+
+
+async def _missing(session: Session, cpu: Cpu) -> set[str]:
+    """Required features that QEMU left out, for it only warns of them: KVM may withhold what the node promised."""
+    if not cpu.required:
+        return set()
+    (first, *_) = await session.execute("query-cpus-fast")
+    left_out = await session.execute("qom-get", {"path": first["qom-path"], "property": "unavailable-features"})
+    return set(left_out).intersection(cpu.required)
 
 
 async def _finish(session: Session, machine: Machine, folder: Folder) -> None:

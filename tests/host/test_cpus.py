@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from kubevirt_py.render import cpufeatures, cpumodels
-from tests.host.agentlab import needs_qemu
+from tests.host.agentlab import FakePod, Node, needs_qemu, place, vmi
 
 pytestmark = needs_qemu
 
@@ -138,3 +138,24 @@ def test_emulation_starts_every_model() -> None:
     for model in _told_by_help()[0].intersection(cpumodels.EMULATED):
         (left_out,) = _ask(("qom-get", UNAVAILABLE), cpu=model)
         assert not emulated.intersection(left_out), model
+
+
+async def test_a_guest_does_not_begin_without_a_feature_that_it_requires(lab: Node, pods: list[FakePod]) -> None:
+    """Its node said that it has it; QEMU only warns."""
+    key, pod = place(lab, vmi("demanding", cpu={"features": [{"name": "aes"}, {"name": "avx512_vnni"}]}))
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Failed")
+        assert "avx512vnni" in lab.office.events[-1].note
+        assert "aes" not in lab.office.events[-1].note
+        assert await pod.exit_code() == 0
+
+
+async def test_a_guest_does_without_a_feature_that_is_optional(lab: Node, pods: list[FakePod]) -> None:
+    features = [{"name": "aes"}, {"name": "avx512_vnni", "policy": "optional"}, {"name": "avx512f", "policy": "force"}]
+    key, pod = place(lab, vmi("modest", cpu={"features": features}))
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")

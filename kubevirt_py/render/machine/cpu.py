@@ -13,6 +13,7 @@ from kubevirt_py.render.machine.wiring import Facts, options
 MAX_VCPUS = 255
 """More need an IOMMU that remaps interrupts; an i440FX board has no more at all."""
 HOST_MODELS = ("host-model", "host-passthrough")
+_REQUIRED = ("", "require")
 _FLAG_POLICIES = {"force": "on", "require": "on", "optional": "on", "disable": "off", "forbid": "off", "": "on"}
 _HYPERV = {
     "relaxed": "hv-relaxed",
@@ -38,6 +39,8 @@ _DEFAULT_VENDOR = "KVMKVMKVM"
 class Cpu(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     flags: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    """Features without which the guest is not to run, in QEMU's names; a record of an older agent has none."""
     sockets: int = 1
     cores: int = 1
     threads: int = 1
@@ -71,11 +74,12 @@ def cpu_from_domain(domain: Document, facts: Facts) -> Cpu:
         sockets = _count_from_resources(domain)
     wanted = cpu.get("model") or "host-model"
     model = wanted if wanted not in HOST_MODELS else ("host" if facts.kvm else "max")
-    features = ((qemu_name(item["name"]), item.get("policy") or "") for item in cpu.get("features") or ())
+    features = [(qemu_name(item["name"]), item.get("policy") or "") for item in cpu.get("features") or ()]
     flags = tuple(f"{name}={_FLAG_POLICIES[policy]}" for name, policy in features)
     return Cpu(
         model=model,
         flags=flags + _platform_flags(domain, facts),
+        required=tuple(name for name, policy in features if policy in _REQUIRED),
         sockets=sockets or 1,
         cores=cores or 1,
         threads=threads or 1,
