@@ -27,6 +27,8 @@ from kubevirt_py.render.preallocation import preallocated_volumes
 from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, PeerGone, ProtocolError, close_all
 
 OPEN_S = 60.0
+UNIT = 512
+"""Bytes of what st_blocks counts."""
 
 
 class _Facts(msgspec.Struct, frozen=True):
@@ -68,14 +70,15 @@ class Attachment:
             raise ProtocolError(f"the attachment pod's answer makes no sense: {error}") from error
         self.close_volume(name)
         self._fds[name] = fd
-        source, block = claim_of(volume) or "", stat.S_ISBLK(os.fstat(fd).st_mode)
+        own = os.fstat(fd)
         self.files[name] = DiskFile(
             direct=found.direct and _can_be_direct(fd),
             size_bytes=found.size,
-            block=block,
+            block=stat.S_ISBLK(own.st_mode),
             blocks=found.blocks,
-            source=source,
+            source=claim_of(volume) or "",
             preallocated=name in preallocated_volumes(status),
+            allocated=own.st_blocks * UNIT >= own.st_size,
         )
 
     async def create(self, file: DumpFile, name: str) -> int:

@@ -84,6 +84,7 @@ class _OpenedFile(msgspec.Struct, frozen=True):
     direct: bool = False
     block: bool = False
     blocks: tuple[int, int] = (0, 0)
+    allocated: bool = False
     number: int = -1
     read_only: bool = False
 
@@ -318,7 +319,7 @@ def _machine(
             base = files.get(f"base.{volume}")
             known: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
             known |= {"block": file.block, "blocks": file.blocks, "base_block": bool(base and base.block)}
-            known |= {"read_only": file.read_only, "preallocated": volume in thick}
+            known |= {"read_only": file.read_only, "preallocated": volume in thick, "allocated": file.allocated}
             disks[volume] = msgspec.convert({**known, "direct": file.direct, "size_bytes": file.size}, DiskFile)
     attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition, vsock_cid=vsock_cid)
     meta = vmi.metadata

@@ -12,6 +12,8 @@ import struct
 import subprocess
 
 BLKSSZGET, BLKPBSZGET = 0x1268, 0x127B
+UNIT = 512
+"""Bytes of what st_blocks counts."""
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -67,11 +69,12 @@ def only_file(root: str) -> str:
 
 
 def facts(fd: int, probe: bool) -> dict[str, object]:
-    """Format, size in bytes, whether O_DIRECT works, whether it is a block device.
+    """Format, size in bytes, whether O_DIRECT works, whether it is a block device, whether it has all its space.
 
     Only images that no guest can write are probed for qcow2.
     """
-    size, kind, block = os.lseek(fd, 0, os.SEEK_END), "raw", stat.S_ISBLK(os.fstat(fd).st_mode)
+    status = os.fstat(fd)
+    size, kind, block = os.lseek(fd, 0, os.SEEK_END), "raw", stat.S_ISBLK(status.st_mode)
     head = os.pread(fd, 80, 0) if probe else b""
     if head[:4] == b"QFI\xfb" and len(head) == 80:
         (version,), (size,), (features,) = (
@@ -85,7 +88,8 @@ def facts(fd: int, probe: bool) -> dict[str, object]:
         os.close(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC))
     except OSError:
         direct = False
-    return {"format": kind, "size": size, "direct": direct, "block": block, "blocks": block_sizes(fd, block)}
+    found = {"format": kind, "size": size, "direct": direct, "block": block, "blocks": block_sizes(fd, block)}
+    return {**found, "allocated": status.st_blocks * UNIT >= size}
 
 
 def block_sizes(fd: int, block: bool) -> list[int]:

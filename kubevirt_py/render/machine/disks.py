@@ -267,15 +267,19 @@ def _image(disk: Disk, role: str, driver: str, read_only: bool) -> Image:
 
 
 def _cache(disk: Disk) -> Document:
-    """Cache none where the file system allows it, and native I/O on block devices, as KubeVirt does."""
+    """Cache none where the file system allows it, and the I/O that suits the storage."""
     return {"cache": {"direct": _is_direct(disk), "no-flush": False}, "aio": _aio(disk)}
 
 
 def _aio(disk: Disk) -> str:
-    """Native I/O needs O_DIRECT: on a file system without it threads do the work, whatever the spec says."""
+    """Native I/O needs O_DIRECT: on a file system without it threads do the work, whatever the spec says.
+
+    It stands still while a file system finds space, so of files it suits those only that have theirs and keep it.
+    """
     if disk.io == "io_uring":
         return disk.io
-    native = disk.io == "native" or (disk.io != "threads" and disk.file.block)
+    ready = disk.file.block or (disk.file.preallocated and disk.file.allocated)
+    native = disk.io == "native" or (disk.io != "threads" and ready)
     return "native" if native and _is_direct(disk) else "threads"
 
 

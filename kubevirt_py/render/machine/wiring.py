@@ -34,7 +34,8 @@ class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
 
     `block` and `base_block` tell of block devices, `blocks` the logical and physical block size of the storage, in
     bytes, 0 where not known. `source` names the claim of a volume that can be plugged. `read_only` files are never
-    written, whatever the spec says of the disk. Space of `preallocated` storage is never given back.
+    written, whatever the spec says of the disk. Space of `preallocated` storage is never given back; an `allocated`
+    file has all of its space.
     """
 
     format: Literal["raw", "qcow2"] = "raw"
@@ -47,6 +48,7 @@ class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     read_only: bool = False
     preallocated: bool = False
+    allocated: bool = False
 
 
 class NicWire(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,6 +102,22 @@ async def test_a_process_that_sends_something_else_gets_nothing(
         await attachment.create(_file(tmp_path), "core")
 
 
+@pytest.mark.parametrize("full", [True, False])
+async def test_whether_a_file_has_its_space_is_seen_by_the_agent(
+    ends: tuple[Attachment, socket.socket], tmp_path: Path, full: bool
+) -> None:
+    attachment, theirs = ends
+    fd = os.open(tmp_path / "disk.img", os.O_RDWR | os.O_CREAT)
+    os.truncate(fd, 1 << 20)
+    if full:
+        os.posix_fallocate(fd, 0, 1 << 20)
+    socket.send_fds(theirs, [b'{"opened": {"disk.data": {"size": 1, "allocated": true}}}'], [fd])
+    os.close(fd)
+    volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    await attachment.open({"name": "data", "disk": {"bus": "scsi"}}, volume, ())
+    assert attachment.files["data"].allocated is full
+
+
 @pytest.mark.parametrize("able", [True, False])
 async def test_whether_a_file_can_be_direct_is_not_believed(
     ends: tuple[Attachment, socket.socket], tmp_path: Path, able: bool

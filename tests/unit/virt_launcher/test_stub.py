@@ -90,6 +90,14 @@ def test_a_claim_without_a_disk_gets_a_sparse_one_and_keeps_it(tmp_path: Path) -
     assert _perform(step)["a"]["size"] == 4
 
 
+def test_a_file_that_has_all_its_space_is_told_from_one_with_holes(tmp_path: Path) -> None:
+    step: dict[str, object] = {"do": "create", "name": "a", "root": str(tmp_path), "path": "disk.img", "size": 1 << 20}
+    assert _perform(step)["a"]["allocated"] is False
+    with open(tmp_path / "disk.img", "r+b") as disk:
+        os.posix_fallocate(disk.fileno(), 0, 1 << 20)
+    assert _perform(step)["a"]["allocated"] is True
+
+
 def test_a_volume_named_as_a_device_is_its_file_system(tmp_path: Path) -> None:
     for name in ("null", "shm", "kvm"):
         step: dict[str, object] = {"do": "create", "name": "a", "root": str(tmp_path), "path": "disk.img", "size": 4096}
