@@ -47,6 +47,7 @@ class Console:
         """Reach a shell prompt, whether the guest is still booting, asks for a login, or is logged in already."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
+            assert self.open, f"virtctl console ended with {self._process.returncode}; the screen:\n{self.seen}"
             self.send("\n")
             with contextlib.suppress(AssertionError):
                 if self.expect(r"login: $|[#$] $", 5).group().startswith("login"):
