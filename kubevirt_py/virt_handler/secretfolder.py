@@ -2,8 +2,8 @@
 
 The stub opened the directory and QEMU inherited the descriptor; the agent copies it by the process's pidfd. The
 kubelet writes each version into a directory of its own and renames the link `..data` to it. What stands in the link
-is only followed when it names a directory beside it, and files are opened without following links, so that whoever
-got hold of QEMU and put another directory in its place can but read what it could read before.
+is only followed when it names a directory beside it, files are opened without following links, and only what QEMU's
+user may read is read. So whoever put another directory in its place learns nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from kubevirt_py.api import names
 from kubevirt_py.virt_handler.kernel import pidfd_getfd
 from kubevirt_py.virt_handler.records import Kept
 
@@ -53,6 +54,7 @@ def read(directory: int) -> dict[str, bytes]:
         raise OSError(f"the Secret's directory has a strange version {version[:64]!r}")
     inner = os.open(version, _DIRECTORY, dir_fd=directory)
     try:
+        _check_readable(version, os.fstat(inner))
         values, left = {}, MAX_BYTES
         for name in sorted(os.listdir(inner))[:MAX_FILES]:
             values[name] = _content(inner, name, left)
@@ -66,8 +68,19 @@ def _content(directory: int, name: str, left: int) -> bytes:
     fd = os.open(name, _FILE, dir_fd=directory)
     try:
         found = os.fstat(fd)
+        _check_readable(name, found)
         if not stat.S_ISREG(found.st_mode) or found.st_size > left:
             raise OSError(f"{name} of the Secret is not a file, or too large")
         return os.pread(fd, left, 0)
     finally:
         os.close(fd)
+
+
+def _check_readable(name: str, found: os.stat_result) -> None:
+    """Raises OSError where QEMU's user may not read what this process, as root, can."""
+    if found.st_uid == names.QEMU_ID:
+        allowed = stat.S_IRUSR
+    else:
+        allowed = stat.S_IRGRP if found.st_gid == names.QEMU_ID else stat.S_IROTH
+    if not found.st_mode & allowed:
+        raise OSError(f"{name} of the Secret is not for user {names.QEMU_ID}")
