@@ -125,11 +125,12 @@ _CONFIGURATION: dict[str, Row] = {
     ),
     "developerConfiguration.minimumClusterTSCFrequency": Refused("a common TSC frequency", (None, 0)),
     "developerConfiguration.minimumReservePVCBytes": Refused(
-        "a reserve in claims; disk.img is as large as its claim", (None, 0)
+        "space that a new disk.img leaves in its claim; it is sparse, and as large as the claim says", (None, 0)
     ),
     "developerConfiguration.nodeSelectors": Effect("node selector of launcher pods", STARTED),
     "developerConfiguration.pvcTolerateLessSpaceUpToPercent": Refused(
-        "claims that are smaller than they say; disk.img is sparse", (None, 0)
+        "a smaller disk.img where the storage has less than the claim says; it is sparse, and as large as that says",
+        (None, 0),
     ),
     "developerConfiguration.useEmulation": Effect("guests run translated, without KVM", STARTED),
     "emulatedMachines": Effect("as architectureConfiguration.amd64.emulatedMachines", ADMITTED),
