@@ -5,20 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import struct
 from collections.abc import Iterator
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
 from e2e import machines
 from e2e.console import Console, console
-from e2e.kubectl import Failed, Namespace, eventually, run, status
+from e2e.gates import apply_when_gates_are_known, feature_gates
+from e2e.kubectl import Namespace, eventually, run, status
+from e2e.metrics import metrics_of, metrics_on_disk
+from e2e.test_network import server_pod
+from e2e.tpm import Tpm, sealing
 
 Document = dict[str, Any]
 
-GATES = ("ContainerPathVolumes", "DownwardMetrics", "EnableVirtioFsStorageVolumes", "HostDisk")
+GATES = (
+    "ContainerPathVolumes",
+    "DeclarativeHotplugVolumes",
+    "DownwardMetrics",
+    "EnableVirtioFsStorageVolumes",
+    "ExperimentalIgnitionSupport",
+    "HostDisk",
+)
 NAME = "storage"
 VARIABLE = "/sys/firmware/efi/efivars/Kept-6b7f3c1e-0d2a-4d5b-9c3f-2a1b0c9d8e7f"
 LABELS = {"path": "meta/labels", "fieldRef": {"fieldPath": "metadata.labels"}}
@@ -28,11 +37,14 @@ VOLUMES: tuple[tuple[str, Document, Document], ...] = (
     ("about", {"downwardAPI": {"fields": [LABELS], "volumeLabel": "ABOUT"}}, {"disk": {"bus": "sata"}}),
     ("account", {"serviceAccount": {"serviceAccountName": "robot"}}, {"disk": {"bus": "usb"}}),
     ("answers", {"sysprep": {"configMap": {"name": "answers"}}}, {"cdrom": {"bus": "sata"}}),
+    ("secrets", {"sysprep": {"secret": {"name": "answers"}}}, {"cdrom": {"bus": "scsi"}}),
     (
         "data",
         {"persistentVolumeClaim": {"claimName": "data"}},
         {"disk": {"bus": "virtio"}, "serial": "data", "tag": "store"},
     ),
+    ("held", {"dataVolume": {"name": "held"}}, {"disk": {"bus": "virtio"}, "serial": "held"}),
+    ("raw", {"persistentVolumeClaim": {"claimName": "raw"}}, {"disk": {"bus": "virtio"}, "serial": "raw"}),
     ("scratch", {"emptyDisk": {"capacity": "16Mi"}}, {"disk": {"bus": "virtio"}, "serial": "scratch"}),
     ("metrics", {"downwardMetrics": {}}, {"disk": {"bus": "virtio"}, "serial": "metrics"}),
     (
@@ -42,66 +54,28 @@ VOLUMES: tuple[tuple[str, Document, Document], ...] = (
     ),
 )
 ON_BUS = {"virtio": r"/virtio\d+/block/", "scsi": r"/virtio\d+/host\d+/", "sata": r"/ata\d+/", "usb": r"/usb\d+/"}
+KEPT, LOST = ("data", "held", "raw"), ("scratch",)
+"""Disks by their serials, and what becomes of them over a restart."""
+BLOCK = {"storageClassName": "block", "volumeMode": "Block"}
+CLAIMS = (
+    *(machines.claim(name, "32Mi") for name in ("data", "files", "held", "later")),
+    machines.claim("raw", "16Mi", **BLOCK),
+)
+IGNITION = '{"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/etc/motd"}]}}'
 DEVICE = "$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
 
 INJECTED = "/opt/injected"
+METRICS = f"/dev/{DEVICE.format('metrics')}"
 PORT = "/dev/$(basename $(dirname $(grep -l vhostmd /sys/class/virtio-ports/*/name)))"
 
-# A TPM command with the owner's empty password: header, handles, size of the session, the session, parameters.
-OWNER, NV_INDEX, SESSION = "40000001", "01500001", "00000009" + "40000009" + "0000" + "00" + "0000"
-
-
-def tpm_command(code: str, handles: str, parameters: str) -> bytes:
-    body = bytes.fromhex(handles + SESSION + parameters)
-    return bytes.fromhex("8002") + (10 + len(body)).to_bytes(4, "big") + bytes.fromhex(code) + body
-
-
-NV_DEFINE = tpm_command("0000012a", OWNER, "0000" + "000e" + NV_INDEX + "000b" + "00020002" + "0000" + "0008")
-NV_WRITE = tpm_command("00000137", OWNER + NV_INDEX, "0008" + b"remember".hex() + "0000")
-NV_READ = tpm_command("0000014e", OWNER + NV_INDEX, "0008" + "0000")
-EVENT = hashlib.sha256(b"of this guest").digest()
-PCR = "/sys/class/tpm/tpm0/pcr-sha256/16"
-PCR_EXTEND = tpm_command("00000182", "00000010", "00000001" + "000b" + EVENT.hex())
-SUCCESS = bytes(4)
-
-
-def ask_tpm(guest: Console, command: bytes) -> bytes:
-    """The TPM's whole answer."""
-    guest.run("printf '" + "".join(f"\\{byte:03o}" for byte in command) + "' > /tmp/command")
-    guest.run("exec 3<>/dev/tpm0; cat /tmp/command >&3; dd bs=4096 count=1 <&3 2>/dev/null >/tmp/answer; exec 3>&-")
-    return bytes.fromhex("".join(guest.run("od -An -v -tx1 /tmp/answer").split()))
+INDEX, SEALED = "01500001", "01500002"
+WORDS, SEALED_WORDS = b"remember", b"of this boot alone"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def gates(deployed: None) -> Iterator[None]:
-    """The Alpha features of this module, switched on for its time."""
-    path = ("spec", "configuration", "developerConfiguration", "featureGates")
-    developer = json.loads(run("kubectl", "-n", "kubevirt", "get", "kubevirt", "kubevirt", "-o", "json"))
-    for part in path:
-        developer = developer.get(part) or {}
-    before = list(developer)
-
-    def set_gates(wanted: list[str]) -> None:
-        patch = {"spec": {"configuration": {"developerConfiguration": {"featureGates": wanted}}}}
-        run("kubectl", "-n", "kubevirt", "patch", "kubevirt", "kubevirt", "--type=merge", "-p", json.dumps(patch))
-
-    set_gates(sorted({*before, *GATES}))
-    yield
-    set_gates(before)
-
-
-def apply_when_gates_are_known(namespace: Namespace, document: Document) -> None:
-    """Admission reads the gates a moment after they are set."""
-
-    def accepted() -> bool:
-        try:
-            namespace.apply(document)
-        except Failed as refusal:
-            assert "feature gate" in str(refusal), refusal
-            return False
-        return True
-
-    assert eventually(accepted, 30), "the feature gates do not reach admission"
+    with feature_gates(*GATES):
+        yield
 
 
 def injection(namespace: str) -> tuple[Document, Document]:
@@ -133,11 +107,6 @@ def injected(shared: Namespace) -> Iterator[None]:
         run("kubectl", "delete", document["kind"], document["metadata"]["name"])
 
 
-def _claim(name: str) -> Document:
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "32Mi"}}}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
-
-
 @pytest.fixture(scope="module")
 def machine(shared: Namespace, injected: None) -> Namespace:
     """The namespace with the machine running: UEFI and a TPM that remember, all volumes, three shares."""
@@ -145,13 +114,15 @@ def machine(shared: Namespace, injected: None) -> Namespace:
         {"kind": "Secret", "metadata": {"name": "keys"}, "stringData": {"password": "s3cret", ".hidden": "too"}},
         {"kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"color": "blue"}},
         {"kind": "ConfigMap", "metadata": {"name": "answers"}, "data": {"autounattend.xml": "<unattend/>"}},
+        {"kind": "Secret", "metadata": {"name": "answers"}, "stringData": {"unattend.xml": "<hidden/>"}},
         {"kind": "ConfigMap", "metadata": {"name": "words"}, "data": {"note": "from-others"}},
         {"kind": "ServiceAccount", "metadata": {"name": "robot"}},
     ]
-    shared.apply(*({"apiVersion": "v1", **one} for one in plain), _claim("data"), _claim("files"))
+    shared.apply(*({"apiVersion": "v1", **one} for one in plain), *CLAIMS)
     document = machines.vm(NAME, memory="512Mi", labels={"color": "green"})
     for name, volume, disk in VOLUMES:
         document = machines.with_disk(document, name, volume, **disk)
+    document["spec"]["template"]["metadata"]["annotations"] = {"kubevirt.io/ignitiondata": IGNITION}
     spec = document["spec"]["template"]["spec"]
     spec["volumes"] += [
         {"name": "share", "configMap": {"name": "settings"}},
@@ -178,23 +149,70 @@ def guest(machine: Namespace) -> Iterator[Console]:
 
 
 def test_small_files_are_disks_on_every_bus(machine: Namespace, guest: Console) -> None:
-    expected = {
-        "KEYS": ("virtio", "cat /mnt/password /mnt/.hidden", "s3crettoo"),
-        "SETTINGS": ("scsi", "cat /mnt/color", "blue"),
-        "ABOUT": ("sata", "grep color /mnt/meta/labels", 'color="green"'),
-        "cfgdata": ("usb", "cat /mnt/namespace", machine.name),
-        "unattendCD": ("sata", "cat /mnt/autounattend.xml", "<unattend/>"),
-    }
+    authority = machine.get("configmap", "kube-root-ca.crt")["data"]["ca.crt"].strip()
+    expected = (
+        ("KEYS", "virtio", "cat /mnt/password /mnt/.hidden", "s3crettoo"),
+        ("SETTINGS", "scsi", "cat /mnt/color", "blue"),
+        ("ABOUT", "sata", "grep color /mnt/meta/labels", 'color="green"'),
+        ("cfgdata", "usb", "cat /mnt/namespace; echo; cat /mnt/ca.crt", f"{machine.name}\n{authority}"),
+        ("unattendCD", "sata", "cat /mnt/autounattend.xml", "<unattend/>"),
+        ("unattendCD", "scsi", "cat /mnt/unattend.xml", "<hidden/>"),
+    )
     label = "dd if=/dev/$b bs=8 skip=4101 count=4 2>/dev/null | tr -cd A-Za-z"
     listed = guest.run(f"for b in $(ls /sys/block); do echo $({label}) $(readlink -f /sys/block/$b); done")
-    places = dict(line.split() for line in listed.splitlines() if len(line.split()) == 2)
-    for label, (bus, command, content) in expected.items():
-        path = places[label]
-        assert re.search(ON_BUS[bus], path), f"{label} is at {path}, not on {bus}"
-        guest.run(f"mount -o ro -t iso9660 /dev/{path.rpartition('/')[2]} /mnt")
+    places = [line.split() for line in listed.splitlines() if len(line.split()) == 2]
+    for label, bus, command, content in expected:
+        found = [path for named, path in places if named == label and re.search(ON_BUS[bus], path)]
+        assert len(found) == 1, f"not one disk {label} on {bus}: {places}"
+        assert ("/sr" in found[0]) == (label == "unattendCD")
+        guest.run(f"mount -o ro -t iso9660 /dev/{found[0].rpartition('/')[2]} /mnt")
         assert guest.run(command) == content
+        if label == "cfgdata":
+            assert user_of(guest.run("cat /mnt/token")) == f"system:serviceaccount:{machine.name}:robot"
         guest.run("umount /mnt")
-    assert "/sr" in places["unattendCD"]
+
+
+def user_of(token: str) -> str:
+    """Whom the API server takes the bearer of a token for."""
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}}
+    made = json.loads(run("kubectl", "create", "-f", "-", "-o", "json", stdin=json.dumps(review)))
+    assert made["status"].get("authenticated"), made["status"]
+    name: str = made["status"]["user"]["username"]
+    return name
+
+
+def test_an_ignition_file_lies_with_the_firmware(guest: Console) -> None:
+    assert guest.run("cat /sys/firmware/qemu_fw_cfg/by_name/opt/com.coreos/config/raw") == IGNITION
+
+
+def test_a_disk_grows_with_its_claim(machine: Namespace, guest: Console) -> None:
+    sectors = f"cat /sys/block/{DEVICE.format('data')}/size"
+    assert guest.run(sectors) == str((32 << 20) // 512)
+    guest.run(f"echo before | dd of=/dev/{DEVICE.format('data')} bs=512 count=1 conv=sync,fsync")
+    grown = {"spec": {"resources": {"requests": {"storage": "48Mi"}}}}
+    machine.kubectl("patch", "pvc", "data", "--type=merge", "-p", json.dumps(grown))
+    guest.until(sectors, str((48 << 20) // 512))
+    assert guest.run(f"head -c 6 /dev/{DEVICE.format('data')}") == "before"
+
+
+def test_a_data_volume_comes_to_a_running_guest_and_leaves_it(machine: Namespace, guest: Console) -> None:
+    spec = machine.get("vm", NAME)["spec"]["template"]["spec"]
+    disks, volumes = spec["domain"]["devices"]["disks"], spec["volumes"]
+    disk = {"name": "later", "serial": "later", "disk": {"bus": "virtio"}}
+    source = {"name": "later", "dataVolume": {"name": "later", "hotpluggable": True}}
+    set_disks(machine, [*disks, disk], [*volumes, source])
+    seen = "grep -c '^later$' /sys/block/*/serial | grep -c ':1$'"
+    guest.until(seen, "1")
+    guest.run(f"echo plugged | dd of=/dev/{DEVICE.format('later')} bs=512 count=1 conv=sync,fsync")
+    assert guest.run(f"head -c 7 /dev/{DEVICE.format('later')}") == "plugged"
+    set_disks(machine, disks, volumes)
+    guest.until(seen, "0")
+
+
+def set_disks(machine: Namespace, disks: list[Document], volumes: list[Document]) -> None:
+    spec = {"domain": {"devices": {"disks": disks}}, "volumes": volumes}
+    patch = {"spec": {"template": {"spec": spec}}}
+    machine.kubectl("patch", "vm", NAME, "--type=merge", "-p", json.dumps(patch))
 
 
 def test_shares_show_files_of_the_cluster_and_keep_the_guests(machine: Namespace, guest: Console) -> None:
@@ -229,58 +247,56 @@ def test_a_config_drive_is_followed_and_tells_of_tagged_devices(guest: Console) 
     assert guest.run(f"cat /sys/bus/pci/devices/{disk['address']}/virtio*/block/*/serial") == disk["serial"] == "data"
 
 
-def metrics_of(text: bytes) -> dict[tuple[str, str], str]:
-    found = {}
-    for one in ElementTree.fromstring(text):
-        found[one.get("context", ""), one.findtext("name", "")] = one.findtext("value", "")
-    return found
-
-
-def metrics_on_disk(guest: Console) -> dict[tuple[str, str], str]:
-    """What the disk says; a reader that comes while it is written comes again."""
-    command = f"dd if=/dev/{DEVICE.format('metrics')} bs=4096 count=1 iflag=direct 2>/dev/null | od -An -v -tx1"
-    body = b""
-
-    def whole() -> bool:
-        nonlocal body
-        data = bytes.fromhex("".join(guest.run(command).split()))
-        signature, busy, checksum, length = struct.unpack_from(">4siii", data)
-        body = data[16 : 16 + length]
-        assert signature == b"mvbd"
-        return not busy and checksum == sum(body)
-
-    assert eventually(whole, 30), "the disk of metrics is never whole"
-    return metrics_of(body)
-
-
 def test_metrics_of_the_host_come_by_a_port_and_by_a_disk_also_in_a_flood(machine: Namespace, guest: Console) -> None:
     node = status(machine.get("vmi", NAME), "nodeName")
     ask = f"exec 3<>{PORT}; printf 'GET /metrics/XML\\n\\n' >&3; sed '/<.metrics>/q' <&3; exec 3>&-"
-    told, read = metrics_of(guest.run(ask).encode()), metrics_on_disk(guest)
+    told, read = metrics_of(guest.run(ask).encode()), metrics_on_disk(guest, METRICS)
     for found in (told, read):
         assert found["host", "HostName"] == node
         assert found["vm", "ResourceMemoryLimit"] == str(512 << 10)
     assert told.keys() == read.keys()
-    assert guest.attempt(f"echo mine > /dev/{DEVICE.format('metrics')}")[1] != 0
+    assert guest.attempt(f"echo mine > {METRICS}")[1] != 0
     guest.run(f"(yes | tr -d '\\n' > {PORT}) >/dev/null 2>&1 & true")
-    assert eventually(lambda: int(metrics_on_disk(guest)["host", "Time"]) > int(read["host", "Time"]), 60)
+    assert eventually(lambda: int(metrics_on_disk(guest, METRICS)["host", "Time"]) > int(read["host", "Time"]), 60)
     guest.run("killall yes")
 
 
+def test_what_is_sealed_to_a_boot_opens_after_the_same_boot_alone(machine: Namespace, guest: Console) -> None:
+    tpm = Tpm(guest)
+    measured = tpm.pcr(0)
+    assert any(measured), "the firmware measured nothing"
+    tpm.define(SEALED, len(SEALED_WORDS), policy=sealing(measured))
+    tpm.write(SEALED, SEALED_WORDS)
+    assert tpm.unseal(SEALED, len(SEALED_WORDS)) == SEALED_WORDS
+    tpm.extend(0, b"another firmware")
+    assert tpm.pcr(0) != measured
+    assert tpm.unseal(SEALED, len(SEALED_WORDS)) is None
+    booted, instance = guest.run("cat /proc/sys/kernel/random/boot_id"), machine.get("vmi", NAME)["metadata"]["uid"]
+    guest.send("reboot\n")
+    guest.expect("login: $", 240)
+    guest.login()
+    assert guest.run("cat /proc/sys/kernel/random/boot_id") != booted
+    assert machine.get("vmi", NAME)["metadata"]["uid"] == instance
+    assert tpm.pcr(0) == measured
+    assert tpm.unseal(SEALED, len(SEALED_WORDS)) == SEALED_WORDS
+
+
 def test_all_is_kept_over_a_restart_but_the_empty_disk(machine: Namespace) -> None:
+    event = b"of this guest"
     with console(machine.name, NAME) as guest:
         guest.login()
         guest.run("modprobe efivarfs; mount -t efivarfs none /sys/firmware/efi/efivars")
         guest.run("mkdir -p /run/kept; mount -t virtiofs files /run/kept; echo from-the-guest > /run/kept/note; sync")
         guest.run(f"printf '\\007\\000\\000\\000kept' > {VARIABLE}")
-        assert ask_tpm(guest, NV_DEFINE)[6:10] == SUCCESS
-        assert ask_tpm(guest, NV_WRITE)[6:10] == SUCCESS
-        measured = guest.run("cat /sys/class/tpm/tpm0/pcr-sha256/0")
-        assert int(measured, 16), "the firmware measured nothing"
-        assert ask_tpm(guest, PCR_EXTEND)[6:10] == SUCCESS
-        assert guest.run(f"cat {PCR}").lower() == hashlib.sha256(bytes(32) + EVENT).hexdigest()
-        for serial in ("data", "scratch"):
+        tpm = Tpm(guest)
+        tpm.define(INDEX, len(WORDS))
+        tpm.write(INDEX, WORDS)
+        measured = tpm.pcr(0)
+        tpm.extend(16, event)
+        assert tpm.pcr(16) == hashlib.sha256(bytes(32) + hashlib.sha256(event).digest()).digest()
+        for serial in (*KEPT, *LOST):
             guest.run(f"echo marked | dd of=/dev/{DEVICE.format(serial)} bs=512 count=1 conv=sync,fsync")
+            assert guest.run(f"head -c 6 /dev/{DEVICE.format(serial)}") == "marked"
     first = machine.get("vmi", NAME)["metadata"]["uid"]
     machine.virtctl("restart", NAME)
     machine.until(
@@ -293,22 +309,24 @@ def test_all_is_kept_over_a_restart_but_the_empty_disk(machine: Namespace) -> No
         guest.login(240)
         guest.run("modprobe efivarfs; mount -t efivarfs none /sys/firmware/efi/efivars")
         assert guest.run(f"tail -c 4 {VARIABLE}") == "kept"
-        assert b"remember" in ask_tpm(guest, NV_READ)
-        assert guest.run("cat /sys/class/tpm/tpm0/pcr-sha256/0") == measured
-        assert int(guest.run(f"cat {PCR}"), 16) == 0, "the TPM was not reset with its machine"
-        assert "marked" in guest.run(f"head -c 6 /dev/{DEVICE.format('data')}")
-        assert "marked" not in guest.run(f"head -c 6 /dev/{DEVICE.format('scratch')}")
+        tpm = Tpm(guest)
+        assert tpm.read(INDEX, len(WORDS)) == WORDS
+        assert tpm.pcr(0) == measured
+        assert tpm.unseal(SEALED, len(SEALED_WORDS)) == SEALED_WORDS
+        assert not any(tpm.pcr(16)), "the TPM was not reset with its machine"
+        for serial in (*KEPT, *LOST):
+            kept = "marked" in guest.run(f"head -c 6 /dev/{DEVICE.format(serial)}")
+            assert kept == (serial in KEPT), serial
         guest.run("mkdir -p /run/files && mount -t virtiofs files /run/files")
         assert guest.run("cat /run/files/note") == "from-the-guest"
     (claim,) = machine.items("pvc", f"persistent-state-for={NAME}")
     assert claim["metadata"]["ownerReferences"][0]["kind"] == "VirtualMachine"
 
 
-def test_a_host_disk_needs_a_namespace_that_permits_it_and_is_made(own: Namespace) -> None:
+def test_a_host_disk_needs_a_namespace_that_permits_it_and_is_a_file_of_the_node(own: Namespace) -> None:
     path = f"/var/tmp/{own.name}.img"
     source = {"hostDisk": {"path": path, "type": "DiskOrCreate", "capacity": "8Mi"}}
-    document = machines.with_disk(machines.vmi("hosted"), "host", source, disk={"bus": "virtio"}, serial="host")
-    apply_when_gates_are_known(own, document)
+    apply_when_gates_are_known(own, hosted(source))
     own.until(
         "vmi",
         "hosted",
@@ -317,8 +335,42 @@ def test_a_host_disk_needs_a_namespace_that_permits_it_and_is_made(own: Namespac
     )
     run("kubectl", "label", "--overwrite", "namespace", own.name, "pod-security.kubernetes.io/enforce=privileged")
     own.kubectl("delete", "vmi", "hosted")
-    own.apply(document)
-    own.until_phase("hosted", "Running")
-    with console(own.name, "hosted") as guest:
-        guest.login()
-        assert guest.run(f"cat /sys/block/{DEVICE.format('host')}/size") == str((8 << 20) // 512)
+    own.apply(hosted(source))
+    node = own.until_phase("hosted", "Running")["status"]["nodeName"]
+    disk = f"/dev/{DEVICE.format('host')}"
+    look_at_node(own, node)
+    try:
+        with console(own.name, "hosted") as guest:
+            guest.login()
+            assert guest.run(f"cat /sys/block/{DEVICE.format('host')}/size") == str((8 << 20) // 512)
+            guest.run(f"echo by-the-first | dd of={disk} bs=512 count=1 conv=sync,fsync")
+        assert on_node(own, f"print(open({path!r}).read(12))") == "by-the-first"
+        own.kubectl("delete", "vmi", "hosted")
+        own.apply(hosted({"hostDisk": {"path": path, "type": "Disk"}}, node=node))
+        own.until_phase("hosted", "Running")
+        with console(own.name, "hosted") as guest:
+            guest.login()
+            assert guest.run(f"head -c 12 {disk}") == "by-the-first"
+    finally:
+        on_node(own, f"import os; os.unlink({path!r})")
+
+
+def hosted(source: Document, **where: str) -> Document:
+    return machines.with_disk(machines.vmi("hosted", **where), "host", source, disk={"bus": "virtio"}, serial="host")
+
+
+def look_at_node(own: Namespace, node: str) -> None:
+    """The pod `looker`, which has the node's /var/tmp."""
+    pod = server_pod("looker", node)
+    container = pod["spec"]["containers"][0]
+    container["command"] = ["sleep", "1000"]
+    container["securityContext"]["runAsUser"] = 107
+    container["volumeMounts"] = [{"name": "node", "mountPath": "/var/tmp"}]
+    pod["spec"]["volumes"] = [{"name": "node", "hostPath": {"path": "/var/tmp"}}]
+    own.apply(pod)
+    own.kubectl("wait", "--for=condition=Ready", "pod/looker", "--timeout=60s")
+
+
+def on_node(own: Namespace, script: str) -> str:
+    """What a script of Python prints in the pod `looker`."""
+    return own.kubectl("exec", "looker", "--", "python3", "-c", script).strip()
