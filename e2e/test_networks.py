@@ -340,6 +340,25 @@ def test_a_card_comes_and_goes_while_the_guest_runs(net: Namespace, own: Namespa
     assert eventually(lambda: [one["name"] for one in template(net)[0]] == ["default", "blue"], 60)
 
 
+def test_a_machine_waits_for_the_definition_of_its_network(own: Namespace, nodes: tuple[str, ...]) -> None:
+    document = machines.vm("early", node=nodes[0])
+    spec = document["spec"]["template"]["spec"]
+    spec["domain"]["devices"]["interfaces"] += [{"name": "late", "bridge": {}}]
+    spec["networks"] += [{"name": "late", "multus": {"networkName": "late"}}]
+    own.apply(document)
+    vmi = own.until("vmi", "early", lambda vmi: condition(vmi, "Synchronized"), "refused", 30)
+    found = condition(vmi, "Synchronized")
+    assert (found["status"], found["reason"]) == ("False", "FailedCreate")
+    text = f"Failed to locate network attachment definition {own.name}/late; create it and the VM starts"
+    assert found["message"] == text
+    assert eventually(lambda: text in [event["note"] for event in own.events("early")], 30)
+    own.until("vm", "early", lambda vm: condition(vm, "Synchronized").get("message") == text, "told of it", 30)
+    assert not own.launcher_pods("early")
+    own.apply(attachment("late", "10.80.0.0/24"))
+    vmi = own.until_phase("early", "Running")
+    assert not condition(vmi, "Synchronized")
+
+
 def test_hardware_addresses_outlive_a_restart(net: Namespace) -> None:
     before = {name: interface(net, name)["mac"] for name in ("default", "blue")}
     uid = net.get("vmi", "first")["metadata"]["uid"]
