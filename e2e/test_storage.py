@@ -14,6 +14,12 @@ from e2e.test_network import server_pod
 IMAGE = "/claim/disk.img"
 HASH_IMAGE = f"import hashlib; print(hashlib.sha256(open('{IMAGE}', 'rb').read()).hexdigest())"
 MAKE_IMAGE = f"open('{IMAGE}', 'wb').write(b'first-of-all'.ljust(1 << 20, b'.'))"
+PROCESSES = """
+import contextlib, glob
+for path in glob.glob("/proc/[0-9]*/cmdline") + glob.glob("/proc/[0-9]*/environ"):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        print(path, open(path, "rb").read())
+"""
 BY_SERIAL = "d=/dev/$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
 
 
@@ -167,10 +173,20 @@ def test_user_data_from_a_secret_reaches_only_the_guest(own: Namespace) -> None:
     with console(own.name, "told") as guest:
         guest.login()
         guest.until("cat /tmp/made", "s3cret-words")
-    assert "s3cret-words" not in json.dumps(own.get("vmi", "told"))
     (pod,) = own.launcher_pods("told")
+    name = pod["metadata"]["name"]
+    seen = {
+        "VMI": json.dumps(own.get("vmi", "told")),
+        "pod": json.dumps(pod),
+        "processes": own.kubectl("exec", name, "-c", "compute", "--", "python3", "-c", PROCESSES),
+        "log": own.kubectl("logs", name, "-c", "compute"),
+        "events": own.kubectl("get", "events", "-o", "json"),
+    }
+    assert "first-boot" in seen["pod"]
+    assert "qemu-system" in seen["processes"]
+    assert [place for place, text in seen.items() if "s3cret-words" in text] == []
     path = f"/var/run/kubevirt-ephemeral-disks/cloud-init-data/{own.name}/told/noCloud.iso"
-    size = own.kubectl("exec", pod["metadata"]["name"], "-c", "compute", "--", "stat", "-c", "%s", path)
+    size = own.kubectl("exec", name, "-c", "compute", "--", "stat", "-c", "%s", path)
     assert int(size) % 4096 == 0 < int(size)
 
 
