@@ -38,16 +38,19 @@ def keeper(shared: Namespace, nodes: tuple[str, ...]) -> Namespace:
     )
     source = {"ephemeral": {"persistentVolumeClaim": {"claimName": "base"}}}
     machine = machines.with_disk(machine, "base", source, disk={"bus": "virtio"}, serial="over")
-    shared.apply(machine)
+    seed = {"cloudInitConfigDrive": {"userData": "#!/bin/sh\n"}}
+    shared.apply(machines.with_disk(machine, "seed", seed, disk={"bus": "virtio"}))
     shared.until_phase("keeper", "Running")
     return shared
 
 
 def test_a_claim_keeps_its_data_over_a_restart_but_not_if_it_is_ephemeral(keeper: Namespace) -> None:
     first = keeper.get("vmi", "keeper")["metadata"]["uid"]
+    firmware = keeper.get("vmi", "keeper")["spec"]["domain"]["firmware"]["uuid"]
     image = digest(keeper)
     with console(keeper.name, "keeper") as guest:
         guest.login()
+        assert json.loads(guest.run("cat /run/seed/meta-data"))["uuid"] == firmware
         assert guest.run(f"{BY_SERIAL.format('over')}; head -c 12 $d") == "first-of-all"
         for serial in ("kept", "lost", "over"):
             guest.run(f"{BY_SERIAL.format(serial)}; echo marked-{serial} | dd of=$d bs=512 count=1 conv=sync,fsync")
@@ -63,6 +66,7 @@ def test_a_claim_keeps_its_data_over_a_restart_but_not_if_it_is_ephemeral(keeper
         assert "marked-kept" in guest.run(f"{BY_SERIAL.format('kept')}; head -c 11 $d")
         assert "marked-lost" not in guest.run(f"{BY_SERIAL.format('lost')}; head -c 11 $d")
         assert guest.run(f"{BY_SERIAL.format('over')}; head -c 12 $d") == "first-of-all"
+        assert json.loads(guest.run("cat /run/seed/meta-data"))["uuid"] == firmware, "cloud-init would run once more"
     assert digest(keeper) == image
 
 
