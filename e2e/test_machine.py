@@ -9,6 +9,8 @@ from e2e import machines
 from e2e.console import Console, console
 from e2e.installation import SYSTEM
 from e2e.kubectl import Namespace, condition, eventually, status
+from kubevirt_py.render.cpufeatures import KNOWN
+from kubevirt_py.render.cpumodels import EMULATED
 from kubevirt_py.render.machine.pinning import cpu_list
 
 DAY_S = 86400
@@ -24,6 +26,7 @@ DEVICES = {
     "video": {"type": "bochs"},
     "watchdog": {"name": "dog", "i6300esb": {"action": "poweroff"}},
 }
+FEATURES = [{"name": "aes"}, {"name": "sse4_1", "policy": "require"}, {"name": "avx2", "policy": "disable"}]
 USED = r"""import glob, json, re
 text = "".join(open(name).read() for name in glob.glob("/proc/1/task/*/status"))
 sizes = re.findall(r"Size: +(\d+) kB\nKernelPageSize: +2048 kB", open("/proc/1/smaps").read())
@@ -52,7 +55,7 @@ def full() -> machines.Document:
     )
     domain = machine["spec"]["domain"]
     domain |= {
-        "cpu": {"sockets": 1, "cores": 2, "threads": 1},
+        "cpu": {"sockets": 1, "cores": 2, "threads": 1, "features": FEATURES},
         "chassis": {"manufacturer": "Chassis Maker", "asset": "17, upper shelf", "sku": "box"},
         "clock": {"utc": {"offsetSeconds": DAY_S}},
         "firmware": {"serial": "serial-0042", "uuid": "5d307ca9-b3ef-428c-8861-06e72d69f223"},
@@ -76,9 +79,15 @@ def test_a_guest_finds_all_its_devices_and_ends_by_its_watchdog(own: Namespace) 
     vmi = own.until_phase("full", "Running")
     assert status(vmi, "currentCPUTopology") == {"sockets": 1, "cores": 2, "threads": 1}
     assert str(status(vmi, "machine", "type")).startswith("pc-q35-")
+    (pod,) = own.launcher_pods("full")
+    told = own.kubectl("exec", pod["metadata"]["name"], "-c", "compute", "--", "qemu-system-x86_64", "-cpu", "help")
+    models, features = told.split("Recognized CPUID flags:")
+    assert set(features.split()) == KNOWN and set(models.split()) >= set(EMULATED), "the tables are of another QEMU"
     with console(own.name, "full") as guest:
         guest.login()
         assert guest.run("grep -c ^processor /proc/cpuinfo") == "2"
+        flags = guest.run("grep -m 1 ^flags /proc/cpuinfo").split()
+        assert {"aes", "sse4_1", "avx"}.issubset(flags) and "avx2" not in flags
         assert guest.run("cat /sys/devices/system/cpu/cpu1/topology/core_siblings_list") == "0-1"
         assert guest.run("cat /sys/class/dmi/id/product_uuid") == "5d307ca9-b3ef-428c-8861-06e72d69f223"
         assert guest.run("cat /sys/class/dmi/id/product_serial") == "serial-0042"
