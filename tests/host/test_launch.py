@@ -43,6 +43,22 @@ async def test_guest_runs_reports_and_powers_off(lab: Node, pods: list[FakePod])
         assert not lab.devices.inode(DEVICE)
 
 
+async def test_annotations_of_a_vmi_tune_its_machine(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("tuned")
+    annotations = {"kubevirt.io/free-page-reporting-disabled": "true", "kubevirt.io/disablePCIHole64": "true"}
+    document["metadata"]["annotations"] = annotations
+    key, pod = place(lab, document)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        pid = lab.guests.of_pod(pod.uid).record.pid  # type: ignore[union-attr]
+        words = await anyio.Path(f"/proc/{pid}/cmdline").read_text()
+        assert "virtio-balloon-pci" in words
+        assert "free-page-reporting" not in words
+        assert "q35-pcihost.pci-hole64-size=0" in words
+
+
 async def test_guest_outlives_its_agents(lab: Node, pods: list[FakePod]) -> None:
     document = vmi("two")
     key, pod = place(lab, document)
