@@ -71,7 +71,7 @@ def measure(namespace: Namespace) -> Iterator[str]:
     ratios = [ours_mib / other_mib for ours_mib, other_mib in zip(*rates.values(), strict=True)]
     ratio = statistics.median(ratios)
     yield f"ratio        median {ratio:7.3f} of the rounds' ({min(ratios):.3f} to {max(ratios):.3f}), target {TARGET}"
-    namespace.kubectl("delete", "vmi", "sender", "--wait=false")
+    namespace.kubectl("delete", "vmi", "sender", "--timeout=120s")
     if ratio < TARGET:
         raise SystemExit(f"throughput MISSED: {ratio:.3f} of what the same QEMU sends on a tap, target {TARGET}")
 
