@@ -61,8 +61,9 @@ def check_needs(domain: Document, path: str) -> Iterator[Cause]:
 
 def is_on(features: Document, name: str) -> bool:
     """Whether a feature is there and not switched off; of a part (`tlbflush.direct`), whether its whole is on, too."""
-    for part in name.split("."):
-        if part not in features or features[part].get("enabled") is False:
+    for key in name.split("."):
+        part: Document | None = features.get(key)
+        if part is None or part.get("enabled") is False:
             return False
-        features = features[part]
+        features = part
     return True

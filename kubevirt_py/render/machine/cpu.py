@@ -134,14 +134,15 @@ def _platform_flags(domain: Document, facts: Facts) -> tuple[str, ...]:
     if (features.get("kvm") or {}).get("hidden"):
         flags.append("kvm=off")
     if "pvspinlock" in features:
-        flags.append(f"kvm-pv-unhalt={'on' if _enabled(features['pvspinlock']) else 'off'}")
+        flags.append(f"kvm-pv-unhalt={'on' if is_on(features, 'pvspinlock') else 'off'}")
     if (timers.get("kvm") or {}).get("present") is False:
         flags.append("kvmclock=off")
-    if _enabled(timers.get("hyperv"), "present") or _enabled((features.get("hyperv") or {}).get("synictimer")):
+    timer = timers.get("hyperv")
+    if (timer is not None and timer.get("present") is not False) or is_on(features, "hyperv.synictimer"):
         flags.append("hv-time=on")
     if any(item.get("model") == "hyperv" for item in panics):
         flags.append("hv-crash=on")
-    if _enabled(features.get("hypervPassthrough")):
+    if is_on(features, "hypervPassthrough"):
         flags.append("hv-passthrough=on")
     return (*flags, *_hyperv_flags(features.get("hyperv") or {}))
 
@@ -150,16 +151,11 @@ def _hyperv_flags(hyperv: Document) -> list[str]:
     wanted = {name for name in _HYPERV if is_on(hyperv, name)}
     needed = {other for name in wanted for other in NEEDS.get(name, ())}
     flags = [f"{flag}=on" for name, flag in _HYPERV.items() if name in wanted | needed]
-    if _enabled(hyperv.get("spinlocks")):
+    if is_on(hyperv, "spinlocks"):
         flags.append(f"hv-spinlocks={int(hyperv['spinlocks'].get('spinlocks') or _DEFAULT_SPINLOCKS)}")
-    if _enabled(hyperv.get("vendorid")):
+    if is_on(hyperv, "vendorid"):
         flags.append(f"hv-vendor-id={hyperv['vendorid'].get('vendorid') or _DEFAULT_VENDOR}")
     return flags
-
-
-def _enabled(part: Document | None, key: str = "enabled") -> bool:
-    """KubeVirt's feature states: an object that is there counts as enabled unless it says otherwise."""
-    return part is not None and part.get(key) is not False
 
 
 def cpu_args(cpu: Cpu) -> list[str]:
