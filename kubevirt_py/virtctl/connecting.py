@@ -136,10 +136,12 @@ def _check(options: Options) -> None:
             Path(path).read_bytes()
         except OSError as error:
             raise Failure(f"Error: {flag}: cannot read {path}: {error.strerror}; name a PEM file") from error
-    try:
-        tls_context(authority, False, "", "")
-    except ssl.SSLError as error:
-        raise Failure(f"Error: --certificate-authority: {authority} holds no certificate; name a PEM file") from error
+    if authority:
+        try:
+            tls_context(authority, False, "", "")
+        except ssl.SSLError as error:
+            text = f"--certificate-authority: {authority} holds no certificate; name a PEM file"
+            raise Failure(f"Error: {text}") from error
     if certificate and key:
         try:
             tls_context("", False, certificate, key)

@@ -93,78 +93,64 @@ class Seconds(click.ParamType[float]):
 def global_params() -> list[click.Parameter]:
     """Fresh parameters to add to a command; their values go to `options_of`."""
     return [
-        click.Option(
-            ["--kubeconfig"], metavar="PATH", expose_value=False, callback=_store("kubeconfig"),
-            help="Path of the kubeconfig file.",
+        _option("kubeconfig", "--kubeconfig", metavar="PATH", help="Path of the kubeconfig file."),
+        _option("context", "--context", metavar="NAME", help="Context of the kubeconfig file."),
+        _option(
+            "cluster", "--cluster", metavar="NAME", help="Cluster of the kubeconfig file; the context's own by default."
         ),
-        click.Option(
-            ["--context"], metavar="NAME", expose_value=False, callback=_store("context"),
-            help="Context of the kubeconfig file.",
-        ),
-        click.Option(
-            ["--cluster"], metavar="NAME", expose_value=False, callback=_store("cluster"),
-            help="Cluster of the kubeconfig file; the context's own by default.",
-        ),
-        click.Option(
-            ["--user", "kubeconfig_user"], metavar="NAME", expose_value=False, callback=_store("user"),
+        _option(
+            "user", "--user", "kubeconfig_user", metavar="NAME",
             help="User of the kubeconfig file; the context's own by default. Before the name of a command that has "
             "a flag of this name itself.",
         ),
-        click.Option(
-            ["-n", "--namespace"], metavar="NAME", expose_value=False, callback=_store("namespace"),
-            help="Namespace; the context's own by default.",
-        ),
-        click.Option(
-            ["-s", "--server"], metavar="URL", expose_value=False, callback=_store("server"),
+        _option("namespace", "-n", "--namespace", metavar="NAME", help="Namespace; the context's own by default."),
+        _option(
+            "server", "-s", "--server", metavar="URL",
             help="Address of the API server; the kubeconfig's own by default.",
         ),
-        click.Option(
-            ["--tls-server-name"], metavar="NAME", expose_value=False, callback=_store("tls_server_name"),
+        _option(
+            "tls_server_name", "--tls-server-name", metavar="NAME",
             help="Name in the certificate of the API server; that of its address by default.",
         ),
-        click.Option(
-            ["--certificate-authority"], metavar="FILE", expose_value=False, callback=_store("certificate_authority"),
+        _option(
+            "certificate_authority", "--certificate-authority", metavar="FILE",
             help="PEM file with the authorities that may sign the API server's certificate.",
         ),
-        click.Option(
-            ["--insecure-skip-tls-verify", "insecure"], is_flag=True, default=None, expose_value=False,
-            callback=_store("insecure"), help="Trust any certificate of the API server: whoever is between hears all.",
+        _option(
+            "insecure", "--insecure-skip-tls-verify", "insecure", is_flag=True, default=None,
+            help="Trust any certificate of the API server: whoever is between hears all.",
         ),
-        click.Option(
-            ["--client-certificate"], metavar="FILE", expose_value=False, callback=_store("client_certificate"),
+        _option(
+            "client_certificate", "--client-certificate", metavar="FILE",
             help="PEM file with the certificate to authenticate with.",
         ),
-        click.Option(
-            ["--client-key"], metavar="FILE", expose_value=False, callback=_store("client_key"),
-            help="PEM file with the key of the client's certificate.",
+        _option(
+            "client_key", "--client-key", metavar="FILE", help="PEM file with the key of the client's certificate."
         ),
-        click.Option(
-            ["--token"], metavar="TOKEN", expose_value=False, callback=_store("token"),
+        _option(
+            "token", "--token", metavar="TOKEN",
             help="Bearer token to authenticate with, instead of the kubeconfig's credentials.",
         ),
-        click.Option(
-            ["--as", "impersonate"], metavar="USER", expose_value=False, callback=_store("impersonate"),
-            help="User to impersonate.",
-        ),
-        click.Option(
-            ["--as-uid", "impersonated_uid"], metavar="UID", expose_value=False, callback=_store("uid"),
-            help="UID of the user to impersonate.",
-        ),
-        click.Option(
-            ["--as-group", "groups"], metavar="GROUP", multiple=True, expose_value=False, callback=_store("groups"),
+        _option("impersonate", "--as", "impersonate", metavar="USER", help="User to impersonate."),
+        _option("uid", "--as-uid", "impersonated_uid", metavar="UID", help="UID of the user to impersonate."),
+        _option(
+            "groups", "--as-group", "groups", metavar="GROUP", multiple=True,
             help="Group to impersonate; may be repeated.",
         ),
-        click.Option(
-            ["--request-timeout"], type=Seconds(), metavar="DURATION", expose_value=False,
-            callback=_store("request_timeout_s"),
+        _option(
+            "request_timeout_s", "--request-timeout", type=Seconds(), metavar="DURATION",
             help="How long one request, or the opening of a stream, may take, such as 5s or 2m; 0 for no limit. "
             "30s by default.",
         ),
-        click.Option(
-            ["-v", "--v"], type=int, metavar="LEVEL", expose_value=False, callback=_store("verbosity"),
-            help="Log level; from 6 on every request is shown.",
+        _option(
+            "verbosity", "-v", "--v", type=int, metavar="LEVEL", help="Log level; from 6 on every request is shown."
         ),
     ]  # fmt: skip
+
+
+def _option(field: str, *names: str, **settings: Any) -> click.Option:
+    """A flag whose value goes to that field of Options."""
+    return click.Option(names, expose_value=False, callback=_store(field), **settings)
 
 
 class Command(click.Command):
