@@ -19,6 +19,8 @@ from kubevirt_py import __version__
 from kubevirt_py.render.install import Installation, render_base
 
 SYSTEM = Namespace("kubevirt")
+EMBEDDED = "/.cache/kubevirt-py/" in os.environ.get("KUBECONFIG", "") or "KUBEVIRT_PY_CACHE" in os.environ
+"""Whether the cluster is one of hack/cluster, of which the tests may load images and kill a kubelet."""
 CACHE = Path(os.environ.get("KUBEVIRT_PY_CACHE", "~/.cache/kubevirt-py")).expanduser()
 TOP = Path(__file__).resolve().parent.parent
 COMPONENTS = ("virt-operator", "virt-api", "virt-controller", "virt-handler")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from base64 import b64decode
 from collections.abc import Iterator
@@ -16,14 +15,13 @@ from cryptography import x509
 
 from e2e import installation, machines
 from e2e.console import Console, console
-from e2e.installation import COMPONENTS, GONE_S, SYSTEM, Installed, configure, leftovers, patch, pods
+from e2e.installation import COMPONENTS, EMBEDDED, GONE_S, SYSTEM, Installed, configure, leftovers, patch, pods
 from e2e.kubectl import Document, Namespace, eventually, run, status
 from kubevirt_py.decide.certificates import SPREAD
 from kubevirt_py.virt_operator.certificates import BACKDATE
 
 pytestmark = pytest.mark.alone
 
-EMBEDDED = "/.cache/kubevirt-py/" in os.environ.get("KUBECONFIG", "") or "KUBEVIRT_PY_CACHE" in os.environ
 LIVE_S = 10.0
 """Within which a change of the CR must be followed."""
 MOUNTED_S = 180.0

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 
 from e2e import machines
 from e2e.console import console
+from e2e.installation import EMBEDDED, SYSTEM
 from e2e.kubectl import Document, Namespace, condition, eventually, run, status
-
-SYSTEM = Namespace("kubevirt")
-EMBEDDED = "/.cache/kubevirt-py/" in os.environ.get("KUBECONFIG", "") or "KUBEVIRT_PY_CACHE" in os.environ
 
 
 def component_pod(component: str, node: str = "") -> dict[str, str]:
