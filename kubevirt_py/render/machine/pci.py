@@ -20,8 +20,17 @@ from kubevirt_py.render.machine.wiring import options
 Role = Literal["nic", "system", "disk"]
 
 _EXPRESS: dict[Role, range] = {"nic": range(2, 6), "disk": range(6, 14), "system": range(14, 16)}
-_CONVENTIONAL: dict[Role, range] = {"nic": range(16, 19), "system": range(19, 25), "disk": range(25, 29)}
-_I440FX: dict[Role, range] = {"nic": range(3, 8), "system": range(8, 16), "disk": range(16, 32)}
+_CONVENTIONAL: dict[Role, tuple[int, ...]] = {
+    "nic": (*range(16, 19), 5, 4),
+    "system": tuple(range(19, 25)),
+    "disk": (*range(25, 29), *range(13, 7, -1)),
+}
+_I440FX: dict[Role, tuple[int, ...]] = {
+    "nic": tuple(range(3, 8)),
+    "system": (*range(8, 16), *range(31, 23, -1)),
+    "disk": tuple(range(16, 32)),
+}
+"""Slots in the order they are taken. Those at the end are of another kind, which takes them last."""
 _FREE_ON_Q35 = (29, 30)
 _FUNCTIONS = 8
 _FIXED = re.compile(r"([0-9a-f]{4}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])", re.IGNORECASE | re.ASCII)
@@ -106,7 +115,7 @@ class Layout:
             return self._kept[device]
         if not self.q35:
             return self._conventional(role, _I440FX[role], "pci.0")
-        for slot in _EXPRESS[role]:
+        for slot in self._port_slots(role):
             for function in range(_FUNCTIONS):
                 place = Address(_port_id(slot, function), "0x0")
                 if place in self._taken or (self._running and place.bus not in self._ports):
@@ -115,7 +124,8 @@ class Layout:
                 return self._take(place)
         if self._running:
             raise ValueError(f"the running machine has no free PCI port for another {role}; restart it to add more")
-        raise ValueError(f"the machine has room for {len(_EXPRESS[role]) * _FUNCTIONS} PCI devices of the kind {role}")
+        room = len(self._port_slots(role)) * _FUNCTIONS
+        raise ValueError(f"the machine has room for {room} PCI devices of the kind {role}")
 
     def conventional(self, role: Role, device: str) -> Address:
         """The place of a device that is not PCI Express."""
@@ -158,15 +168,20 @@ class Layout:
         if self._running or not self.q35:
             return
         for role, spare in spares.items():
-            slots = _EXPRESS[role]
+            slots = self._port_slots(role)
             used = sum(port.slot in slots for port in self._ports.values())
             total = min(-(-(used + spare.free) // spare.group) * spare.group, len(slots) * _FUNCTIONS)
             for index in range(total):
                 self._add_port(slots[index // _FUNCTIONS], index % _FUNCTIONS)
 
-    def _conventional(self, role: Role, slots: range, bus: str) -> Address:
+    def _port_slots(self, role: Role) -> list[int]:
+        """Slots of q35 for root ports: those that no conventional device has."""
+        return [slot for slot in _EXPRESS[role] if self._is_free("pcie.0", slot)]
+
+    def _conventional(self, role: Role, slots: tuple[int, ...], bus: str) -> Address:
+        with_ports = {port.slot for port in self._ports.values()}
         for slot in slots:
-            if self._is_free(bus, slot):
+            if self._is_free(bus, slot) and slot not in with_ports:
                 return self._take(Address(bus, f"{slot:#x}"))
         raise ValueError(f"the machine has room for {len(slots)} conventional PCI devices of the kind {role}")
 

@@ -57,6 +57,31 @@ def test_free_ports_are_those_that_upstream_promises(guest: str, free: int) -> N
     assert len([port for port in found.ports if port.id not in used]) >= free
 
 
+@pytest.mark.parametrize("board", ["pc", "q35"])
+def test_a_machine_with_one_of_everything_has_room(board: str) -> None:
+    everything = {
+        "inputs": [{"name": "pointer", "type": "tablet", "bus": "virtio"}],
+        "clientPassthrough": {},
+        "panicDevices": [{"model": "pvpanic"}],
+        "rng": {},
+        "sound": {"name": "sound"},
+        "watchdog": {"name": "watchdog", "i6300esb": {}},
+        "disks": [{"name": "root", "disk": {"bus": "sata"}}],
+    }
+    memory = {"guest": "1Gi", "maxGuest": "4Gi"}
+    found = machine("root", nics=2, devices=everything, machine={"type": board}, memory=memory)
+    assert len(set(found.places.values())) == len(found.places)
+
+
+def test_conventional_devices_go_on_where_no_root_ports_are() -> None:
+    """Old guests have all their disks as conventional devices; root ports make way for them."""
+    names = [f"d{index}" for index in range(8)]
+    found = machine(*names, nics=5, devices={"useVirtioTransitional": True})
+    places = [place.addr for place in found.places.values() if place.bus == "pcie.0"]
+    assert len(places) == len(set(places))
+    assert not {int(place, 16) for place in places} & {port.slot for port in found.ports}
+
+
 def test_no_two_devices_share_a_place() -> None:
     found = machine(
         *"abcdefghijkl", nics=5, devices={"rng": {}, "sound": {}, "watchdog": {"name": "w", "i6300esb": {}}}
