@@ -16,6 +16,10 @@ from kubevirt_py.render.reservations import SOCKET_PATH, is_reserved
 BUSES = ("virtio", "sata", "scsi", "usb")
 DEFAULT_BUS = "sata"
 SATA_PORTS = 6
+SATA_BLOCK_BYTES = 512
+"""The one logical block size of QEMU's SATA disks."""
+FILE_BLOCK_BYTES = 4096
+"""What a guest is told at most of a file system: those on a network speak of megabytes, which no guest takes."""
 _TARGET_PREFIX = {"virtio": "vd", "sata": "sd", "scsi": "sd", "usb": "sd"}
 _PR_MANAGER = "pr-helper0"
 _ERROR_POLICIES = {"stop": "stop", "ignore": "ignore", "report": "report", "enospace": "enospc"}
@@ -109,7 +113,7 @@ def _disk(
         raise ValueError(f"disk {name}: no volume of this name was opened")
     _check_storage(spec, kind, file)
     transitional = bool(devices.get("useVirtioTransitional"))
-    block = _block_sizes(spec.get("blockSize") or {}, file)
+    block = _block_sizes(spec.get("blockSize") or {}, file, bus)
     virtio = bus == "virtio"
     unit = numbers.unit(name, bus)
     return Disk(
@@ -150,12 +154,13 @@ def _check_storage(spec: Document, kind: str, file: DiskFile | None) -> None:
         raise ValueError(f"disk {spec['name']}: {text}")
 
 
-def _block_sizes(wanted: Document, file: DiskFile | None) -> dict[str, int]:
-    """Sizes of the user's choice, or those of the volume below."""
+def _block_sizes(wanted: Document, file: DiskFile | None, bus: str) -> dict[str, int]:
+    """Sizes of the user's choice, or those of the volume below as far as the bus and guests know such."""
     match = wanted.get("matchVolume")
-    if file is not None and all(file.blocks) and match is not None and match.get("enabled") is not False:
-        return dict(zip(("logical", "physical"), file.blocks, strict=True))
-    return wanted.get("custom") or {}
+    if file is None or not all(file.blocks) or match is None or match.get("enabled") is False:
+        return wanted.get("custom") or {}
+    logical, physical = file.blocks if file.block else (min(size, FILE_BLOCK_BYTES) for size in file.blocks)
+    return {"logical": SATA_BLOCK_BYTES if bus == "sata" else logical, "physical": physical}
 
 
 def device_id(name: str) -> str:

@@ -19,6 +19,7 @@ from kubevirt_py.render.causes import (
 )
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.default_devices import METRICS_BUS
+from kubevirt_py.render.machine.disks import SATA_BLOCK_BYTES
 from kubevirt_py.render.validate.hotplug import may_be_empty
 from kubevirt_py.render.validate.text import pci_address
 
@@ -130,7 +131,7 @@ def _disk(disk: Document, field: str, volumes: set[str]) -> Iterator[Cause]:
     if disk.get("dedicatedIOThread") and bus != "virtio":
         yield Cause(f"{field}.dedicatedIOThread", NOT_SUPPORTED, "an I/O thread of its own needs bus virtio")
     yield from _serial(disk.get("serial") or "", f"{field}.serial")
-    yield from _block_size(disk.get("blockSize"), f"{field}.blockSize")
+    yield from _block_size(disk.get("blockSize"), f"{field}.blockSize", bus)
 
 
 def _serial(serial: str, field: str) -> Iterator[Cause]:
@@ -138,7 +139,7 @@ def _serial(serial: str, field: str) -> Iterator[Cause]:
         yield Cause(field, INVALID, f"use up to {MAX_SERIAL} letters, digits, '-', '_', '.' and '+'")
 
 
-def _block_size(block: Document | None, field: str) -> Iterator[Cause]:
+def _block_size(block: Document | None, field: str, bus: str | None) -> Iterator[Cause]:
     if block is None:
         return
     custom = block.get("custom")
@@ -147,8 +148,12 @@ def _block_size(block: Document | None, field: str) -> Iterator[Cause]:
     if not custom:
         return
     granularity = custom.get("discardGranularity")
-    if granularity is not None and (granularity <= 0 or granularity % (custom.get("logical") or 1)):
+    if granularity is not None and (granularity < 0 or granularity % (custom.get("logical") or 1)):
         yield Cause(f"{field}.custom.discardGranularity", INVALID, "must be a multiple of the logical block size")
+    for name, fits in (("logical", (SATA_BLOCK_BYTES,)), ("discardGranularity", (0, SATA_BLOCK_BYTES))):
+        if bus == "sata" and custom.get(name) not in (None, *fits):
+            text = f"a disk on sata has blocks of {SATA_BLOCK_BYTES} bytes; use virtio or scsi for others"
+            yield Cause(f"{field}.custom.{name}", INVALID, text)
     sizes = {name: custom[name] for name in ("logical", "physical") if name in custom}
     for name in ("logical", "physical"):
         if name not in sizes:

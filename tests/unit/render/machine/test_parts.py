@@ -103,6 +103,26 @@ def test_an_address_that_is_no_place_is_refused() -> None:
         layout.fixed("0000:82:00.0", "nic.b")
 
 
+@pytest.mark.parametrize(
+    ("bus", "file", "sizes"),
+    [
+        ("virtio", DiskFile(blocks=(4096, 4096)), (4096, 4096)),
+        ("virtio", DiskFile(blocks=(1 << 20, 1 << 20)), (4096, 4096)),
+        ("virtio", DiskFile(blocks=(512, 1 << 20), block=True), (512, 1 << 20)),
+        ("sata", DiskFile(blocks=(4096, 4096), block=True), (512, 4096)),
+        ("virtio", DiskFile(), (None, None)),
+    ],
+    ids=["a file", "a file on a network's file system", "a device", "SATA", "storage that does not tell"],
+)
+def test_blocks_of_the_storage_are_told_as_far_as_guests_take_them(
+    bus: str, file: DiskFile, sizes: tuple[int | None, int | None]
+) -> None:
+    disk = {"name": "root", "disk": {"bus": bus}, "blockSize": {"matchVolume": {}}}
+    spec = {"domain": {"memory": {"guest": "64Mi"}, "devices": {"disks": [disk]}}}
+    found = machine_from_vmi("default_vm", "uid", spec, Facts(kvm=False), Attachments(disks={"root": file})).disks[0]
+    assert (found.logical_block, found.physical_block) == sizes
+
+
 def test_cpu_lists_are_the_kernels() -> None:
     assert cpu_list("0-3,^1,8\n") == (0, 2, 3, 8)
     assert cpu_list("") == ()

@@ -64,6 +64,12 @@ ACCEPTED: dict[str, Document] = {
     "direct kernel boot": {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/boot/vmlinuz"}}},
     "a CD-ROM": {DISK: {"name": "root", "cdrom": {"bus": "sata"}}},
     "USB": {f"{DISK}.disk.bus": "usb"},
+    "large blocks": {f"{DISK}.blockSize.custom": {"logical": 4096, "physical": 4096, "discardGranularity": 65536}},
+    "no discards": {f"{DISK}.blockSize.custom": {"logical": 512, "physical": 512, "discardGranularity": 0}},
+    "blocks of SATA": {
+        f"{DISK}.disk.bus": "sata",
+        f"{DISK}.blockSize.custom": {"logical": 512, "physical": 4096, "discardGranularity": 512},
+    },
     "a topology": {"domain.cpu": {"sockets": 2, "cores": 2, "threads": 2}},
     "bridge": {NIC: {"name": "default", "bridge": {}}},
     "a readiness probe": {"readinessProbe": {"httpGet": {"port": 80}}},
@@ -201,6 +207,21 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         f"{DISK}.blockSize.custom.logical",
         causes.INVALID,
         "physical",
+    ),
+    "large blocks on SATA": (
+        {f"{DISK}.disk.bus": "sata", f"{DISK}.blockSize.custom": {"logical": 4096, "physical": 4096}},
+        f"{DISK}.blockSize.custom.logical",
+        causes.INVALID,
+        "use virtio or scsi",
+    ),
+    "large discards on SATA": (
+        {
+            f"{DISK}.disk.bus": "sata",
+            f"{DISK}.blockSize.custom": {"logical": 512, "physical": 512, "discardGranularity": 4096},
+        },
+        f"{DISK}.blockSize.custom.discardGranularity",
+        causes.INVALID,
+        "blocks of 512 bytes",
     ),
     "half a block size": (
         {f"{DISK}.blockSize.custom": {"logical": 512}},
