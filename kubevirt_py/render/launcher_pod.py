@@ -187,12 +187,13 @@ def _compute(spec: Document, config: ClusterConfig, image: str, volumes: PodVolu
 
 
 def _ports(spec: Document) -> list[Document]:
+    """Each port once, though several cards may have it."""
     interfaces = ((spec.get("domain") or {}).get("devices") or {}).get("interfaces") or ()
-    ports = [
-        {"protocol": port.get("protocol") or "TCP", "containerPort": port["port"]} | _named(port)
-        for interface in interfaces
-        for port in interface.get("ports") or ()
-    ]
+    ports: list[Document] = []
+    for port in (port for interface in interfaces for port in interface.get("ports") or ()):
+        entry = {"protocol": port.get("protocol") or "TCP", "containerPort": port["port"]} | _named(port)
+        if entry not in ports:
+            ports.append(entry)
     return ports
 
 

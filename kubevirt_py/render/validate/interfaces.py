@@ -133,8 +133,10 @@ def _dhcp(options: Document, field: str) -> Iterator[Cause]:
 
 
 def _ports(interfaces: list[Document], base: str) -> Iterator[Cause]:
-    names, numbers = [], []
+    """A port may be that of two cards, since their addresses differ; its name stands in the pod, once."""
+    names = []
     for index, interface in enumerate(interfaces):
+        numbers = []
         for number, port in enumerate(interface.get("ports") or ()):
             field = f"{base}[{index}].ports[{number}]"
             yield from between(f"{field}.port", port["port"], 1, 65535)
@@ -144,8 +146,8 @@ def _ports(interfaces: list[Document], base: str) -> Iterator[Cause]:
             numbers.append((f"{field}.port", f"{port['port']}/{port.get('protocol') or 'TCP'}"))
         for number, span in enumerate(interface.get("portRanges") or ()):
             yield from _range(span, f"{base}[{index}].portRanges[{number}]")
+        yield from unique(numbers, "port")
     yield from unique(names, "port name")
-    yield from unique(numbers, "port")
 
 
 def _port_name(name: str | None, field: str) -> Iterator[Cause]:

@@ -89,6 +89,21 @@ def test_pod_memory_covers_the_guest(case: str) -> None:
     assert requested > guest_memory_bytes(vmi["spec"]["domain"])
 
 
+def test_a_port_of_two_cards_stands_in_the_pod_once() -> None:
+    vmi, _ = render(CASES[0])
+    cards = [
+        {"name": "default", "masquerade": {}, "ports": [{"port": 22}, {"port": 53, "protocol": "UDP", "name": "dns"}]},
+        {"name": "blue", "bridge": {}, "ports": [{"port": 22}]},
+    ]
+    vmi["spec"]["domain"]["devices"]["interfaces"] = cards
+    vmi["spec"]["networks"] = [{"name": "default", "pod": {}}, {"name": "blue", "multus": {"networkName": "blue"}}]
+    (compute,) = (one for one in pod(vmi, CASES[0])["spec"]["containers"] if one["name"] == names.COMPUTE)
+    assert compute["ports"] == [
+        {"protocol": "TCP", "containerPort": 22},
+        {"protocol": "UDP", "containerPort": 53, "name": "dns"},
+    ]
+
+
 def test_each_attempt_has_its_own_name() -> None:
     made = [pod_name("testvm", "uid-1", attempt) for attempt in range(50)]
     assert len(set(made)) == 50

@@ -64,6 +64,11 @@ ACCEPTED: dict[str, Document] = {
     "direct kernel boot": {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/boot/vmlinuz"}}},
     "a CD-ROM": {DISK: {"name": "root", "cdrom": {"bus": "sata"}}},
     "USB": {f"{DISK}.disk.bus": "usb"},
+    "a port of two cards": {
+        f"{NIC}.ports": [{"port": 22}],
+        "domain.devices.interfaces[1]": {"name": "blue", "bridge": {}, "ports": [{"port": 22}]},
+        "networks[1]": {"name": "blue", "multus": {"networkName": "blue"}},
+    },
     "large blocks": {f"{DISK}.blockSize.custom": {"logical": 4096, "physical": 4096, "discardGranularity": 65536}},
     "no discards": {f"{DISK}.blockSize.custom": {"logical": 512, "physical": 512, "discardGranularity": 0}},
     "blocks of SATA": {
