@@ -23,6 +23,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     for index, disk in enumerate((spec["domain"].get("devices") or {}).get("disks") or ()):
         field = f"{path}.domain.devices.disks[{index}]"
         yield from _io(disk, field, config)
+        yield from _sharing(disk, field)
         if disk.get("lun") is not None:
             yield from _lun(disk, volumes.get(disk["name"]), field)
         if is_reserved(disk):
@@ -41,6 +42,13 @@ def _io(disk: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
     yield from one_of(f"{field}.io", mode, IO_MODES)
     if mode == "native" and cache in ("writethrough", "writeback"):
         yield Cause(f"{field}.io", INVALID, f"native I/O goes past the host's cache: use cache none, not {cache}")
+
+
+def _sharing(disk: Document, field: str) -> Iterator[Cause]:
+    """What one node keeps in its cache, another does not see."""
+    if disk.get("shareable") and disk.get("cache") in ("writethrough", "writeback"):
+        text = f"machines that share a disk write past the host's cache: use cache none, not {disk['cache']}"
+        yield Cause(f"{field}.cache", INVALID, text)
 
 
 def _lun(disk: Document, volume: Document | None, field: str) -> Iterator[Cause]:

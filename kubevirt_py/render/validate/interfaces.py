@@ -92,6 +92,9 @@ def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterat
 
 
 def _on_network(interface: Document, network: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
+    if interface.get("state") == "absent" and is_primary(network):
+        text = "only an interface of a further network can be absent; remove this one, or use state down"
+        yield Cause(f"{field}.state", INVALID, text)
     if "masquerade" in interface and not is_primary(network):
         yield Cause(f"{field}.masquerade", INVALID, "masquerade is only possible on the pod network; use bridge here")
     if PASST in interface:

@@ -78,6 +78,8 @@ ACCEPTED: dict[str, Document] = {
     "a topology": {"domain.cpu": {"sockets": 2, "cores": 2, "threads": 2}},
     "bridge": {NIC: {"name": "default", "bridge": {}}},
     "a readiness probe": {"readinessProbe": {"httpGet": {"port": 80}}},
+    "paused from the start": {"startStrategy": "Paused"},
+    "pinged and paused from the start": {"startStrategy": "Paused", "livenessProbe": {"guestAgentPing": {}}},
     "a watchdog": {"domain.devices.watchdog": {"name": "dog", "i6300esb": {"action": "poweroff"}}},
     "a tablet": {"domain.devices.inputs": [{"name": "tablet", "type": "tablet", "bus": "virtio"}]},
     "no network at all": {
@@ -227,6 +229,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         f"{DISK}.blockSize.custom.discardGranularity",
         causes.INVALID,
         "blocks of 512 bytes",
+    ),
+    "a shared disk in the host's cache": (
+        {f"{DISK}.shareable": True, f"{DISK}.cache": "writeback"},
+        f"{DISK}.cache",
+        causes.INVALID,
+        "use cache none",
     ),
     "half a block size": (
         {f"{DISK}.blockSize.custom": {"logical": 512}},
@@ -436,6 +444,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.DUPLICATE,
         "only one",
     ),
+    "no card on the pod network": (
+        {NIC: {"name": "default", "bridge": {}, "state": "absent"}},
+        f"{NIC}.state",
+        causes.INVALID,
+        "state down",
+    ),
     "port zero": ({f"{NIC}.ports": [{"port": 0}]}, f"{NIC}.ports[0].port", causes.INVALID, "65535"),
     "one port twice": (
         {f"{NIC}.ports": [{"port": 80}, {"port": 80}]},
@@ -545,6 +559,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "only one",
     ),
     "a probe of nothing": ({"livenessProbe": {"periodSeconds": 1}}, "livenessProbe", causes.REQUIRED, "httpGet"),
+    "a probe of a guest that starts paused": (
+        {"startStrategy": "Paused", "livenessProbe": {"tcpSocket": {"port": 22}}},
+        "startStrategy",
+        causes.INVALID,
+        "guestAgentPing",
+    ),
     "a probe of port 0": (
         {"readinessProbe.tcpSocket.port": 0},
         "readinessProbe.tcpSocket.port",
