@@ -15,6 +15,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, is_hotpluggable
 from kubevirt_py.render.machine.cpu import MAX_VCPUS, sockets_of
+from kubevirt_py.render.machine.memory import why_fixed
 from kubevirt_py.render.pod_volumes import claim_of
 
 LIVE_UPDATE = "LiveUpdate"
@@ -94,8 +95,8 @@ def live_changes(
 def with_room(spec: Document, config: ClusterConfig) -> Document:
     """A VM's new VMI with room for CPUs and memory that may come: what the spec says, the cluster, or 4 times as much.
 
-    Memory can grow where the guest has at least 1 GiB in whole blocks, not of huge pages, and neither real-time nor
-    pinned NUMA.
+    Memory can grow where the guest has at least 1 GiB in whole blocks, neither of huge pages nor locked, and CPUs
+    that are not dedicated.
     """
     if config.rollout_strategy != LIVE_UPDATE:
         return spec
@@ -106,7 +107,7 @@ def with_room(spec: Document, config: ClusterConfig) -> Document:
         most = config.max_cpu_sockets or cpu["sockets"] * config.max_hotplug_ratio
         per_socket = cpu["cores"] * cpu["threads"]
         cpu["maxSockets"] = max(cpu["sockets"], min(most, MAX_VCPUS // per_socket))
-    if "maxGuest" not in memory and "hugepages" not in memory and memory.get("guest") and not fixed:
+    if "maxGuest" not in memory and memory.get("guest") and not fixed and not why_fixed(domain):
         guest = quantity_bytes(memory["guest"])
         most_bytes = quantity_bytes(config.max_guest) if config.max_guest else guest * config.max_hotplug_ratio
         most_bytes -= most_bytes % MEMORY_BLOCK
@@ -258,8 +259,8 @@ def _memory(wanted: Document, domain: Document, status: Document) -> Iterator[st
     if new is None or old is None or quantity_bytes(new) == quantity_bytes(old):
         return
     most, least = memory.get("maxGuest"), status.get("guestAtBoot") or old
-    if "hugepages" in memory:
-        yield "memory of the running guest cannot change: it is of huge pages, of which a pod keeps its number"
+    if why := why_fixed(domain):
+        yield f"memory of the running guest cannot change: {why}"
     elif most is None:
         yield "memory of the running guest cannot change: it was started without memory.maxGuest"
     elif quantity_bytes(new) > quantity_bytes(most):

@@ -2,8 +2,8 @@
 
 Memory is one file without a name (memfd) where another process must see it (virtiofs) or where it consists of huge
 pages; these then need no mount in the pod. What may be added while the guest runs is one virtio-mem device: the
-guest takes blocks of it as QMP asks it to (`requested-size`), without slots to count. Huge pages cannot be added: a
-pod keeps the number it started with.
+guest takes blocks of it as QMP asks it to (`requested-size`), without slots to count. Huge pages cannot be added, since
+a pod keeps the number it started with, nor can memory that is locked.
 """
 
 from __future__ import annotations
@@ -81,8 +81,15 @@ def holds_memory(domain: Document) -> bool:
     return bool(hugepage_bytes(domain) or locks_memory(domain) or dedicated)
 
 
+def why_fixed(domain: Document) -> str:
+    """Why the memory of a guest cannot change while it runs, whatever its maxGuest; empty if it can."""
+    if hugepage_bytes(domain):
+        return "it is of huge pages, of which a pod keeps its number"
+    return "it is locked, which QEMU's growing memory cannot be" if locks_memory(domain) else ""
+
+
 def memory_from_domain(domain: Document, layout: Layout, running: Memory | None = None) -> Memory:
-    """Guest memory that can grow up to maxGuest, unless it is of huge pages.
+    """Guest memory that can grow up to maxGuest, unless it is fixed.
 
     A `running` machine keeps its size; the rest is asked of its plug.
 
@@ -92,7 +99,7 @@ def memory_from_domain(domain: Document, layout: Layout, running: Memory | None 
     if running is not None:
         return _resized(running, wanted)
     page = hugepage_bytes(domain)
-    most = (domain.get("memory") or {}).get("maxGuest") if not page else None
+    most = (domain.get("memory") or {}).get("maxGuest") if not why_fixed(domain) else None
     room = quantity_bytes(most) // _KIB - wanted if most is not None else 0
     block = PLUG_BLOCK_BYTES // _KIB
     if room > 0 and (room % block or wanted % block):

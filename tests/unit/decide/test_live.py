@@ -155,8 +155,18 @@ def test_what_a_running_guest_cannot_follow_asks_for_a_restart_in_words(changes:
 
 
 @pytest.mark.parametrize("most", [{}, {"maxGuest": "4Gi"}])
-def test_memory_of_huge_pages_neither_has_room_nor_follows(most: Document, monkeypatch: pytest.MonkeyPatch) -> None:
-    pages = {"guest": "1Gi", "hugepages": {"pageSize": "2Mi"}, **most}
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ({"hugepages": {"pageSize": "2Mi"}}, "it is of huge pages"),
+        ({"reservedOverhead": {"memLock": "Required"}}, "it is locked"),
+    ],
+    ids=["huge pages", "locked"],
+)
+def test_memory_that_is_fixed_neither_has_room_nor_follows(
+    kind: Document, words: str, most: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = {"guest": "1Gi", **kind, **most}
     monkeypatch.setitem(TEMPLATE["domain"], "memory", pages)
     machine, running = pair({"domain.memory.guest": "2Gi"})
     assert running["spec"]["domain"]["memory"] == pages
@@ -164,7 +174,7 @@ def test_memory_of_huge_pages_neither_has_room_nor_follows(most: Document, monke
     assert after(running, plan) == running
     found = condition(after(machine, plan), "RestartRequired")
     assert found is not None
-    assert "it is of huge pages" in found["message"]
+    assert words in found["message"]
 
 
 def test_staged_changes_wait_for_a_restart() -> None:

@@ -153,6 +153,12 @@ def test_memory_of_a_running_machine_changes_only_by_what_is_plugged() -> None:
             machine(running=before, memory={"guest": guest})
 
 
+def test_locked_memory_has_nothing_to_plug() -> None:
+    locked = machine(memory={"guest": "1Gi", "maxGuest": "4Gi", "reservedOverhead": {"memLock": "Required"}}).memory
+    assert locked.locked
+    assert locked.plug is None
+
+
 def test_memory_of_huge_pages_has_nothing_to_plug() -> None:
     memory = {"guest": "1Gi", "maxGuest": "4Gi", "hugepages": {"pageSize": "2Mi"}}
     found = machine(memory=memory)
