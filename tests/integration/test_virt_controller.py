@@ -17,6 +17,7 @@ from kubevirt_py.decide import conditions, phases
 from kubevirt_py.decide.patches import status_patch
 from kubevirt_py.decide.vmi_status import observed
 from kubevirt_py.kube.client import Client
+from kubevirt_py.kube.errors import PatchTestFailed
 from kubevirt_py.plan import Document, Key, Kind
 from kubevirt_py.reconcile.testing import running
 from kubevirt_py.virt_controller.app import build
@@ -72,7 +73,13 @@ async def bind(client: Client, pod: Document) -> None:
 
 
 async def report(client: Client, key: Key, phase: str) -> None:
-    """As the node agent would."""
+    """As the node agent would: once more where the controller wrote meanwhile."""
+    with anyio.fail_after(WITHIN_S):
+        while not await reported(client, key, phase):
+            pass
+
+
+async def reported(client: Client, key: Key, phase: str) -> bool:
     vmi = msgspec.json.decode(await client.get(VMI, key), type=views.VirtualMachineInstance)
     ready = views.Condition(names.READY, "True" if phase == phases.RUNNING else "False")
     status = {
@@ -80,7 +87,11 @@ async def report(client: Client, key: Key, phase: str) -> None:
         "conditions": conditions.documents(conditions.merged(vmi.status.conditions, {names.READY: ready}, NOW)),
         "phaseTransitionTimestamps": phases.transitions(vmi.status.phase_transition_timestamps, phase, NOW),
     }
-    await client.json_patch(VMI, key, status_patch(observed(vmi), status, vmi.metadata.resource_version))
+    try:
+        await client.json_patch(VMI, key, status_patch(observed(vmi), status, vmi.metadata.resource_version))
+    except PatchTestFailed:
+        return False
+    return True
 
 
 async def test_a_vm_runs_stops_and_goes(admin_client: Client, namespace: str) -> None:
