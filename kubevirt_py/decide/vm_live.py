@@ -12,7 +12,8 @@ from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vm_snapshot import VmSnapshot
 from kubevirt_py.plan import Action, Document, JsonPatch
 from kubevirt_py.render.defaults import with_vmi_defaults
-from kubevirt_py.render.live_update import LIVE_UPDATE, LiveChanges, live_changes, without_detached
+from kubevirt_py.render.live_networks import without_detached
+from kubevirt_py.render.live_update import LIVE_UPDATE, LiveChanges, live_changes
 from kubevirt_py.render.vmi_from_vm import template_hash
 from kubevirt_py.render.volume_requests import with_request
 

@@ -14,6 +14,13 @@ from kubevirt_py.api.quantity import format_bytes, parse_quantity, quantity_byte
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, is_hotpluggable
+from kubevirt_py.render.live_networks import (
+    LINK_STATE,
+    follow_networks,
+    secondary_networks,
+    waiting_networks,
+    without_detached,
+)
 from kubevirt_py.render.machine.cpu import MAX_VCPUS, sockets_of
 from kubevirt_py.render.machine.memory import why_fixed
 from kubevirt_py.render.pod_volumes import claim_of
@@ -23,8 +30,6 @@ PLACEMENT = ("affinity", "nodeSelector", "tolerations")
 """Take effect where a guest goes next."""
 GRACE = "terminationGracePeriodSeconds"
 UTILITY = "utilityVolumes"
-LINK_STATE = "state"
-ABSENT = "absent"
 MEMORY_BLOCK = 2 << 20
 LEAST_GROWING = 1 << 30
 
@@ -41,7 +46,7 @@ def fixed_part(spec: Document) -> Document:
     plugged = brought_volumes(spec)
     domain = copy.deepcopy(spec.get("domain") or {})
     devices = domain.get("devices") or {}
-    secondary = _secondary(spec)
+    secondary = secondary_networks(spec)
     if "disks" in devices:
         devices["disks"] = [d for d in devices["disks"] if d["name"] not in plugged or "cdrom" in d]
     if "interfaces" in devices:
@@ -78,7 +83,7 @@ def live_changes(
     restart: list[str] = []
     if volumes:
         _volumes(wanted, spec)
-    _networks(wanted, spec)
+    follow_networks(wanted, spec)
     spec = without_detached(spec, reported)
     for key in PLACEMENT:
         if wanted.get(key) != spec.get(key):
@@ -86,7 +91,7 @@ def live_changes(
             if spec[key] is None:
                 del spec[key]
     restart += _sockets(wanted["domain"], spec["domain"], boot_sockets)
-    restart += _other_networks(wanted, running)
+    restart += waiting_networks(wanted, running)
     restart += _other_disks(wanted, running)
     restart += _memory(wanted["domain"], spec["domain"], status.get("memory") or {})
     return LiveChanges(spec, tuple(restart))
@@ -151,88 +156,6 @@ def _other_disks(wanted: Document, running: Document) -> Iterator[str]:
         new, old = (found.get(name) for found in disks)
         if new != old and not any("cdrom" in (disk or {}) for disk in (new, old)):
             yield f"disk {name} changes when the guest restarts; restart, or take its volume out and put it in again"
-
-
-def _networks(wanted: Document, spec: Document) -> None:
-    """Secondary networks come; one that is gone from the template is first `absent`, so that its card is unplugged.
-
-    One with another definition is, too: its card comes back when it has left.
-    """
-    new, old = _secondary(wanted), _secondary(spec)
-    moved = _moved(wanted, spec)
-    devices = spec["domain"].setdefault("devices", {})
-    cards = {item["name"]: item for item in (wanted["domain"].get("devices") or {}).get("interfaces") or ()}
-    kept = []
-    for item in devices.get("interfaces") or ():
-        given = cards.get(item["name"])
-        if (given is None and item["name"] in old) or item["name"] in moved:
-            item = {**item, LINK_STATE: ABSENT}
-        elif given is not None and given.get(LINK_STATE) != item.get(LINK_STATE):
-            item = {key: value for key, value in item.items() if key != LINK_STATE}
-            item |= {LINK_STATE: given[LINK_STATE]} if given.get(LINK_STATE) else {}
-        kept.append(item)
-    known = {item["name"] for item in kept}
-    kept += [copy.deepcopy(cards[name]) for name in new if name in cards and name not in known]
-    if kept:
-        devices["interfaces"] = kept
-    listed = {network["name"] for network in spec.get("networks") or ()}
-    added = [copy.deepcopy(network) for name, network in new.items() if name not in listed]
-    if added:
-        spec["networks"] = [*(spec.get("networks") or ()), *added]
-
-
-def _other_networks(wanted: Document, running: Document) -> Iterator[str]:
-    """Secondary networks that stay, but with another card, or with another definition where cards cannot be replugged.
-
-    A running guest keeps the old one.
-    """
-    new, old = _secondary(wanted), _secondary(running)
-    moved = _moved(wanted, running)
-    cards = [
-        {
-            item["name"]: {key: value for key, value in item.items() if key != LINK_STATE}
-            for item in (spec["domain"].get("devices") or {}).get("interfaces") or ()
-        }
-        for spec in (wanted, running)
-    ]
-    for name in new:
-        if name in old and name not in moved and (new[name] != old[name] or cards[0].get(name) != cards[1].get(name)):
-            yield f"network {name} changes when the guest restarts; restart, or add a network of another name"
-
-
-def _moved(wanted: Document, running: Document) -> set[str]:
-    """Networks of another definition whose card can leave and come again: it is bridged, and the board has hot-plug."""
-    new, old = _secondary(wanted), _secondary(running)
-    devices = running["domain"].get("devices") or {}
-    if devices.get("disableHotplug"):
-        return set()
-    bridged = {item["name"] for item in devices.get("interfaces") or () if "bridge" in item}
-    return {name for name in new if name in old and name in bridged and new[name] != old[name]}
-
-
-def without_detached(spec: Document, reported: Collection[str]) -> Document:
-    """A VMI spec without the interfaces that were to leave and have left, and without their networks."""
-    devices = (spec.get("domain") or {}).get("devices") or {}
-    left = {
-        item["name"]
-        for item in devices.get("interfaces") or ()
-        if item.get(LINK_STATE) == ABSENT and item["name"] not in reported
-    }
-    if not left:
-        return spec
-    kept = [item for item in devices["interfaces"] if item["name"] not in left]
-    networks = [network for network in spec.get("networks") or () if network["name"] not in left]
-    domain = {**spec["domain"], "devices": {**devices, "interfaces": kept}}
-    return {**spec, "domain": domain, "networks": networks}
-
-
-def _secondary(spec: Document) -> dict[str, Document]:
-    """Networks that come and go: those of Multus, but for one that takes the pod network's place."""
-    return {
-        network["name"]: network
-        for network in spec.get("networks") or ()
-        if "multus" in network and not (network["multus"] or {}).get("default")
-    }
 
 
 def _sockets(wanted: Document, domain: Document, least: int | None) -> Iterator[str]:

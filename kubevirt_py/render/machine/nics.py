@@ -50,13 +50,12 @@ def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, de
     if model not in _DRIVERS:
         raise ValueError(f"interface {wire.name}: model {model!r} is unknown; choose one of {', '.join(_DRIVERS)}")
     transitional = model == "virtio" and bool(devices.get("useVirtioTransitional"))
-    express = model in _EXPRESS and not transitional
     device = device_id(wire.name)
     return Nic(
         name=wire.name,
         model=model,
         mac=wire.mac,
-        place=_place(spec, express, layout, device),
+        place=_place(spec, is_express(spec, devices), layout, device),
         queues=wire.queues if model == "virtio" else 1,
         vhost=wire.vhost and model == "virtio",
         mtu=wire.mtu if model == "virtio" else 0,
@@ -66,6 +65,12 @@ def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, de
         link_up=spec.get("state") != "down",
         socket=wire.socket,
     )
+
+
+def is_express(spec: Document, devices: Document) -> bool:
+    """Whether an interface's card is a PCI Express device, which q35 can plug; `devices` are the machine's."""
+    model = spec.get("model") or "virtio"
+    return model in _EXPRESS and not (model == "virtio" and devices.get("useVirtioTransitional"))
 
 
 def device_id(name: str) -> str:

@@ -9,6 +9,7 @@ from kubevirt_py.render.causes import FORBIDDEN, INVALID, Cause
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.hotplug_volumes import BUSES, hotplug_volumes
 from kubevirt_py.render.live_update import fixed_part
+from kubevirt_py.render.machine_version import is_board, machine_type
 
 DECLARATIVE = "DeclarativeHotplugVolumes"
 
@@ -24,6 +25,9 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         bus, field = (disk.get(kind) or {}).get("bus"), f"{path}.domain.devices.disks[{index}].{kind}.bus"
         if bus not in BUSES:
             text = f"a hotpluggable volume needs bus {' or '.join(BUSES)}, not {bus}"
+            yield Cause(field, INVALID, text)
+        elif bus == "virtio" and devices.get("useVirtioTransitional") and not is_board(machine_type(spec), "pc"):
+            text = "q35 cannot plug the old virtio disks of useVirtioTransitional; use bus scsi for this one"
             yield Cause(field, INVALID, text)
     if plugged and devices.get("disableHotplug"):
         text = "hotpluggable volumes exclude devices.disableHotplug"

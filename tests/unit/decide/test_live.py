@@ -366,6 +366,40 @@ def test_a_card_leaves_and_comes_back_where_its_network_has_another_definition()
     assert not patches_of(decide_vm(vm_snapshot(machine, running)), "VirtualMachineInstance", "VirtualMachine")
 
 
+@pytest.mark.parametrize(
+    ("domain", "card", "follows"),
+    [
+        ({}, {"model": "e1000"}, False),
+        ({"devices": {"useVirtioTransitional": True}}, {}, False),
+        ({"devices": {"disableHotplug": True}}, {}, False),
+        ({}, {"model": "e1000e"}, True),
+        ({"machine": {"type": "pc"}}, {"model": "e1000"}, True),
+    ],
+    ids=["an old model", "an old virtio", "no hot-plug", "an express model", "an old model on pc"],
+)
+def test_cards_that_cannot_be_plugged_come_and_go_at_a_restart(
+    domain: Document, card: Document, follows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TEMPLATE, "domain", TEMPLATE["domain"] | domain)
+    machine, running = pair(copy.deepcopy(CARDS))
+    wanted = machine["spec"]["template"]["spec"]
+    wanted["domain"]["devices"]["interfaces"][1] |= card
+    running["metadata"]["annotations"][TEMPLATE_HASH_ANNOTATION] = template_hash(machine["spec"]["template"])
+    came = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert ("red" in [network["name"] for network in came["spec"]["networks"]]) is follows
+    told = condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired")
+    assert ("network red comes when the guest restarts" in (told or {"message": ""})["message"]) is not follows
+    running["spec"]["networks"] = copy.deepcopy(wanted["networks"])
+    running["spec"]["domain"]["devices"]["interfaces"] = copy.deepcopy(wanted["domain"]["devices"]["interfaces"])
+    running["status"]["interfaces"] = [{"name": "default"}, {"name": "red"}]
+    wanted["domain"]["devices"]["interfaces"].pop()
+    wanted["networks"].pop()
+    left = after(running, decide_vm(vm_snapshot(machine, running)))
+    assert (left["spec"]["domain"]["devices"]["interfaces"][1].get("state") == "absent") is follows
+    told = condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired")
+    assert ("network red goes when the guest restarts" in (told or {"message": ""})["message"]) is not follows
+
+
 def test_another_definition_of_a_network_waits_for_a_restart_where_no_card_can_be_plugged() -> None:
     machine, running = pair(copy.deepcopy(CARDS) | {"domain.devices.disableHotplug": True})
     running = after(running, decide_vm(vm_snapshot(machine, running)))

@@ -80,6 +80,11 @@ ACCEPTED: dict[str, Document] = {
     "a readiness probe": {"readinessProbe": {"httpGet": {"port": 80}}},
     "paused from the start": {"startStrategy": "Paused"},
     "pinged and paused from the start": {"startStrategy": "Paused", "livenessProbe": {"guestAgentPing": {}}},
+    "an old disk that can be plugged": {
+        "domain.machine.type": "pc",
+        "domain.devices.useVirtioTransitional": True,
+        "volumes[0]": {"name": "root", "persistentVolumeClaim": {"claimName": "c", "hotpluggable": True}},
+    },
     "a watchdog": {"domain.devices.watchdog": {"name": "dog", "i6300esb": {"action": "poweroff"}}},
     "a tablet": {"domain.devices.inputs": [{"name": "tablet", "type": "tablet", "bus": "virtio"}]},
     "no network at all": {
@@ -235,6 +240,15 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         f"{DISK}.cache",
         causes.INVALID,
         "use cache none",
+    ),
+    "an old disk that cannot be plugged": (
+        {
+            "domain.devices.useVirtioTransitional": True,
+            "volumes[0]": {"name": "root", "persistentVolumeClaim": {"claimName": "c", "hotpluggable": True}},
+        },
+        f"{DISK}.disk.bus",
+        causes.INVALID,
+        "use bus scsi",
     ),
     "half a block size": (
         {f"{DISK}.blockSize.custom": {"logical": 512}},
