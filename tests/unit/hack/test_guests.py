@@ -80,6 +80,53 @@ def test_cloud_config_runs_commands_in_order(run_cloud_config: Callable[[str], s
     assert out == "one\ntwo,  three four\nfive\nsix\n"
 
 
+VERSION_2 = """
+version: 2
+ethernets:
+  first:
+    match: {macaddress: "02:00:00:00:00:01"}
+    addresses: [192.0.2.7/24, "2001:db8::7/64"]
+    nameservers:
+      addresses: [192.0.2.53]
+  eth9:
+    mtu: 1400
+    addresses:
+      - 192.0.2.9/24
+      - '2001:db8::9/64'
+    routes:
+      - to: default
+  last: {dhcp4: true}
+"""
+OPENSTACK = """
+{"links": [{"type": "phy", "id": "one", "ethernet_mac_address": "02:00:00:00:00:03"},
+           {"type": "phy", "id": "other", "ethernet_mac_address": "02:00:00:00:00:04"}],
+ "networks": [{"link": "one", "ip_address": "192.0.2.3", "netmask": "255.255.255.0", "id": "4"},
+              {"link": "other", "type": "ipv4_dhcp", "id": "5"},
+              {"id": "6", "ip_address": "2001:db8::3", "netmask": "64", "link": "one"}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("card", "mac", "addresses"),
+    [
+        ("eth0", "02:00:00:00:00:01", ["192.0.2.7/24", "2001:db8::7/64"]),
+        ("eth9", "02:00:00:00:00:02", ["192.0.2.9/24", "2001:db8::9/64"]),
+        ("eth0", "02:00:00:00:00:03", ["192.0.2.3/255.255.255.0", "2001:db8::3/64"]),
+        ("eth0", "02:00:00:00:00:04", []),
+    ],
+)
+def test_network_data_gives_a_card_its_addresses(tmp_path: Path, card: str, mac: str, addresses: list[str]) -> None:
+    (tmp_path / "network-config").write_text(VERSION_2)
+    (tmp_path / "network-data").write_text(OPENSTACK)
+    (tmp_path / card).mkdir()
+    (tmp_path / card / "address").write_text(f"{mac}\n")
+    script = (HACK / "guests/tiny/usr/lib/tiny/network-data").read_text()
+    for place in ("/run/seed", "/sys/class/net"):
+        script = script.replace(place, str(tmp_path))
+    done = subprocess.run(["sh", "-c", script, "sh", card], text=True, capture_output=True, check=True)
+    assert done.stdout.split() == addresses
+
+
 def elf_kernel() -> bytes:
     """A kernel of one segment at 16 MiB: 64 bytes of code, then zeros (.bss, .brk)."""
     names = b"\0.bss\0.brk\0.shstrtab\0"
