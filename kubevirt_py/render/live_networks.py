@@ -115,6 +115,10 @@ def _why_fixed(card: Document, running: Document) -> str:
     devices = running["domain"].get("devices") or {}
     if devices.get("disableHotplug"):
         return "the machine has disableHotplug"
-    if is_board(machine_type(running), "pc") or is_express(card, devices):
+    if is_board(machine_type(running), "pc"):
+        return ""
+    if card.get("pciAddress"):
+        return "on q35 a card with pciAddress cannot be plugged"
+    if is_express(card, devices):
         return ""
     return "on q35 only cards of model virtio, e1000e and igb can be plugged, not old ones (useVirtioTransitional)"

@@ -22,13 +22,17 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         if disk["name"] not in plugged or "cdrom" in disk:
             continue
         kind = "lun" if "lun" in disk else "disk"
-        bus, field = (disk.get(kind) or {}).get("bus"), f"{path}.domain.devices.disks[{index}].{kind}.bus"
+        target, field = disk.get(kind) or {}, f"{path}.domain.devices.disks[{index}].{kind}"
+        bus, old_board = target.get("bus"), is_board(machine_type(spec), "pc")
         if bus not in BUSES:
             text = f"a hotpluggable volume needs bus {' or '.join(BUSES)}, not {bus}"
-            yield Cause(field, INVALID, text)
-        elif bus == "virtio" and devices.get("useVirtioTransitional") and not is_board(machine_type(spec), "pc"):
+            yield Cause(f"{field}.bus", INVALID, text)
+        elif bus == "virtio" and devices.get("useVirtioTransitional") and not old_board:
             text = "q35 cannot plug the old virtio disks of useVirtioTransitional; use bus scsi for this one"
-            yield Cause(field, INVALID, text)
+            yield Cause(f"{field}.bus", INVALID, text)
+        elif target.get("pciAddress") and not old_board:
+            text = "q35 cannot plug a disk at an address of its own; leave it or hotpluggable out"
+            yield Cause(f"{field}.pciAddress", INVALID, text)
     if plugged and devices.get("disableHotplug"):
         text = "hotpluggable volumes exclude devices.disableHotplug"
         yield Cause(f"{path}.domain.devices.disableHotplug", INVALID, text)

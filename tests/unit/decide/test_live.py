@@ -372,10 +372,11 @@ def test_a_card_leaves_and_comes_back_where_its_network_has_another_definition()
         ({}, {"model": "e1000"}, False),
         ({"devices": {"useVirtioTransitional": True}}, {}, False),
         ({"devices": {"disableHotplug": True}}, {}, False),
+        ({}, {"pciAddress": "0000:81:01.0"}, False),
         ({}, {"model": "e1000e"}, True),
         ({"machine": {"type": "pc"}}, {"model": "e1000"}, True),
     ],
-    ids=["an old model", "an old virtio", "no hot-plug", "an express model", "an old model on pc"],
+    ids=["an old model", "an old virtio", "no hot-plug", "an address", "an express model", "an old model on pc"],
 )
 def test_cards_that_cannot_be_plugged_come_and_go_at_a_restart(
     domain: Document, card: Document, follows: bool, monkeypatch: pytest.MonkeyPatch

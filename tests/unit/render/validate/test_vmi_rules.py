@@ -250,6 +250,15 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.INVALID,
         "use bus scsi",
     ),
+    "a disk that is plugged at an address of its own": (
+        {
+            f"{DISK}.disk.pciAddress": "0000:81:01.0",
+            "volumes[0]": {"name": "root", "persistentVolumeClaim": {"claimName": "c", "hotpluggable": True}},
+        },
+        f"{DISK}.disk.pciAddress",
+        causes.INVALID,
+        "leave it or hotpluggable out",
+    ),
     "half a block size": (
         {f"{DISK}.blockSize.custom": {"logical": 512}},
         f"{DISK}.blockSize.custom.physical",
