@@ -10,6 +10,7 @@ from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.machine.firmware import acpi_volumes
 from kubevirt_py.render.machine_version import is_board
 from kubevirt_py.render.validate.text import absolute_path, uuid
+from kubevirt_py.render.validate.unsupported import ARCHITECTURES
 from kubevirt_py.render.validate.volumes import image
 
 MAX_SERIAL = 256
@@ -24,7 +25,8 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     yield from _bootloader(firmware.get("bootloader") or {}, domain, base)
     yield from _kernel(firmware.get("kernelBoot"), f"{base}.kernelBoot")
     yield from _acpi(spec, domain, f"{base}.acpi")
-    yield from _machine(domain, path, config)
+    if (spec.get("architecture") or ARCHITECTURES[0]) in ARCHITECTURES:
+        yield from _machine(domain, path, config)
 
 
 def _acpi(spec: Document, domain: Document, base: str) -> Iterator[Cause]:

@@ -543,7 +543,7 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "no UUID": ({"domain.firmware.uuid": "tiny"}, "domain.firmware.uuid", causes.INVALID, "UUID"),
     "no such machine": ({"domain.machine.type": "isapc"}, "domain.machine.type", causes.NOT_SUPPORTED, "q35*"),
-    "no such time zone": ({"domain.clock.timezone": "Mars/Olympus"}, "domain", causes.INVALID, "Mars/Olympus"),
+    "no such time zone": ({"domain.clock.timezone": "Mars/Olympus"}, "domain.clock.timezone", causes.INVALID, "Mars/Olympus"),
     "a NUL in a string": (
         {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/k"}, "kernelArgs": "a\0b"}},
         "domain",
@@ -753,6 +753,10 @@ def test_refuses_and_names_field_reason_and_what_is_allowed(
     found = judged(edits)
     assert (f"spec.{field}", reason) in [(cause.field, cause.reason) for cause in found], found
     assert any(cause.field == f"spec.{field}" and words in cause.message for cause in found), found
+
+
+def test_another_architecture_is_the_only_thing_wrong_with_its_machine() -> None:
+    assert [cause.field for cause in judged({"architecture": "arm64"})] == ["spec.architecture"]
 
 
 def test_io_uring_is_left_to_a_seccomp_profile_of_the_clusters_own() -> None:
