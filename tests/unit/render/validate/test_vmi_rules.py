@@ -543,7 +543,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "no UUID": ({"domain.firmware.uuid": "tiny"}, "domain.firmware.uuid", causes.INVALID, "UUID"),
     "no such machine": ({"domain.machine.type": "isapc"}, "domain.machine.type", causes.NOT_SUPPORTED, "q35*"),
-    "no such time zone": ({"domain.clock.timezone": "Mars/Olympus"}, "domain.clock.timezone", causes.INVALID, "Mars/Olympus"),
+    "no such time zone": (
+        {"domain.clock.timezone": "Mars/Olympus"},
+        "domain.clock.timezone",
+        causes.INVALID,
+        "Mars/Olympus",
+    ),
     "a NUL in a string": (
         {"domain.firmware.kernelBoot": {"container": {"image": "k", "kernelPath": "/k"}, "kernelArgs": "a\0b"}},
         "domain",
