@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # No test may fail because the machine was busy.
     settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("steady")
+    # No test trusts the authorities of this machine, and to read them takes longer than most tests.
+    os.environ |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
     # Otherwise the first look for a current loop makes one on Python 3.11, which nobody closes.
     asyncio.set_event_loop(None)
 

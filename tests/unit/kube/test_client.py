@@ -24,14 +24,14 @@ A = Key("ns", "a")
 
 
 @asynccontextmanager
-async def served(handler: Handler, credentials: Any = None) -> AsyncIterator[Client]:
+async def served(handler: Handler, credentials: Any = None, **options: Any) -> AsyncIterator[Client]:
     app = web.Application()
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return await handler(request)
 
     app.router.add_route("*", "/{path:.*}", handle)
-    async with TestServer(app) as server, Client(str(server.make_url("")), credentials) as client:
+    async with TestServer(app) as server, Client(str(server.make_url("")), credentials, **options) as client:
         yield client
 
 
@@ -158,15 +158,14 @@ async def test_nobody_there() -> None:
             await client.request("GET", "/version")
 
 
-async def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "REQUEST_S", 0.2)
+async def test_a_server_that_does_not_answer() -> None:
     hang = anyio.Event()
 
     async def handler(_request: web.Request) -> web.Response:
         await hang.wait()
         return web.Response()
 
-    async with served(handler) as client:
+    async with served(handler, timeout_s=0.2) as client:
         with pytest.raises(Unreachable, match="Timeout"):
             await client.get(WIDGET, A)
         hang.set()
