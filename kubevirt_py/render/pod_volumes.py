@@ -6,6 +6,7 @@ need nothing here but the two emptyDirs every VM pod has.
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ EPHEMERAL_VOLUME = "ephemeral-disks"
 PRIVATE_VOLUME = "private"
 KERNEL_BOOT_VOLUME = "kernel-boot-volume"
 SERIAL_LOG_VOLUME = "serial-log"
+MAX_NAME = 63
 SERIAL_LOG_SIZE = "1Mi"
 """A guest may write for ever; what does not fit into this file system is left out of the log."""
 
@@ -134,4 +136,12 @@ def _add_host_disk(out: PodVolumes, name: str, source: Document) -> None:
 def _add_secret(out: PodVolumes, directory: str, volume: str, secret: str) -> None:
     """All keys of a Secret as files of one directory."""
     projected = {"sources": [{"secret": {"name": secret}}]}
-    out.add({"name": volume, "projected": projected}, f"{names.SECRET_DIR}/{directory}", read_only=True)
+    out.add({"name": _label(volume), "projected": projected}, f"{names.SECRET_DIR}/{directory}", read_only=True)
+
+
+def _label(name: str) -> str:
+    """`name` as Kubernetes takes it for a pod's volume; one with dots, or too long, is told apart by its hash."""
+    if len(name) <= MAX_NAME and "." not in name:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:10]
+    return f"{name.replace('.', '-')[: MAX_NAME - len(digest) - 1]}-{digest}"

@@ -11,6 +11,7 @@ from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause, e
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.container_paths import is_plain, is_private
 from kubevirt_py.render.machine.firmware import acpi_volumes
+from kubevirt_py.render.passt import SOCKET_VOLUME as PASST_VOLUME
 from kubevirt_py.render.persistent_state import VOLUME as STATE_VOLUME
 from kubevirt_py.render.pod_volumes import EPHEMERAL_VOLUME, KERNEL_BOOT_VOLUME, PRIVATE_VOLUME, SERIAL_LOG_VOLUME
 from kubevirt_py.render.shares import SOCKETS_VOLUME
@@ -19,7 +20,15 @@ from kubevirt_py.render.validate.text import absolute_path, dns_label, dns_subdo
 
 SOURCES = tuple(sorted(info.alias or name for name, info in Volume.model_fields.items() if name != "name"))
 RESERVED = frozenset(
-    (PRIVATE_VOLUME, EPHEMERAL_VOLUME, KERNEL_BOOT_VOLUME, SERIAL_LOG_VOLUME, SOCKETS_VOLUME, STATE_VOLUME)
+    (
+        PRIVATE_VOLUME,
+        EPHEMERAL_VOLUME,
+        KERNEL_BOOT_VOLUME,
+        PASST_VOLUME,
+        SERIAL_LOG_VOLUME,
+        SOCKETS_VOLUME,
+        STATE_VOLUME,
+    )
 )
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 SYSPREP = ("configMap", "secret")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,21 @@ def test_a_port_of_two_cards_stands_in_the_pod_once() -> None:
         {"protocol": "TCP", "containerPort": 22},
         {"protocol": "UDP", "containerPort": 53, "name": "dns"},
     ]
+
+
+def test_a_secret_of_any_name_has_a_volume_with_a_name_of_its_own() -> None:
+    """Kubernetes refuses a pod whose volumes have dots or more than 63 characters in their names."""
+    vmi, _ = render(CASES[0])
+    secrets = ["team.keys", "team-keys", "x" * 63, "x" * 200]
+    vmi["spec"]["accessCredentials"] = [
+        {"sshPublicKey": {"source": {"secret": {"secretName": name}}, "propagationMethod": {"noCloud": {}}}}
+        for name in secrets
+    ]
+    vmi["spec"]["volumes"] = [{"name": "v" * 63, "cloudInitNoCloud": {"secretRef": {"name": "data"}}}]
+    made = [one for one in pod(vmi, CASES[0])["spec"]["volumes"] if "projected" in one]
+    found = [one["name"] for one in made]
+    assert len(set(found)) == len(found) == len(secrets) + 1
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) for name in found)
 
 
 def test_each_attempt_has_its_own_name() -> None:
