@@ -11,10 +11,8 @@ from kubevirt_py.render.hotplug_volumes import hotplug_volumes, with_volumes
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, machine_from_vmi
 from kubevirt_py.render.machine.cpu import Cpu, following, worn_out
 from kubevirt_py.render.machine.hotplug import torn_drives
+from kubevirt_py.render.network.binding import ABSENT
 from kubevirt_py.render.pod_volumes import claim_of
-
-ABSENT = "absent"
-"""State of an interface that is to leave the machine."""
 
 
 def becoming(

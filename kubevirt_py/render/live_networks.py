@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.nics import is_express
 from kubevirt_py.render.machine_version import is_board, machine_type
+from kubevirt_py.render.network.binding import ABSENT
 
 LINK_STATE = "state"
-ABSENT = "absent"
 
 
 def follow_networks(wanted: Document, spec: Document) -> None:

@@ -17,6 +17,7 @@ from kubevirt_py.render.network.model import InterfacePlan, LinkFacts, NetworkPl
 from kubevirt_py.render.network.unplumbed import passt, ready_tap
 
 ABSENT = "absent"
+"""State of an interface that is to leave the machine."""
 TAP, MANAGED_TAP = "tap", "managedTap"
 
 

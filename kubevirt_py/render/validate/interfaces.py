@@ -19,6 +19,7 @@ from kubevirt_py.render.causes import (
     unique,
 )
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.network.binding import ABSENT
 from kubevirt_py.render.network.linknames import is_primary
 from kubevirt_py.render.validate.text import mac_address, network_name, pci_address
 
@@ -32,7 +33,7 @@ GONE = {
 MODELS = ("virtio", "e1000", "e1000e", "igb", "ne2k_pci", "pcnet", "rtl8139")
 PASST = "passtBinding"
 PROTOCOLS = ("TCP", "UDP")
-STATES = ("up", "down", "absent")
+STATES = ("up", "down", ABSENT)
 VIRTIO = "virtio"
 PORT_RANGES_GATE = "PortRangesSpec"
 MAX_ACPI_INDEX = 16383
@@ -87,12 +88,12 @@ def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterat
         known = ", ".join(sorted(config.network_bindings)) or "none"
         why = f"no plugin is named {plugin!r} in network.binding of the KubeVirt resource; there are: {known}"
         yield Cause(f"{field}.binding.name", NOT_FOUND, why)
-    if interface.get("state") == "absent" and "bridge" not in interface and "binding" not in interface:
+    if interface.get("state") == ABSENT and "bridge" not in interface and "binding" not in interface:
         yield Cause(f"{field}.state", INVALID, "only an interface with binding bridge or of a plugin can be absent")
 
 
 def _on_network(interface: Document, network: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
-    if interface.get("state") == "absent" and is_primary(network):
+    if interface.get("state") == ABSENT and is_primary(network):
         text = "only an interface of a further network can be absent; remove this one, or use state down"
         yield Cause(f"{field}.state", INVALID, text)
     if "masquerade" in interface and not is_primary(network):
