@@ -69,14 +69,6 @@ def _cpu(running: Machine, goal: Machine | None, sockets: int) -> Cpu:
     return known.cpu if worn_out(wanted, kvm=running.platform.kvm) else wanted
 
 
-def wires_of(machine: Machine) -> tuple[NicWire, ...]:
-    """The wires of a machine's cards."""
-    return tuple(
-        NicWire(name=nic.name, mac=nic.mac, mtu=nic.mtu, queues=nic.queues, vhost=nic.vhost, socket=nic.socket)
-        for nic in machine.nics
-    )
-
-
 def _together(running: Machine, goal: Machine | None) -> Machine:
     """Everything that may be plugged: no number or place of it may be given away."""
     if goal is None:

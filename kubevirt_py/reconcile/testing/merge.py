@@ -47,10 +47,6 @@ def merge_patch(old: Any, patch: Any) -> Any:
     return result
 
 
-OWNABLE = ("labels", "annotations", "finalizers", "ownerReferences")
-"""What of the metadata a field manager can own."""
-
-
 class Ownership:
     """Which field manager owns which fields of one object."""
 
