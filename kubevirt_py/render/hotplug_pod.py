@@ -94,7 +94,8 @@ def _resources(config: ClusterConfig) -> Document:
 def _pod_spec(
     spec: Document, node: str, container: Document, sources: list[Document], config: ClusterConfig
 ) -> Document:
-    term = {"matchExpressions": [{"key": names.HOSTNAME_LABEL, "operator": "In", "values": [node]}]}
+    # By its name: in many clusters the label kubernetes.io/hostname says something else.
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
     borne = [{"key": f"node.kubernetes.io/{trouble}", "operator": "Exists"} for trouble in BORNE]
     pod_spec: Document = {
         "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}},
