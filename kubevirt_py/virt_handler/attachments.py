@@ -24,6 +24,7 @@ from kubevirt_py.render.memory_dump import DumpFile
 from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.render.preallocation import preallocated_volumes
+from kubevirt_py.virt_handler.kernel import storage_identity
 from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, PeerGone, ProtocolError, close_all
 
 OPEN_S = 60.0
@@ -79,6 +80,7 @@ class Attachment:
             source=claim_of(volume) or "",
             preallocated=name in preallocated_volumes(status),
             allocated=own.st_blocks * UNIT >= own.st_size,
+            identity=storage_identity(own),
         )
 
     async def create(self, file: DumpFile, name: str) -> int:

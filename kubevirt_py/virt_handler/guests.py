@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,15 +23,17 @@ from kubevirt_py.kube.errors import ApiError, NotFound
 from kubevirt_py.plan import Document, Event, Failure, Key
 from kubevirt_py.reconcile.store import Store
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.machine import Machine
+from kubevirt_py.render.machine.sharing import conflicts
 from kubevirt_py.render.reservations import has_reservations
 from kubevirt_py.virt_handler import peers
 from kubevirt_py.virt_handler.devicedirs import DeviceDirectories
 from kubevirt_py.virt_handler.guest import Guest
-from kubevirt_py.virt_handler.launch import Hello, launch
+from kubevirt_py.virt_handler.launch import Hello, LaunchRefused, launch
 from kubevirt_py.virt_handler.peers import Peer
 from kubevirt_py.virt_handler.records import Folder, folders
 from kubevirt_py.virt_handler.reservations import helper_answers
-from kubevirt_py.virt_handler.seqpacket import Connection
+from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection
 
 LOOK_S = 30.0
 """How often a guest that has ended looks whether its VMI still needs it, if no change wakes it."""
@@ -77,6 +80,8 @@ class Guests:
         self._directory = directory
         self._devices = devices
         self._guests: dict[str, Guest] = {}
+        self._starting: dict[str, tuple[Key, Machine]] = {}
+        """Machines whose stubs are about to become QEMU."""
         self._refused: dict[str, str] = {}
         self._tasks: TaskGroup | None = None
         self._seen = anyio.Event()
@@ -194,11 +199,22 @@ class Guests:
         if has_reservations(msgspec.json.decode(vmi.spec)):
             await helper_answers(self._directory.parent)
         folder = Folder(self._directory, uid)
-        record = await launch(connection, peer, hello, vmi, folder, self._office.now(), self.config())
-        record.device_inode = self._devices.inode(record.device_id)
-        folder.save(record)
-        self._refused.pop(uid, None)
-        self._adopt(Guest(record, folder, peer.pidfd, self))
+        take_disks = partial(self._take_disks, vmi)
+        try:
+            record = await launch(connection, peer, hello, vmi, folder, self._office.now(), self.config(), take_disks)
+            record.device_inode = self._devices.inode(record.device_id)
+            folder.save(record)
+            self._refused.pop(uid, None)
+            self._adopt(Guest(record, folder, peer.pidfd, self))
+        finally:
+            self._starting.pop(uid, None)
+
+    def _take_disks(self, vmi: HostedInstance, machine: Machine) -> None:
+        """For a machine that is about to be made. Raises LaunchRefused for disks that others have."""
+        meta = vmi.metadata
+        if taken := conflicts(machine, meta.namespace, self.neighbours(meta.uid)):
+            raise LaunchRefused("; ".join(taken.values())[:ERROR_CHARACTERS])
+        self._starting[meta.uid] = Key(meta.namespace, meta.name), machine
 
     def refuse(self, vmi: HostedInstance, peer: Peer, text: str) -> None:
         """This VMI cannot start here: its status and an event say why. Nothing of it stays on the node."""
@@ -295,6 +311,13 @@ class Guests:
             log.info("cannot tell whether a VMI exists", extra={"vmi": str(key), "error": str(error)})
             return False
         return found.metadata.uid != uid
+
+    def neighbours(self, uid: str) -> Iterator[tuple[Key, Machine]]:
+        for guest in self._guests.values():
+            if guest.uid != uid and not guest.exited:
+                machines = (guest.record.machine, guest.record.wanted)
+                yield from ((guest.key, machine) for machine in machines if machine is not None)
+        yield from (entry for other, entry in self._starting.items() if other != uid)
 
     # What the report reads
 

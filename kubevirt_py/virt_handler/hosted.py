@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from kubevirt_py.api.views import HostedInstance, Pod
 from kubevirt_py.plan import Document, Key
+from kubevirt_py.render.machine import Machine
 from kubevirt_py.virt_handler.records import Folder, Record
 
 
@@ -23,6 +24,8 @@ class Home(Protocol):
     def tell(self, key: Key, uid: str, reason: str, note: str, *, warning: bool = False) -> None: ...
 
     async def is_deleted(self, key: Key, uid: str) -> bool: ...
+
+    def neighbours(self, uid: str) -> Iterable[tuple[Key, Machine]]: ...
 
     @property
     def network_bindings(self) -> Callable[[], Mapping[str, Document]]: ...
@@ -54,6 +57,10 @@ class Hosted:
     async def is_deleted(self) -> bool:
         """Whether the API server itself says that the VMI is no more."""
         return await self._home.is_deleted(self.key, self.uid)
+
+    def neighbours(self) -> Iterable[tuple[Key, Machine]]:
+        """The other machines of this node, as they are and as they are about to be."""
+        return self._home.neighbours(self.uid)
 
     def changed(self) -> None:
         """There is something new to report."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import anyio
@@ -35,6 +36,7 @@ from kubevirt_py.render.machine.hotplug import (
     with_cpus_to_check,
 )
 from kubevirt_py.render.machine.memory import PLUG_ID
+from kubevirt_py.render.machine.sharing import conflicts
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.attachments import Attachment, NotOpened
 from kubevirt_py.virt_handler.hosted import Hosted
@@ -80,6 +82,8 @@ class HotPlug:
         self._attachments: list[Attachment] = []
         self._arrived: list[Attachment] = []
         self._unopened: dict[str, str] = {}
+        self._taken: dict[str, str] = {}
+        """Volumes that cannot come since other machines of this node have them, with the words for the user."""
         self._cpus_unsure = True
         """CPUs may have left that are wanted again, or while nobody listened."""
         self._poke = anyio.Event()
@@ -116,7 +120,7 @@ class HotPlug:
         return Plugged(
             mounted=frozenset(opened.union(self._tasks_at_hand())),
             held_volumes=frozenset(held),
-            troubles={**self._unopened, **self.troubles.texts},
+            troubles={**self._unopened, **self._taken, **self.troubles.texts},
             memory_bytes=self.memory_bytes,
         )
 
@@ -240,23 +244,26 @@ class HotPlug:
         signature = (bytes(vmi.spec), tuple(opened.items()), wires, tuple(has.values()), self._monitor.connects)
         if signature == self._settled and record.wanted is None:
             return TICK_S
-        wanted = becoming(
-            record.machine,
+        before = record.machine
+        become = partial(
+            becoming,
+            before,
             record.wanted,
             spec,
             self._hosted.uid,
-            opened,
-            wires,
+            wires=wires,
             cpus=has[names.HOT_VCPU_CHANGE],
             memory=has[names.HOT_MEMORY_CHANGE],
         )
+        # Nothing is awaited between the look at the neighbours and the record of what is wanted, which they see.
+        self._note_taken(conflicts(become(opened), self._hosted.key.namespace, self._hosted.neighbours()))
+        wanted = become({name: file for name, file in opened.items() if name not in self._taken})
         self._note("", "")
-        before = record.machine
         done = await self._bring(before, wanted)
         if has[names.HOT_VCPU_CHANGE] and wanted.cpu.sockets < sockets_of(spec["domain"]):
             self._note(SOCKETS, WORN_OUT)
         if done:
-            self._settled, self._stuck = signature, 0
+            self._settled, self._stuck = None if self._taken else signature, 0
             return TICK_S
         # What is left was waiting for what is done now, or for QEMU to let go of a device that has just left.
         self._stuck = 0 if record.machine != before else self._stuck + 1
@@ -382,6 +389,16 @@ class HotPlug:
         if self._cpus_unsure and record.wanted is None:
             self._cpus_unsure = False  # first, for the guest may speak again while QEMU is asked
             record.wanted = with_cpus_to_check(record.machine, await self._facts())
+
+    def _note_taken(self, found: dict[str, str]) -> None:
+        """Volumes that other machines have: each is told once."""
+        if found == self._taken:
+            return
+        for name, text in found.items():
+            if self._taken.get(name) != text:
+                self._hosted.tell(names.HOTPLUG_FAILED, text, warning=True)
+        self._taken = found
+        self._changed()
 
     def _note(self, name: str, text: str) -> None:
         """What stands in the way of a device, told once; an empty text when it has gone."""

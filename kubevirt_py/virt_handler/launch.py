@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,7 @@ from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, Ni
 from kubevirt_py.render.machine.cpu import cpu_from_domain
 from kubevirt_py.render.machine.disks import is_read_only
 from kubevirt_py.render.machine.firmware import acpi_volumes
+from kubevirt_py.render.machine.sharing import UNKNOWN
 from kubevirt_py.render.machine.tags import has_tags, tagged_devices
 from kubevirt_py.render.network.annotations import in_mesh
 from kubevirt_py.render.network.binding import plan_links
@@ -42,6 +43,7 @@ from kubevirt_py.virt_handler import secretfolder
 from kubevirt_py.virt_handler.downwardmetrics import make_disk
 from kubevirt_py.virt_handler.hostcpus import allow_locking, own_cells
 from kubevirt_py.virt_handler.iso import make_iso
+from kubevirt_py.virt_handler.kernel import pidfd_getfd, storage_identity
 from kubevirt_py.virt_handler.links import plumb, read_links
 from kubevirt_py.virt_handler.peers import Peer
 from kubevirt_py.virt_handler.records import Folder, Kept, Record
@@ -77,7 +79,7 @@ class Hello(msgspec.Struct, frozen=True):
 
 
 class _OpenedFile(msgspec.Struct, frozen=True):
-    """What the stub says of a file; of a folder that QEMU inherits, its descriptor's number."""
+    """What the stub says of a file, and its descriptor's number."""
 
     format: str = ""
     size: int = 0
@@ -131,8 +133,11 @@ async def launch(
     folder: Folder,
     now: datetime,
     config: ClusterConfig,
+    take_disks: Callable[[Machine], None],
 ) -> Record:
     """Returns when QEMU has replaced the stub (or the stub died: its pidfd tells).
+
+    `take_disks` is told of the machine before it is made, and raises LaunchRefused for disks that it may not have.
 
     Raises LaunchRefused for what another attempt cannot mend; OSError and others are worth another attempt, which
     finds the network plan of this one in the folder.
@@ -151,6 +156,7 @@ async def launch(
             images = iso_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
             _add_acpi_tables(spec, secrets, held)
             others: dict[str, Any] = {"ignition": _add_ignition(vmi, held), "vsock_cid": _add_vsock(vmi, spec, held)}
+            others["identities"] = _identities(peer, files)
             facts = await _facts(vmi, spec, peer, hello, config, now)
             _add_metrics(spec, folder, files, held)
             if has_tags(spec):
@@ -159,6 +165,7 @@ async def launch(
                 images = with_devices(images, tagged_devices(spec, planned))
             copies = await _add_images(images, spec, files, held)
             machine = _machine(vmi, spec, facts, files, wires, **others)
+            take_disks(machine)
             _add_sockets(folder, machine, held)
             if machine.memory.locked:
                 allow_locking(peer.pid)
@@ -259,6 +266,20 @@ def _secret_folders(peer: Peer, files: Mapping[str, _OpenedFile]) -> dict[str, K
     }
 
 
+def _identities(peer: Peer, files: Mapping[str, _OpenedFile]) -> dict[str, tuple[int, int]]:
+    """`DiskFile.identity` by volume, of what the stub really has: its word could keep others from their disks."""
+    found = {}
+    for name, file in files.items():
+        role, _, volume = name.partition(".")
+        if role == "disk" and file.number >= 0:
+            fd = pidfd_getfd(peer.pidfd, file.number)
+            try:
+                found[volume] = storage_identity(os.fstat(fd))
+            finally:
+                os.close(fd)
+    return found
+
+
 def _secret(fd: int) -> dict[str, bytes]:
     """The files of one secret. Raises ValueError when they are too large, ProtocolError for what is no file."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -310,6 +331,7 @@ def _machine(
     *,
     ignition: bool = False,
     vsock_cid: int = 0,
+    identities: Mapping[str, tuple[int, int]],
 ) -> Machine:
     disks = {}
     thick = preallocated_volumes(vmi.status.get("volumeStatus") or ())
@@ -320,7 +342,8 @@ def _machine(
             known: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
             known |= {"block": file.block, "blocks": file.blocks, "base_block": bool(base and base.block)}
             known |= {"read_only": file.read_only, "preallocated": volume in thick, "allocated": file.allocated}
-            disks[volume] = msgspec.convert({**known, "direct": file.direct, "size_bytes": file.size}, DiskFile)
+            known |= {"direct": file.direct, "size_bytes": file.size, "identity": identities.get(volume, UNKNOWN)}
+            disks[volume] = msgspec.convert(known, DiskFile)
     attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition, vsock_cid=vsock_cid)
     meta = vmi.metadata
     return machine_from_vmi(f"{meta.namespace}_{meta.name}", meta.uid, spec, facts, attachments)

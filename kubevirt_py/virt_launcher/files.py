@@ -173,7 +173,7 @@ def perform(steps: list[dict], table: dict[str, int]) -> tuple[dict, list[int]]:
         path = step.get("path") or only_file(step["root"])
         fd = open_below(step["root"], path, os.O_RDONLY if step.get("read_only") else os.O_RDWR)
         table[step["name"]] = fd
-        known[step["name"]] = facts(fd, step.get("probe", False))
+        known[step["name"]] = {**facts(fd, step.get("probe", False)), "number": fd}
     return known, secrets
 
 

@@ -1,4 +1,7 @@
-"""Whether another machine of this node has a disk. QEMU looks as well, but ends without a word to the user."""
+"""Whether another machine has a file, also on another node where the storage has locks.
+
+QEMU looks as well, but ends without a word to the user. The node's agent has compared its own machines before.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,14 @@ def locked(fd: int, byte: int) -> bool:
 
 
 def check_unused(steps: list[dict], table: dict[str, int]) -> None:  # type: ignore[type-arg]
-    """Raise Refused for a disk that the guest could write, and that others have without sharing it."""
+    """Raise Refused for a disk, or an image below one, that others have without sharing it."""
     for step in steps:
-        _, _, volume = step["name"].partition("disk.")
-        if not volume or step.get("read_only"):
+        role, _, volume = step["name"].partition(".")
+        if role not in ("disk", "base") or not volume:
             continue
-        bytes_of_others = (BEARS_NO_WRITER,) if step.get("shareable") else (WRITES, BEARS_NO_WRITER)
-        if any(locked(table[step["name"]], byte) for byte in bytes_of_others):
+        minds = {WRITES: not step.get("shareable"), BEARS_NO_WRITER: not step.get("read_only")}
+        if any(locked(table[step["name"]], byte) for byte in minds if minds[byte]):
             raise Refused(
-                f"the disk of volume {volume} is in use by another machine on this node; "
+                f"the disk of volume {volume} is in use by another machine; "
                 "stop that one, or set shareable: true on this disk in both"
             )

@@ -98,6 +98,7 @@ def become(argv: list[str], table: dict[str, int]) -> None:
 def serve(conn: socket.socket) -> None:
     """One conversation with the agent; it ends in exec, or in ConnectionError when the agent goes away."""
     table: dict[str, int] = {}
+    steps: list[dict] = []  # type: ignore[type-arg]
     with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as resolv:
         hello = {"hello": 1, "resolv": resolv.read(16384), "kvm": os.access("/dev/kvm", os.R_OK | os.W_OK)}
     conn.send(json.dumps(hello).encode())
@@ -107,14 +108,15 @@ def serve(conn: socket.socket) -> None:
             if "error" in message:
                 raise Refused(message["error"])
             if "open" in message:
-                known, secrets = perform(message["open"], table)
-                check_unused(message["open"], table)
+                steps = message["open"]
+                known, secrets = perform(steps, table)
                 socket.send_fds(conn, [json.dumps({"opened": known}).encode()], secrets)
                 for fd in secrets:
                     os.close(fd)
             if "take" in message:
                 table.update(zip(message["take"], fds, strict=True))
             if "exec" in message:
+                check_unused(steps, table)
                 copy_out(message["copies"], table)
                 call(message["shares"], table)
                 wait_for(message.get("networks", []))

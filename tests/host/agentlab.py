@@ -107,9 +107,10 @@ class Node:
             "uid": vmi["metadata"]["uid"],
             "controller": True,
         }
-        meta = {"namespace": vmi["metadata"]["namespace"], "name": "pod", "uid": pod_uid, "ownerReferences": [owner]}
+        namespace, name = vmi["metadata"]["namespace"], f"virt-launcher-{vmi['metadata']['name']}"
+        meta = {"namespace": namespace, "name": name, "uid": pod_uid, "ownerReferences": [owner]}
         meta |= {"resourceVersion": str(self._version), **metadata}
-        self.pods.put(Key(meta["namespace"], "pod"), msgspec.convert({"metadata": meta}, Pod), self._version)
+        self.pods.put(Key(namespace, name), msgspec.convert({"metadata": meta}, Pod), self._version)
 
     def remove_vmi(self, key: Key) -> None:
         self._version += 1
@@ -162,7 +163,7 @@ class Node:
 class FakePod:
     """The namespaces, mounts and cgroup of a VM pod, with the stub as its process."""
 
-    def __init__(self, node: Node, uid: str, *, network: bool = False) -> None:
+    def __init__(self, node: Node, uid: str, *, network: bool = False, device: str = DEVICE) -> None:
         self.node = node
         self.uid = uid
         self.folder = node.root / "pods" / uid
@@ -173,7 +174,7 @@ class FakePod:
         assert root is not None
         self.cgroup = root / "kubepods" / f"pod{uid}" / ("0" * 64)
         self.cgroup.mkdir(parents=True)
-        self.directory = node.devices.make(DEVICE)
+        self.directory = node.devices.make(device)
         self._network = network
         self.process: subprocess.Popen[bytes] | None = None
         self.errors = self.folder / "stderr"
@@ -288,9 +289,9 @@ def vmi(name: str, *, grace_s: int = 30, **domain: Any) -> Document:
     }
 
 
-def place(node: Node, document: Document, *, network: bool = False) -> tuple[Key, FakePod]:
+def place(node: Node, document: Document, *, network: bool = False, device: str = DEVICE) -> tuple[Key, FakePod]:
     """The pod of a VMI, known to the node's stores and not yet started."""
-    pod = FakePod(node, str(uuid.uuid4()), network=network)
+    pod = FakePod(node, str(uuid.uuid4()), network=network, device=device)
     document["status"]["activePods"] = {pod.uid: "node"}
     key = node.put_vmi(document)
     node.put_pod(document, pod.uid)

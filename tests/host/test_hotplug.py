@@ -13,8 +13,8 @@ import pytest
 
 from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
-from kubevirt_py.plan import Document
-from kubevirt_py.render.machine import Attachments, Facts, machine_from_vmi
+from kubevirt_py.plan import Document, Key
+from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, machine_from_vmi
 from kubevirt_py.render.machine.hotplug import changes
 from kubevirt_py.virt_handler.attachments import Attachment
 from kubevirt_py.virt_handler.hosted import Hosted
@@ -59,6 +59,7 @@ class Home:
     def __init__(self) -> None:
         self.spec = spec()
         self.told: list[str] = []
+        self.others: list[tuple[Key, Machine]] = []
 
     def vmi(self, *_: Any) -> HostedInstance:
         entries = [
@@ -80,6 +81,9 @@ class Home:
 
     async def is_deleted(self, *_: Any) -> bool:
         return False
+
+    def neighbours(self, _: str) -> list[tuple[Key, Machine]]:
+        return self.others
 
     @staticmethod
     def network_bindings() -> Mapping[str, Document]:
@@ -204,6 +208,39 @@ async def test_disks_a_disc_and_cpus_come_and_what_may_go_goes(lab: Lab) -> None
     }
     assert len([fact for fact in left if fact.startswith("node:")]) == 2
     assert len([fact for fact in left if fact.startswith("fdset:")]) == 1
+
+
+async def test_a_disk_that_another_machine_of_the_node_has_comes_when_that_one_has_gone(lab: Lab) -> None:
+    found = (lab.volumes / "a" / "disk.img").stat()
+    disks = {"theirs": DiskFile(identity=(found.st_dev, found.st_ino))}
+    domain = {"memory": {"guest": "64Mi"}, "devices": {"disks": [{"name": "theirs", "disk": {}}]}}
+    other = machine_from_vmi("default_other", "u", {"domain": domain}, Facts(kvm=False), Attachments(disks=disks))
+    lab.home.others = [(Key("default", "other"), other)]
+    lab.home.spec = spec(("a", "scsi"), ("b", "virtio"))
+    record = lab.folder.load()
+    assert record is not None
+    hosted = Hosted(record, lab.folder, -1, lab.home)  # type: ignore[arg-type]
+    changed = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        monitor = Monitor(hosted, nothing)
+        hotplug = HotPlug(hosted, monitor, Wiring(hosted), lambda: changed.set())
+        hotplug.attach(Attachment(attachment_pod(), POD_UID, "", lambda: None))
+        tasks.start_soon(monitor.follow)
+        tasks.start_soon(hotplug.run)
+
+        async def until(disks: set[str], troubles: set[str]) -> None:
+            nonlocal changed
+            with anyio.fail_after(20):
+                while disks != hotplug.state.held_volumes or troubles != hotplug.state.troubles.keys():
+                    await changed.wait()
+                    changed = anyio.Event()
+
+        await until({"b"}, {"a"})
+        assert hotplug.state.troubles["a"].startswith("the disk of volume a is in use by machine other; ")
+        lab.home.others = []
+        await until({"a", "b"}, set())
+        assert lab.home.told == [names.HOTPLUG_FAILED]
+        tasks.cancel_scope.cancel()
 
 
 async def test_an_agent_killed_at_each_step_goes_on_and_leavesnothing(lab: Lab) -> None:

@@ -328,7 +328,7 @@ def front_device(disk: Disk) -> dict[str, Option]:
     common: dict[str, Option] = {
         "drive": None if disk.empty else node_name(disk),
         "bootindex": disk.bootindex,
-        "share-rw": True if disk.shareable and not disk.read_only else None,
+        "share-rw": True if disk.shareable else None,
         "werror": disk.error_policy,
         "rerror": _read_error_policy(disk.error_policy),
     }

@@ -6,6 +6,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from kubevirt_py.virt_launcher.files import Refused
 from kubevirt_py.virt_launcher.locks import BEARS_NO_WRITER, WRITES, check_unused
 
-ALONE, SHARING, NOBODY = (WRITES, BEARS_NO_WRITER), (WRITES,), ()
+ALONE, SHARING, READING, NOBODY = (WRITES, BEARS_NO_WRITER), (WRITES,), (BEARS_NO_WRITER,), ()
+TOLD = "volume data is in use by another machine; .* set shareable: true"
 
 
 @pytest.fixture
@@ -34,7 +36,12 @@ def image(tmp_path: Path) -> Iterator[tuple[int, int]]:
         (NOBODY, {"shareable": True}, False),
         (ALONE, {}, True),
         (ALONE, {"shareable": True}, True),
-        (ALONE, {"read_only": True}, False),
+        (ALONE, {"read_only": True}, True),
+        (ALONE, {"read_only": True, "shareable": True}, False),
+        (READING, {}, True),
+        (READING, {"shareable": True}, True),
+        (READING, {"read_only": True}, False),
+        (NOBODY, {"read_only": True}, False),
         (SHARING, {}, True),
         (SHARING, {"shareable": True}, False),
     ],
@@ -45,9 +52,7 @@ def test_a_disk_is_had_by_one_machine_or_by_those_that_share_it(
     theirs, ours = image
     for byte in others:
         fcntl.fcntl(theirs, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, byte, 1, 0))
-    steps = [{"do": "secret", "name": "seed"}, {"do": "create", "name": "disk.data", **step}]
-    if not refused:
-        check_unused(steps, {"disk.data": ours})
-        return
-    with pytest.raises(Refused, match=r"volume data is in use by another machine .* set shareable: true"):
-        check_unused(steps, {"disk.data": ours})
+    for name in ("disk.data", "base.data"):
+        steps = [{"do": "secret", "name": "seed"}, {"do": "create", "name": name, **step}]
+        with pytest.raises(Refused, match=TOLD) if refused else nullcontext():
+            check_unused(steps, {name: ours})
