@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
@@ -15,7 +16,51 @@ from kubevirt_py.render.network.binding import ABSENT
 from kubevirt_py.render.pod_volumes import claim_of
 
 
-def becoming(
+def reachable(
+    running: Machine,
+    goal: Machine | None,
+    spec: Document,
+    uid: str,
+    opened: Mapping[str, DiskFile],
+    wires: tuple[NicWire, ...],
+    *,
+    cpus: bool,
+    memory: bool,
+) -> tuple[Machine, dict[str, str]]:
+    """`running` with the disks, cards, CPUs and memory of `spec`, and why some do not come, by name.
+
+    `goal` is what it was on its way to, if anything. `opened` are volumes whose descriptors are at hand. `cpus` and
+    `memory` say whether the pod has been given what the spec wants of these. A newcomer without a free place, or that
+    its storage does not suit, is left out: it keeps none of the others. Raises ValueError for what is wrong with the
+    rest.
+    """
+    become = partial(_becoming, running, goal, spec, uid, cpus=cpus, memory=memory)
+    try:
+        return become(opened, wires), {}
+    except ValueError:
+        both = _together(running, goal)
+    here = {disk.name: disk.file.source for disk in both.disks if not disk.empty}
+    cards = {nic.name for nic in both.nics}
+    files = {name: file for name, file in opened.items() if here.get(name) == file.source}
+    wired = tuple(wire for wire in wires if wire.name in cards)
+    reasons: dict[str, str] = {}
+    for name in (name for name in opened if name not in files):
+        try:
+            become(more := files | {name: opened[name]}, wired)
+            files = more
+        except ValueError as error:
+            reasons[name] = str(error)
+    for wire in wires:
+        if wire.name not in cards:
+            try:
+                become(files, (*wired, wire))
+                wired = (*wired, wire)
+            except ValueError as error:
+                reasons[wire.name] = str(error)
+    return become(files, wired), reasons
+
+
+def _becoming(
     running: Machine,
     goal: Machine | None,
     spec: Document,
@@ -26,11 +71,7 @@ def becoming(
     cpus: bool,
     memory: bool,
 ) -> Machine:
-    """`running` with the disks, cards, CPUs and memory of `spec`. `goal` is what it was on its way to, if anything.
-
-    `opened` are volumes whose descriptors are at hand. `cpus` and `memory` say whether the pod has been given what
-    the spec wants of these. Raises ValueError for what needs a restart.
-    """
+    """As reachable, with everything. Raises ValueError for what needs a restart."""
     both = _together(running, goal)
     files = {disk.name: disk.file for disk in running.disks if not disk.empty}
     plugged = hotplug_volumes(spec)

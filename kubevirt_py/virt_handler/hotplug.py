@@ -20,7 +20,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.guest_state import Plugged
 from kubevirt_py.plan import Document
-from kubevirt_py.render.hotplug_machine import becoming
+from kubevirt_py.render.hotplug_machine import reachable
 from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, task_volumes
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.cpu import sockets_of
@@ -245,8 +245,8 @@ class HotPlug:
         if signature == self._settled and record.wanted is None:
             return TICK_S
         before = record.machine
-        become = partial(
-            becoming,
+        reach = partial(
+            reachable,
             before,
             record.wanted,
             spec,
@@ -256,10 +256,13 @@ class HotPlug:
             memory=has[names.HOT_MEMORY_CHANGE],
         )
         # Nothing is awaited between the look at the neighbours and the record of what is wanted, which they see.
-        self._note_taken(conflicts(become(opened), self._hosted.key.namespace, self._hosted.neighbours()))
-        wanted = become({name: file for name, file in opened.items() if name not in self._taken})
-        self._note("", "")
+        self._note_taken(conflicts(reach(opened)[0], self._hosted.key.namespace, self._hosted.neighbours()))
+        wanted, unfit = reach({name: file for name, file in opened.items() if name not in self._taken})
+        for name, why in {**unfit, "": ""}.items():
+            self._note(name, why)
         done = await self._bring(before, wanted)
+        for name in tuple(self.troubles.texts.keys() - unfit.keys()) if done else ():
+            self._note(name, "")
         if has[names.HOT_VCPU_CHANGE] and wanted.cpu.sockets < sockets_of(spec["domain"]):
             self._note(SOCKETS, WORN_OUT)
         if done:
@@ -277,8 +280,6 @@ class HotPlug:
             if record.wanted is not None:
                 record.wanted = None
                 self._hosted.save()
-            for name in tuple(self.troubles.texts):
-                self._note(name, "")
             return True
         record.machine, record.wanted = start, wanted
         self._hosted.save()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,31 @@ async def test_disks_a_disc_and_cpus_come_and_what_may_go_goes(lab: Lab) -> None
     assert len([fact for fact in left if fact.startswith("fdset:")]) == 1
 
 
+@asynccontextmanager
+async def agent(lab: Lab) -> AsyncIterator[tuple[HotPlug, Callable[[set[str], set[str]], Awaitable[None]]]]:
+    """An agent at work, and how to wait until the guest has these disks and these names have troubles."""
+    record = lab.folder.load()
+    assert record is not None
+    hosted = Hosted(record, lab.folder, -1, lab.home)  # type: ignore[arg-type]
+    changed = anyio.Event()
+    monitor = Monitor(hosted, nothing)
+    hotplug = HotPlug(hosted, monitor, Wiring(hosted), lambda: changed.set())
+    hotplug.attach(Attachment(attachment_pod(), POD_UID, "", lambda: None))
+
+    async def until(disks: set[str], troubles: set[str]) -> None:
+        nonlocal changed
+        with anyio.fail_after(20):
+            while disks != hotplug.state.held_volumes or troubles != hotplug.state.troubles.keys():
+                await changed.wait()
+                changed = anyio.Event()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(monitor.follow)
+        tasks.start_soon(hotplug.run)
+        yield hotplug, until
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_disk_that_another_machine_of_the_node_has_comes_when_that_one_has_gone(lab: Lab) -> None:
     found = (lab.volumes / "a" / "disk.img").stat()
     disks = {"theirs": DiskFile(identity=(found.st_dev, found.st_ino))}
@@ -217,30 +243,24 @@ async def test_a_disk_that_another_machine_of_the_node_has_comes_when_that_one_h
     other = machine_from_vmi("default_other", "u", {"domain": domain}, Facts(kvm=False), Attachments(disks=disks))
     lab.home.others = [(Key("default", "other"), other)]
     lab.home.spec = spec(("a", "scsi"), ("b", "virtio"))
-    record = lab.folder.load()
-    assert record is not None
-    hosted = Hosted(record, lab.folder, -1, lab.home)  # type: ignore[arg-type]
-    changed = anyio.Event()
-    async with anyio.create_task_group() as tasks:
-        monitor = Monitor(hosted, nothing)
-        hotplug = HotPlug(hosted, monitor, Wiring(hosted), lambda: changed.set())
-        hotplug.attach(Attachment(attachment_pod(), POD_UID, "", lambda: None))
-        tasks.start_soon(monitor.follow)
-        tasks.start_soon(hotplug.run)
-
-        async def until(disks: set[str], troubles: set[str]) -> None:
-            nonlocal changed
-            with anyio.fail_after(20):
-                while disks != hotplug.state.held_volumes or troubles != hotplug.state.troubles.keys():
-                    await changed.wait()
-                    changed = anyio.Event()
-
+    async with agent(lab) as (hotplug, until):
         await until({"b"}, {"a"})
         assert hotplug.state.troubles["a"].startswith("the disk of volume a is in use by machine other; ")
         lab.home.others = []
         await until({"a", "b"}, set())
         assert lab.home.told == [names.HOTPLUG_FAILED]
-        tasks.cancel_scope.cancel()
+
+
+async def test_a_disk_that_cannot_come_keeps_none_of_the_others(lab: Lab) -> None:
+    lab.home.spec = spec(("a", "scsi"), ("b", "virtio"))
+    disks = lab.home.spec["domain"]["devices"]["disks"]
+    disks[1] = {"name": "a", "lun": {"bus": "scsi"}}
+    async with agent(lab) as (hotplug, until):
+        await until({"b"}, {"a"})
+        assert "a lun needs a claim of volumeMode Block" in hotplug.state.troubles["a"]
+        disks[1] = {"name": "a", "disk": {"bus": "scsi"}}
+        hotplug.poke()
+        await until({"a", "b"}, set())
 
 
 async def test_an_agent_killed_at_each_step_goes_on_and_leavesnothing(lab: Lab) -> None:
