@@ -44,6 +44,13 @@ def hotplug_volumes(spec: Document) -> dict[str, Document]:
     return {volume["name"]: volume for volume in spec.get("volumes") or () if is_hotpluggable(volume)}
 
 
+def boot_volumes(spec: Document) -> frozenset[str]:
+    """Names of the hotpluggable volumes that a guest boots with: all but discs in drives with an open tray."""
+    disks = ((spec.get("domain") or {}).get("devices") or {}).get("disks") or ()
+    out = {disk["name"] for disk in disks if (disk.get("cdrom") or {}).get("tray") == "open"}
+    return frozenset(hotplug_volumes(spec).keys() - out)
+
+
 def task_volumes(spec: Document) -> dict[str, TaskVolume]:
     """Volumes of a VMI spec that are attached for a task, by name: spec.utilityVolumes, and memoryDump volumes."""
     found = [

@@ -21,7 +21,7 @@ from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.guest_state import Plugged
 from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_machine import reachable
-from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes, task_volumes
+from kubevirt_py.render.hotplug_volumes import boot_volumes, brought_volumes, task_volumes
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.cpu import sockets_of
 from kubevirt_py.render.machine.hotplug import (
@@ -148,7 +148,7 @@ class HotPlug:
         if vmi is None or machine is None:
             return False
         there = {disk.name for disk in machine.disks if not disk.empty}
-        return not there.issuperset(hotplug_volumes(msgspec.json.decode(vmi.spec)))
+        return not there.issuperset(boot_volumes(msgspec.json.decode(vmi.spec)))
 
     # Living
 

@@ -6,6 +6,7 @@ import pytest
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_machine import reachable
+from kubevirt_py.render.hotplug_volumes import boot_volumes
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, machine_from_vmi
 
 UID = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -73,3 +74,8 @@ def test_what_is_wrong_with_the_machine_itself_is_told() -> None:
     spec["domain"]["memory"] = {"guest": "128Mi"}
     with pytest.raises(ValueError, match="maxGuest"):
         reachable(_running(), None, spec, UID, {}, _wires(1), cpus=True, memory=True)
+
+
+def test_a_guest_waits_for_the_volumes_that_it_sees_from_the_start() -> None:
+    drives: list[Document] = [{"name": tray, "cdrom": {"bus": "sata", "tray": tray}} for tray in ("open", "closed")]
+    assert boot_volumes(_spec(*drives, {"name": "disk", "disk": {"bus": "scsi"}})) == {"closed", "disk"}
