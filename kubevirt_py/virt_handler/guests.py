@@ -217,9 +217,13 @@ class Guests:
         self._starting[meta.uid] = Key(meta.namespace, meta.name), machine
 
     def refuse(self, vmi: HostedInstance, peer: Peer, text: str) -> None:
-        """This VMI cannot start here: its status and an event say why. Nothing of it stays on the node."""
-        self._refused[vmi.metadata.uid] = text
-        Folder(self._directory, vmi.metadata.uid).remove()
+        """This VMI cannot start here: its status and an event say why. Nothing of it stays on the node, unless a guest
+        of it lives, whose folder is the only way to it.
+        """
+        uid = vmi.metadata.uid
+        self._refused[uid] = text
+        if uid not in self._guests or self._guests[uid].exited:
+            Folder(self._directory, uid).remove()
         self._devices.release(peer.device_id, self._devices.inode(peer.device_id))
         self.report(Key(vmi.metadata.namespace, vmi.metadata.name))
 
