@@ -1,4 +1,4 @@
-"""Links of a pod: what is there, and making it as a NetworkPlan says. With netns, the only netlink user."""
+"""Links of a pod: what is there, and making it as a NetworkPlan says."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError as NetlinkError
 
 from kubevirt_py.render.network.model import BridgePlan, InterfacePlan, LinkFacts, NetworkPlan, NetworkPlanError, Route
 from kubevirt_py.render.network.nft import ruleset
 from kubevirt_py.virt_handler import nft
+from kubevirt_py.virt_handler.netlink import IPRoute
+from kubevirt_py.virt_handler.netlink import NetlinkError as NetlinkError
 from kubevirt_py.virt_handler.netns import in_netns
 
 _TUNSETIFF = 0x400454CA
