@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from kubevirt_py.api.quantity import is_quantity, quantity_bytes
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import Machine
-from kubevirt_py.render.machine.disks import node_name
+from kubevirt_py.render.machine.blocknodes import node_name
 
 BLOCK_BYTES = 512
 CLAIMS = ("persistentVolumeClaim", "dataVolume")

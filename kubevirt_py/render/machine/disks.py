@@ -1,8 +1,7 @@
-"""Disks (spec.domain.devices.disks): block graph, front ends on virtio, SATA, SCSI and USB, boot order."""
+"""Disks (spec.domain.devices.disks): what each is, where it stands, boot order."""
 
 from __future__ import annotations
 
-import json
 from typing import Literal
 
 import msgspec
@@ -10,8 +9,8 @@ import msgspec
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.disknumbers import Medium, Numbers
 from kubevirt_py.render.machine.pci import Address, Layout
-from kubevirt_py.render.machine.wiring import Attachments, DiskFile, Option, descriptor, options
-from kubevirt_py.render.reservations import SOCKET_PATH, is_reserved
+from kubevirt_py.render.machine.wiring import Attachments, DiskFile
+from kubevirt_py.render.reservations import is_reserved
 
 BUSES = ("virtio", "sata", "scsi", "usb")
 DEFAULT_BUS = "sata"
@@ -21,7 +20,6 @@ SATA_BLOCK_BYTES = 512
 FILE_BLOCK_BYTES = 4096
 """What a guest is told at most of a file system: those on a network speak of megabytes, which no guest takes."""
 _TARGET_PREFIX = {"virtio": "vd", "sata": "sd", "scsi": "sd", "usb": "sd"}
-_PR_MANAGER = "pr-helper0"
 _ERROR_POLICIES = {"stop": "stop", "ignore": "ignore", "report": "report", "enospace": "enospc"}
 
 
@@ -62,15 +60,6 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def medium(self) -> Medium:
         return Medium(self.index, None if self.empty else self.file.source)
-
-
-class Image(msgspec.Struct, frozen=True):
-    """A file of a disk: its descriptor's name, the set QEMU finds it in, and the block nodes on it, lowest first."""
-
-    name: str
-    fdset: int
-    direct: bool
-    nodes: tuple[Document, ...]
 
 
 def disks_from_devices(
@@ -195,158 +184,8 @@ def boot_order(devices: Document) -> dict[str, int]:
     return given or {item["name"]: index for index, item in enumerate(disks, start=1)}
 
 
-def disk_args(disk: Disk) -> list[str]:
-    args = []
-    for image in images(disk):
-        token = descriptor(image.name, direct=image.direct)
-        args += ["-add-fd", options("", fd=token, set=image.fdset, opaque=image.name)]
-        args += [part for node in image.nodes for part in ("-blockdev", _json(node))]
-    if disk.iothread:
-        args += ["-object", options("iothread", id=iothread_id(disk))]
-    if _is_usb_drive(disk):
-        args += ["-device", options("usb-bot", id=_bridge(disk), bus="usb.0")]
-    front = front_device(disk)
-    return [*args, "-device", options(str(front.pop("driver")), **front)]
-
-
-def reservation_args(disks: tuple[Disk, ...]) -> list[str]:
-    """QEMU's way to the helper that executes reservations; QEMU connects again when the helper has restarted."""
-    if not any(disk.reserved for disk in disks):
-        return []
-    return ["-object", options("pr-manager-helper", id=_PR_MANAGER, path=SOCKET_PATH)]
-
-
-def with_medium(disk: Disk, medium: Medium) -> Disk:
-    """The drive with this medium in it, as far as its nodes and descriptors are concerned."""
-    return msgspec.structs.replace(disk, index=medium.index, empty=medium.source is None, leftovers=())
-
-
-def node_name(disk: Disk) -> str:
-    """The block node that the guest's device is on.
-
-    Nodes are numbered: QEMU's names of nodes have at most 31 characters, a volume's up to 63.
-    """
-    return f"disk{disk.index}"
-
-
 def iothread_id(disk: Disk) -> str:
     return f"iothread{disk.index}"
-
-
-def images(disk: Disk) -> tuple[Image, ...]:
-    """The files of a disk, the lowest first."""
-    if disk.empty:
-        return ()
-    own = _image(disk, "disk", disk.file.format, disk.read_only)
-    return (_image(disk, "base", disk.file.base, True), own) if disk.file.base else (own,)
-
-
-def _image(disk: Disk, role: str, driver: str, read_only: bool) -> Image:
-    """A file node on a descriptor set and a format node on it. A base named in an image's header is never followed."""
-    fdset = 2 * disk.index + (1 if role == "disk" else 2)
-    name = f"{role}{disk.index}"
-    block = disk.file.block if role == "disk" else disk.file.base_block
-    discard = "ignore" if disk.file.preallocated else "unmap"
-    file: Document = {
-        "driver": "host_device" if block else "file",
-        "node-name": f"{name}-file",
-        "filename": f"/dev/fdset/{fdset}",
-        "read-only": read_only,
-        "discard": discard,
-    }
-    if role == "disk":
-        file |= _cache(disk)
-        file |= {"pr-manager": _PR_MANAGER} if disk.reserved else {}
-    node: Document = {
-        "driver": driver,
-        "node-name": name,
-        "file": f"{name}-file",
-        "read-only": read_only,
-        "discard": discard,
-    }
-    if discard == "unmap" and not read_only and disk.kind == "disk":
-        node["detect-zeroes"] = "unmap"
-    if driver == "qcow2":
-        node["backing"] = f"base{disk.index}" if role == "disk" and disk.file.base else None
-    return Image(f"{role}.{disk.name}", fdset, role == "disk" and _is_direct(disk), (file, node))
-
-
-def _cache(disk: Disk) -> Document:
-    """Cache none where the file system allows it, and the I/O that suits the storage."""
-    return {"cache": {"direct": _is_direct(disk), "no-flush": False}, "aio": _aio(disk)}
-
-
-def _aio(disk: Disk) -> str:
-    """Native I/O needs O_DIRECT: on a file system without it threads do the work, whatever the spec says.
-
-    It stands still while a file system finds space, so of files it suits those only that have theirs and keep it.
-    """
-    if disk.io == "io_uring":
-        return disk.io
-    ready = disk.file.block or (disk.file.preallocated and disk.file.allocated)
-    native = disk.io == "native" or (disk.io != "threads" and ready)
-    return "native" if native and _is_direct(disk) else "threads"
-
-
-def _is_direct(disk: Disk) -> bool:
-    return disk.cache == "none" if disk.cache else disk.file.direct
-
-
-def _json(document: Document) -> str:
-    return json.dumps(document, separators=(",", ":"))
-
-
-def _is_usb_drive(disk: Disk) -> bool:
-    """usb-storage is always a disk with its medium in it; a drive is a SCSI one behind a bridge."""
-    return disk.bus == "usb" and disk.kind == "cdrom"
-
-
-def _bridge(disk: Disk) -> str:
-    return f"{device_id(disk.name)}-usb"
-
-
-def front_device(disk: Disk) -> dict[str, Option]:
-    """The device that the guest sees, as device_add takes it."""
-    drivers = {
-        "virtio": "virtio-blk-pci-transitional" if disk.transitional else "virtio-blk-pci",
-        "sata": "ide-cd" if disk.kind == "cdrom" else "ide-hd",
-        "scsi": {"cdrom": "scsi-cd", "disk": "scsi-hd", "lun": "scsi-block"}[disk.kind],
-        "usb": "scsi-cd" if disk.kind == "cdrom" else "usb-storage",
-    }
-    where: dict[str, Option]
-    if disk.place:
-        thread = iothread_id(disk) if disk.iothread else disk.pool_thread or None
-        where = {"bus": disk.place.bus, "addr": disk.place.addr, "iothread": thread, "num-queues": disk.queues or None}
-    elif disk.bus == "sata":
-        where = {"bus": disk.port}
-    elif disk.bus == "scsi":
-        where = {"bus": "scsi.0", "channel": 0, "scsi-id": 0, "lun": disk.unit}
-    elif _is_usb_drive(disk):
-        where = {"bus": f"{_bridge(disk)}.0", "scsi-id": 0, "lun": 0}
-    else:
-        where = {"bus": "usb.0"}
-    common: dict[str, Option] = {
-        "drive": None if disk.empty else node_name(disk),
-        "bootindex": disk.bootindex,
-        "share-rw": True if disk.shareable else None,
-        "werror": disk.error_policy,
-        "rerror": _read_error_policy(disk.error_policy),
-    }
-    if not (disk.kind == "lun" and disk.bus == "scsi"):  # which tells the guest all of itself
-        common |= {
-            "serial": disk.serial or None,
-            "logical_block_size": disk.logical_block,
-            "physical_block_size": disk.physical_block,
-            "discard_granularity": disk.discard_granularity,
-            "write-cache": "off" if disk.cache == "writethrough" and disk.kind == "disk" else None,
-        }
-    found: dict[str, Option] = {"driver": drivers[disk.bus], "id": device_id(disk.name), **where, **common}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _read_error_policy(policy: str) -> str:
-    """Reads know no "no space left"; the rest is the same for both directions."""
-    return "report" if policy == "enospc" else policy
 
 
 def _sata_port(unit: int, q35: bool) -> str:
@@ -355,23 +194,3 @@ def _sata_port(unit: int, q35: bool) -> str:
     if q35:
         return f"ide.{port}" if controller == 0 else f"sata{controller - 1}.{port}"
     return f"sata{controller}.{port}"
-
-
-class Controller(msgspec.Struct, frozen=True):
-    id: str
-    driver: str
-    place: Address
-
-
-def controllers(disks: tuple[Disk, ...], layout: Layout, *, hotplug: bool = False) -> tuple[Controller, ...]:
-    """The SCSI controller, also for disks that come later, and the SATA controllers beyond the chipset's."""
-    found = []
-    if hotplug or any(disk.bus == "scsi" for disk in disks):
-        found.append(Controller("scsi", "virtio-scsi-pci", layout.express("system", "scsi")))
-    added = sorted({name for disk in disks if (name := disk.port.partition(".")[0]).startswith("sata")})
-    return (*found, *(Controller(name, "ahci", layout.conventional("system", name)) for name in added))
-
-
-def controller_args(controller: Controller) -> list[str]:
-    place = controller.place
-    return ["-device", options(controller.driver, id=controller.id, bus=place.bus, addr=place.addr)]

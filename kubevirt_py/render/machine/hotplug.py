@@ -14,7 +14,8 @@ from typing import Any, Literal
 import msgspec
 
 from kubevirt_py.plan import Document
-from kubevirt_py.render.machine import disks, nics
+from kubevirt_py.render.machine import diskdevices, disks, nics
+from kubevirt_py.render.machine.blocknodes import images, node_name, with_medium
 from kubevirt_py.render.machine.cpu import Cpu
 from kubevirt_py.render.machine.disks import Disk
 from kubevirt_py.render.machine.machine import Machine
@@ -174,12 +175,12 @@ def _plug_disk(disk: Disk) -> Iterator[Step]:
             needless=(f"object:{thread}", device),
         )
     yield from _open_medium(disk, device)
-    yield Step(command="device_add", arguments=disks.front_device(disk), needless=(device,))
+    yield Step(command="device_add", arguments=diskdevices.front_device(disk), needless=(device,))
 
 
 def _open_medium(disk: Disk, through: str) -> Iterator[Step]:
     """Descriptors and block nodes of a disk's images; `through` is the fact that says that all is done."""
-    for image in disks.images(disk) if not disk.empty else ():
+    for image in images(disk) if not disk.empty else ():
         yield Step(
             command="add-fd",
             arguments={"fdset-id": image.fdset, "opaque": image.name},
@@ -202,7 +203,7 @@ def _unplug_disk(disk: Disk) -> Iterator[Step]:
 
 def _close_medium(disk: Disk) -> Iterator[Step]:
     """The reverse of _open_medium: the guest's node first, the file below it next."""
-    for image in reversed(disks.images(disk)) if not disk.empty else ():
+    for image in reversed(images(disk)) if not disk.empty else ():
         for node in reversed(image.nodes):
             name = node["node-name"]
             yield Step(command="blockdev-del", arguments={"node-name": name}, needless=(f"!node:{name}",))
@@ -216,11 +217,11 @@ def _close_medium(disk: Disk) -> Iterator[Step]:
 def _change_medium(old: Disk, new: Disk) -> Iterator[Step]:
     """Another disc, or none, in a drive that stays. A guest that uses the old one keeps the tray closed for as long."""
     device = disks.device_id(new.name)
-    in_place = f"medium:{device}={disks.node_name(new)}"
+    in_place = f"medium:{device}={node_name(new)}"
     media = (old.medium, *old.leftovers)
     # A drive with one of several media has none of the others: each is taken out by steps of its own.
-    for each in (disks.with_medium(old, one) for one in media if one.source is not None and one.index != new.index):
-        gone = f"!medium:{device}={disks.node_name(each)}"
+    for each in (with_medium(old, one) for one in media if one.source is not None and one.index != new.index):
+        gone = f"!medium:{device}={node_name(each)}"
         yield Step(
             command="blockdev-open-tray", arguments={"id": device}, needless=(f"tray:{device}", gone), guest=True
         )
@@ -233,7 +234,7 @@ def _change_medium(old: Disk, new: Disk) -> Iterator[Step]:
         yield from _open_medium(new, in_place)
         yield Step(
             command="blockdev-insert-medium",
-            arguments={"id": device, "node-name": disks.node_name(new)},
+            arguments={"id": device, "node-name": node_name(new)},
             needless=(in_place,),
         )
     yield Step(command="blockdev-close-tray", arguments={"id": device}, needless=(f"!tray:{device}",))

@@ -8,6 +8,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import (
     cpu,
     devices,
+    diskdevices,
     disks,
     filesystems,
     firmware,
@@ -20,7 +21,8 @@ from kubevirt_py.render.machine import (
 )
 from kubevirt_py.render.machine.cpu import Cpu
 from kubevirt_py.render.machine.devices import Devices
-from kubevirt_py.render.machine.disks import Controller, Disk
+from kubevirt_py.render.machine.diskdevices import Controller
+from kubevirt_py.render.machine.disks import Disk
 from kubevirt_py.render.machine.filesystems import Filesystem
 from kubevirt_py.render.machine.firmware import Firmware
 from kubevirt_py.render.machine.graphics import Graphics
@@ -120,7 +122,7 @@ def machine_from_vmi(
     threads = running.io_threads if running else iothreads.pool(domain, processor.count)
     drives = _on_threads(drives, iothreads.assigned(domain, threads), running)
     cards = nics.nics_from_devices(parts, files.nics, boot, layout)
-    controllers = disks.controllers(drives, layout, hotplug=hotplug)
+    controllers = diskdevices.controllers(drives, layout, hotplug=hotplug)
     usb_disks = any(disk.bus == "usb" for disk in drives)
     free_pages = facts.free_page_reporting and not memory.holds_memory(domain)
     others = devices.devices_from_spec(parts, layout, facts, files, usb_disks=usb_disks, free_pages=free_pages)
@@ -204,11 +206,11 @@ def argv(machine: Machine) -> tuple[str, ...]:
     ]
     args += iothreads.iothread_args(machine.io_threads)
     for controller in machine.controllers:
-        args += disks.controller_args(controller)
+        args += diskdevices.controller_args(controller)
     args += devices.device_args(machine.devices)
-    args += disks.reservation_args(machine.disks)
+    args += diskdevices.reservation_args(machine.disks)
     for disk in machine.disks:
-        args += disks.disk_args(disk)
+        args += diskdevices.disk_args(disk)
     for index, filesystem in enumerate(machine.filesystems):
         args += filesystems.filesystem_args(index, filesystem)
     for nic in machine.nics:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, hotplug, machine_from_vmi
+from kubevirt_py.render.machine.blocknodes import images
 from kubevirt_py.render.machine.cpu import Cpu, following, worn_out
 from kubevirt_py.render.machine.hotplug import Change, Step, applied, changes, remaining, steps, underway
 
@@ -153,10 +154,10 @@ def test_what_was_half_plugged_and_is_wanted_no_more_is_taken_out(killed_after: 
     for _ in range(2):  # the first look takes out, the second plugs
         start, done = _play(start, wanted, world, 99)
         assert done
-    fdset = hotplug.disks.images(wanted.disks[0])[0].fdset
+    fdset = images(wanted.disks[0])[0].fdset
     assert {fact for fact in world if fact.startswith("fdset:")} == {f"fdset:{fdset}=disk.a"}
     assert changes(start, wanted) == ()
-    assert hotplug.disks.images(goal.disks[0])[0].fdset != fdset
+    assert images(goal.disks[0])[0].fdset != fdset
 
 
 def _cpus(sockets: int) -> Machine:
