@@ -11,6 +11,7 @@ import lzma
 import struct
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,18 +37,23 @@ class Kernel:
     room: int
 
 
-def flatten(image: bytes, enter: bytes, least_memory: int = 0) -> bytes:
+def flatten(image: bytes, enter: bytes, least_memory: int = 0, sysctls: Mapping[str, int] | None = None) -> bytes:
     """Return the uncompressed bzImage.
 
     `enter` is the assembled enter.S; `least_memory` (bytes) makes boot loaders refuse the kernel on smaller
-    machines. Raises ValueError for what is not a bzImage in a known compression.
+    machines; `sysctls` have these values from the first instruction on, where the command line sets them only when
+    the kernel has started. Raises ValueError for what is not a bzImage in a known compression, and for a sysctl that
+    the kernel does not have.
     """
     if image[0x202:0x206] != b"HdrS":
         raise ValueError("no boot protocol header: not a bzImage")
     real_mode = bytearray(image[: (image[SETUP_SECTS[0]] + 1) * 512])
     offset, length = struct.unpack_from(PAYLOAD[1], image, PAYLOAD[0])
     start = len(real_mode) + offset
-    kernel = layout(decompress(image[start : start + length]))
+    elf = bytearray(decompress(image[start : start + length]))
+    for name, value in (sysctls or {}).items():
+        preset(elf, name, value)
+    kernel = layout(bytes(elf))
     protected = enter.ljust(KERNEL - BASE, b"\0") + kernel.content
     protected += bytes(-len(protected) % 16)
     fields = {
@@ -77,13 +83,38 @@ def decompress(payload: bytes) -> bytes:
         return subprocess.run([tools[payload[:4]], "-dc", packed.name], check=True, stdout=subprocess.PIPE).stdout
 
 
+def segments(elf: bytes) -> list[tuple[int, int, int, int]]:
+    """What is loaded of an ELF file: physical and virtual address, offset in the file, size."""
+    (start,) = struct.unpack_from("<Q", elf, 32)
+    size, count = struct.unpack_from("<HH", elf, 54)
+    programs = [struct.unpack_from("<IIQQQQ", elf, start + i * size) for i in range(count)]
+    return [(physical, virtual, offset, size) for kind, _, offset, virtual, physical, size in programs if kind == LOAD]
+
+
+def preset(elf: bytearray, name: str, value: int) -> None:
+    """Change the first value of a sysctl that is an int.
+
+    Its `struct ctl_table` begins with a pointer to its name, a pointer to the int, and the int's size.
+    """
+    loads = segments(elf)
+    name_at = elf.find(b"\0" + name.encode() + b"\0") + 1
+    pointers = [virtual + name_at - offset for _, virtual, offset, size in loads if offset <= name_at < offset + size]
+    table = elf.find(struct.pack("<Q", pointers[0])) if name_at and pointers else -1
+    if table < 0:
+        raise ValueError(f"kernel without sysctl {name}")
+    data, size = struct.unpack_from("<Qi", elf, table + 8)
+    places = [offset + data - virtual for _, virtual, offset, length in loads if virtual <= data < virtual + length]
+    if size != 4 or not places:
+        raise ValueError(f"sysctl {name} is no int with a first value")
+    struct.pack_into("<i", elf, places[0], value)
+
+
 def layout(elf: bytes) -> Kernel:
     """Lay an ELF kernel out as in memory, up to the data that starts as zeros (the kernel clears it itself)."""
-    program_offset, section_offset = struct.unpack_from("<QQ", elf, 32)
-    program_size, program_count, section_size, section_count, names_index = struct.unpack_from("<HHHHH", elf, 54)
-    programs = [struct.unpack_from("<IIQQQQ", elf, program_offset + i * program_size) for i in range(program_count)]
+    (section_offset,) = struct.unpack_from("<Q", elf, 40)
+    section_size, section_count, names_index = struct.unpack_from("<HHH", elf, 58)
     sections = [struct.unpack_from("<IIQQQQ", elf, section_offset + i * section_size) for i in range(section_count)]
-    loads = [(paddr, virtual, offset, size) for kind, _, offset, virtual, paddr, size in programs if kind == LOAD]
+    loads = segments(elf)
     names_at = sections[names_index][4]
 
     def address(name: bytes, end: bool = False) -> int:

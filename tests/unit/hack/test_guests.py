@@ -127,7 +127,7 @@ def test_network_data_gives_a_card_its_addresses(tmp_path: Path, card: str, mac:
     assert done.stdout.split() == addresses
 
 
-def elf_kernel() -> bytes:
+def elf_kernel(code: bytes = b"K" * 64) -> bytes:
     """A kernel of one segment at 16 MiB: 64 bytes of code, then zeros (.bss, .brk)."""
     names = b"\0.bss\0.brk\0.shstrtab\0"
     code_at, names_at, sections_at = 0x1000, 0x2000, 0x3000
@@ -143,7 +143,7 @@ def elf_kernel() -> bytes:
     )
     out = bytearray(0x4000)
     out[: len(header) + len(program)] = bytes(header) + program
-    out[code_at : code_at + 64] = b"K" * 64
+    out[code_at : code_at + 64] = code
     out[names_at : names_at + len(names)] = names
     for number, (name, address, offset, size) in enumerate(sections):
         struct.pack_into("<IIQQQQ", out, sections_at + 64 * number, name, 1, 0, address, offset, size)
@@ -172,6 +172,19 @@ def test_flat_kernel_lies_behind_its_entry() -> None:
 def test_flat_kernel_can_ask_for_more_memory() -> None:
     image = flatten(bzimage(elf_kernel()), b"enter", least_memory=64 << 20)
     assert struct.unpack_from("<I", image, 0x260) == ((64 << 20) - KERNEL // 2,)
+
+
+def test_flat_kernel_starts_with_the_sysctls_it_is_given() -> None:
+    virtual = 0xFFFFFFFF81000000
+    table = struct.pack("<QQi", virtual + 1, virtual + 60, 4)
+    code = (b"\0switch\0".ljust(16, b"\0") + table).ljust(60, b"K") + struct.pack("<i", 1)
+    image = flatten(bzimage(elf_kernel(code)), b"enter", sysctls={"switch": 0})
+    assert image[1024 + 0x100000 :][:64] == code[:60] + bytes(4)
+    with pytest.raises(ValueError, match="kernel without sysctl swit"):
+        flatten(bzimage(elf_kernel(code)), b"enter", sysctls={"swit": 0})
+    long = code.replace(table, struct.pack("<QQi", virtual + 1, virtual + 56, 8))
+    with pytest.raises(ValueError, match="switch is no int"):
+        flatten(bzimage(elf_kernel(long)), b"enter", sysctls={"switch": 0})
 
 
 def test_flat_kernel_refuses_other_files() -> None:
