@@ -24,18 +24,9 @@ from kubevirt_py.render.hotplug_machine import reachable
 from kubevirt_py.render.hotplug_volumes import boot_volumes, brought_volumes, task_volumes
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.cpu import sockets_of
-from kubevirt_py.render.machine.hotplug import (
-    SOCKETS,
-    Change,
-    Step,
-    applied,
-    changes,
-    facts,
-    remaining,
-    underway,
-    with_cpus_to_check,
-)
+from kubevirt_py.render.machine.hotplug import SOCKETS, applied, changes, facts, underway, with_cpus_to_check
 from kubevirt_py.render.machine.memory import PLUG_ID
+from kubevirt_py.render.machine.plugsteps import Change, Step, remaining
 from kubevirt_py.render.machine.sharing import conflicts
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.attachments import Attachment, NotOpened

@@ -9,49 +9,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from kubevirt_py.plan import Document
-from kubevirt_py.render.machine import diskdevices, disks, nics
-from kubevirt_py.render.machine.blocknodes import images, node_name, with_medium
+from kubevirt_py.render.machine import nics
 from kubevirt_py.render.machine.cpu import Cpu
+from kubevirt_py.render.machine.diskplug import disk_changes
 from kubevirt_py.render.machine.disks import Disk
 from kubevirt_py.render.machine.machine import Machine
 from kubevirt_py.render.machine.memory import PLUG_ID
 from kubevirt_py.render.machine.nics import Nic
+from kubevirt_py.render.machine.plugsteps import DEVICE_NOT_FOUND, Change, Step
 
-DEVICE_NOT_FOUND = "DeviceNotFound"
 SOCKETS = "sockets"
 """Name of the change of the number of CPU sockets."""
-Part = Literal["disk", "nic", "cpu", "memory"]
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One QMP command.
-
-    `needless` are facts (`!fact`: its absence) of which each says that the step's work is done. `fds` are descriptors
-    by the names of `wiring.descriptor`, handed over first. A step of the `guest` is done only when the guest agrees,
-    and what follows waits for it. `harmless` is a class of error that means there was nothing to do.
-    """
-
-    command: str
-    arguments: Document = {}
-    needless: tuple[str, ...] = ()
-    fds: tuple[str, ...] = ()
-    direct: bool = False
-    guest: bool = False
-    harmless: str = ""
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One device that comes, goes (`leaves`) or becomes another."""
-
-    part: Part
-    name: str
-    steps: tuple[Step, ...]
-    leaves: bool = False
 
 
 def steps(current: Machine, wanted: Machine) -> tuple[Step, ...]:
@@ -61,18 +34,9 @@ def steps(current: Machine, wanted: Machine) -> tuple[Step, ...]:
 
 def changes(current: Machine, wanted: Machine) -> tuple[Change, ...]:
     """What differs: first what goes, then what comes, so that a place that becomes free can be taken."""
-    going, coming = _disk_changes(current, wanted)
+    going, coming = disk_changes(current.disks, wanted.disks)
     leaving, joining = _nic_changes(current, wanted)
     return (*going, *leaving, *coming, *joining, *_cpu_changes(current.cpu, wanted.cpu), *_memory(current, wanted))
-
-
-def remaining(change: Change, facts: Collection[str]) -> tuple[Step, ...]:
-    """The steps of a change that are still to be taken."""
-    return tuple(step for step in change.steps if not any(_holds(fact, facts) for fact in step.needless))
-
-
-def _holds(fact: str, facts: Collection[str]) -> bool:
-    return fact[1:] not in facts if fact.startswith("!") else fact in facts
 
 
 def applied(current: Machine, change: Change, wanted: Machine) -> Machine:
@@ -146,98 +110,6 @@ def facts(
         if node := (block.get("inserted") or {}).get("node-name"):
             found.add(f"medium:{block.get('qdev')}={node}")
     return frozenset(found)
-
-
-# Disks
-
-
-def _disk_changes(current: Machine, wanted: Machine) -> tuple[list[Change], list[Change]]:
-    going, coming = [], []
-    before, after = {disk.name: disk for disk in current.disks}, {disk.name: disk for disk in wanted.disks}
-    for disk in current.disks:
-        other = after.get(disk.name)
-        if other is not None and disk.kind == other.kind == "cdrom":
-            if disk.index != other.index or disk.leftovers:
-                coming.append(Change("disk", disk.name, tuple(_change_medium(disk, other))))
-        elif other is None or disk.index != other.index:  # another volume of that name comes when this one has gone
-            going.append(Change("disk", disk.name, tuple(_unplug_disk(disk)), leaves=True))
-    coming += [Change("disk", disk.name, tuple(_plug_disk(disk))) for disk in wanted.disks if disk.name not in before]
-    return going, coming
-
-
-def _plug_disk(disk: Disk) -> Iterator[Step]:
-    device = f"device:{disks.device_id(disk.name)}"
-    if disk.iothread:
-        thread = disks.iothread_id(disk)
-        yield Step(
-            command="object-add",
-            arguments={"qom-type": "iothread", "id": thread},
-            needless=(f"object:{thread}", device),
-        )
-    yield from _open_medium(disk, device)
-    yield Step(command="device_add", arguments=diskdevices.front_device(disk), needless=(device,))
-
-
-def _open_medium(disk: Disk, through: str) -> Iterator[Step]:
-    """Descriptors and block nodes of a disk's images; `through` is the fact that says that all is done."""
-    for image in images(disk) if not disk.empty else ():
-        yield Step(
-            command="add-fd",
-            arguments={"fdset-id": image.fdset, "opaque": image.name},
-            fds=(image.name,),
-            direct=image.direct,
-            needless=(f"fdset:{image.fdset}={image.name}", through),
-        )
-        for node in image.nodes:
-            yield Step(command="blockdev-add", arguments=node, needless=(f"node:{node['node-name']}", through))
-
-
-def _unplug_disk(disk: Disk) -> Iterator[Step]:
-    device = disks.device_id(disk.name)
-    yield Step(command="device_del", arguments={"id": device}, needless=(f"!device:{device}",), guest=True)
-    yield from _close_medium(disk)
-    if disk.iothread:
-        thread = disks.iothread_id(disk)
-        yield Step(command="object-del", arguments={"id": thread}, needless=(f"!object:{thread}",))
-
-
-def _close_medium(disk: Disk) -> Iterator[Step]:
-    """The reverse of _open_medium: the guest's node first, the file below it next."""
-    for image in reversed(images(disk)) if not disk.empty else ():
-        for node in reversed(image.nodes):
-            name = node["node-name"]
-            yield Step(command="blockdev-del", arguments={"node-name": name}, needless=(f"!node:{name}",))
-        yield Step(
-            command="remove-fd",
-            arguments={"fdset-id": image.fdset},
-            needless=(f"!fdset:{image.fdset}={image.name}",),
-        )
-
-
-def _change_medium(old: Disk, new: Disk) -> Iterator[Step]:
-    """Another disc, or none, in a drive that stays. A guest that uses the old one keeps the tray closed for as long."""
-    device = disks.device_id(new.name)
-    in_place = f"medium:{device}={node_name(new)}"
-    media = (old.medium, *old.leftovers)
-    # A drive with one of several media has none of the others: each is taken out by steps of its own.
-    for each in (with_medium(old, one) for one in media if one.source is not None and one.index != new.index):
-        gone = f"!medium:{device}={node_name(each)}"
-        yield Step(
-            command="blockdev-open-tray", arguments={"id": device}, needless=(f"tray:{device}", gone), guest=True
-        )
-        yield Step(command="blockdev-remove-medium", arguments={"id": device}, needless=(gone,))
-        yield from _close_medium(each)
-    if not new.empty:
-        yield Step(
-            command="blockdev-open-tray", arguments={"id": device}, needless=(f"tray:{device}", in_place), guest=True
-        )
-        yield from _open_medium(new, in_place)
-        yield Step(
-            command="blockdev-insert-medium",
-            arguments={"id": device, "node-name": node_name(new)},
-            needless=(in_place,),
-        )
-    yield Step(command="blockdev-close-tray", arguments={"id": device}, needless=(f"!tray:{device}",))
 
 
 # Network cards

@@ -13,7 +13,8 @@ import yaml
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, hotplug, machine_from_vmi
 from kubevirt_py.render.machine.blocknodes import images
 from kubevirt_py.render.machine.cpu import Cpu, following, worn_out
-from kubevirt_py.render.machine.hotplug import Change, Step, applied, changes, remaining, steps, underway
+from kubevirt_py.render.machine.hotplug import applied, changes, steps, underway
+from kubevirt_py.render.machine.plugsteps import Change, Step, remaining
 
 CASES = Path(__file__).parents[3] / "golden" / "hotplug"
 UID = "0a1b2c3d-0000-4000-8000-000000000001"
