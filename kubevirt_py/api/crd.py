@@ -91,7 +91,7 @@ def object_schema(model: type[base.Model], described: bool = True) -> Document:
     schema: Document = {"type": "object"}
     if described and model.__doc__ and model is not base.Empty:
         schema["description"] = inspect.cleandoc(model.__doc__)
-    hints = get_type_hints(model, include_extras=True)
+    hints = _hints(model)
     texts = _field_texts(model) if described else {}
     properties: Document = {}
     required: list[str] = []
@@ -113,6 +113,12 @@ def object_schema(model: type[base.Model], described: bool = True) -> Document:
     if issubclass(model, base.OpenModel):
         schema["x-kubernetes-preserve-unknown-fields"] = True
     return schema
+
+
+@cache
+def _hints(model: type[base.Model]) -> Document:
+    """Annotations by field. Most models are met hundreds of times."""
+    return get_type_hints(model, include_extras=True)
 
 
 def _field(hint: Any, described: bool) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from aiohttp import web
 
@@ -32,6 +33,16 @@ def add_subresources(app: web.Application, gate: Gate, handlers: Handlers) -> No
 
 def add_discovery(app: web.Application) -> None:
     """Serve what clients and the aggregator read before they ask for anything."""
+    for path, document in _discovery().items():
+        handler = _constant(document)
+        app.router.add_get(path, handler)
+        if path.startswith("/apis"):
+            app.router.add_get(path + "/", handler)
+
+
+@cache
+def _discovery() -> Mapping[str, Document]:
+    """Documents by path. They follow from the route table alone."""
     documents: dict[str, Document] = {
         "/": discovery.root_paths(),
         "/apis": discovery.api_group_list(),
@@ -42,11 +53,7 @@ def add_discovery(app: web.Application) -> None:
     for version in VERSIONS:
         documents[f"/apis/{GROUP}/{version}"] = discovery.resource_list(version)
         documents[f"/openapi/v3/apis/{GROUP}/{version}"] = discovery.openapi_v3(version)
-    for path, document in documents.items():
-        handler = _constant(document)
-        app.router.add_get(path, handler)
-        if path.startswith("/apis"):
-            app.router.add_get(path + "/", handler)
+    return documents
 
 
 def _constant(document: Document) -> Handler:
