@@ -21,7 +21,7 @@ from kubevirt_py.render.live_networks import (
     waiting_networks,
     without_detached,
 )
-from kubevirt_py.render.machine.cpu import MAX_VCPUS, sockets_of
+from kubevirt_py.render.machine.cpu import HOST_MODELS, MAX_VCPUS, sockets_of
 from kubevirt_py.render.machine.memory import why_fixed
 from kubevirt_py.render.pod_volumes import claim_of
 
@@ -32,6 +32,8 @@ GRACE = "terminationGracePeriodSeconds"
 UTILITY = "utilityVolumes"
 MEMORY_BLOCK = 2 << 20
 LEAST_GROWING = 1 << 30
+MOST_OF_NAMED_CPU = 896 << 30
+"""QEMU's named models, and all that it emulates, have 40 bits of address, of which devices need some."""
 
 
 class LiveChanges(NamedTuple):
@@ -101,7 +103,7 @@ def with_room(spec: Document, config: ClusterConfig) -> Document:
     """A VM's new VMI with room for CPUs and memory that may come: what the spec says, the cluster, or 4 times as much.
 
     Memory can grow where the guest has at least 1 GiB in whole blocks, neither of huge pages nor locked, and CPUs
-    that are not dedicated.
+    that are not dedicated; as far as these can address it.
     """
     if config.rollout_strategy != LIVE_UPDATE:
         return spec
@@ -115,6 +117,8 @@ def with_room(spec: Document, config: ClusterConfig) -> Document:
     if "maxGuest" not in memory and memory.get("guest") and not fixed and not why_fixed(domain):
         guest = quantity_bytes(memory["guest"])
         most_bytes = quantity_bytes(config.max_guest) if config.max_guest else guest * config.max_hotplug_ratio
+        if config.use_emulation or cpu.get("model") not in HOST_MODELS:
+            most_bytes = min(most_bytes, MOST_OF_NAMED_CPU)
         most_bytes -= most_bytes % MEMORY_BLOCK
         if guest >= LEAST_GROWING and guest % MEMORY_BLOCK == 0 and most_bytes > guest:
             memory["maxGuest"] = format_bytes(most_bytes)

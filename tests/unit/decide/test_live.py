@@ -154,6 +154,24 @@ def test_what_a_running_guest_cannot_follow_asks_for_a_restart_in_words(changes:
     assert words in found["message"]
 
 
+@pytest.mark.parametrize(
+    ("guest", "model", "emulated", "most"),
+    [
+        ("256Gi", "host-model", False, "1Ti"),
+        ("256Gi", "Haswell", False, "896Gi"),
+        ("256Gi", "host-model", True, "896Gi"),
+        ("900Gi", "Haswell", False, None),
+    ],
+)
+def test_memory_has_room_as_far_as_the_cpu_can_address_it(
+    guest: str, model: str, emulated: bool, most: str | None
+) -> None:
+    config = ClusterConfig(use_emulation=emulated)
+    domain = {"cpu": {"model": model}, "memory": {"guest": guest}}
+    spec = with_room(with_vmi_defaults({"domain": domain}, config), config)
+    assert spec["domain"]["memory"].get("maxGuest") == most
+
+
 @pytest.mark.parametrize("most", [{}, {"maxGuest": "4Gi"}])
 @pytest.mark.parametrize(
     ("kind", "words"),
