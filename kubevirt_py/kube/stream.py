@@ -5,17 +5,21 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import aiohttp
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType
 from multidict import CIMultiDict
 
 from kubevirt_py.kube.client import CONNECT_S, Client
 from kubevirt_py.kube.errors import ApiError, Unauthorized, Unreachable, error_from_status
 
+if TYPE_CHECKING:  # virtctl has no server, which would be a quarter of what it loads
+    from aiohttp import web
+
 HEARTBEAT_S = 30.0
 
-Websocket = aiohttp.ClientWebSocketResponse | web.WebSocketResponse
+Websocket: TypeAlias = "aiohttp.ClientWebSocketResponse | web.WebSocketResponse"
 
 
 async def read_bytes(socket: Websocket) -> bytes | int:

@@ -104,8 +104,10 @@ async def test_no_agent_to_stream_from(cloud: Cloud) -> None:
 
 
 async def test_an_agent_that_hangs_is_not_waited_for(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = asyncio.Event()
+
     async def hang(_request: web.Request) -> web.StreamResponse:
-        await asyncio.Event().wait()
+        await ended.wait()
         raise AssertionError
 
     monkeypatch.setattr(agents, "CALL_S", 0.2)
@@ -114,6 +116,7 @@ async def test_an_agent_that_hangs_is_not_waited_for(cloud: Cloud, monkeypatch: 
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await cloud.session.ws_connect(f"{VMI_URL}/vnc", protocols=(PROTOCOL,))
     assert refused.value.status == 503
+    ended.set()
 
 
 async def test_a_client_that_answers_no_ping_is_dropped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

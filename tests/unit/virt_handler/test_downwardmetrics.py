@@ -42,7 +42,8 @@ def hosted(folder: Path, spec: dict[str, Any]) -> Hosted:
     return cast("Hosted", parts)
 
 
-async def test_a_request_is_answered_and_another_refused(tmp_path: Path) -> None:
+async def test_a_request_is_answered_and_another_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downwardmetrics, "LEAST_S", 0.02)
     listener = await anyio.create_unix_listener(tmp_path / "downward-metrics")
     async with listener, AsyncExitStack() as stack, anyio.create_task_group() as tasks:
         tasks.start_soon(DownwardMetrics(hosted(tmp_path, SPEC)).run)

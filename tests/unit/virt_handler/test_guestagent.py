@@ -72,11 +72,19 @@ async def _closing(stream: SocketStream, request: dict[str, Any]) -> None:
     await stream.aclose()
 
 
-@pytest.mark.parametrize("speak", [_endless, _deep, _garbled, _closing])
+@pytest.mark.parametrize("speak", [_endless, _deep, _closing])
 async def test_hostile_agents_are_silent_ones(tmp_path: Path, speak: Speak) -> None:
     async with agent(tmp_path / "a", speak) as channel:
         with anyio.fail_after(30):
             assert await guestfacts.inform(channel) is None
+
+
+async def test_what_is_no_answer_is_no_reason_to_stop_listening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guestagent, "ANSWER_S", 0.5)
+    async with agent(tmp_path / "a", _garbled) as channel:
+        assert await guestfacts.inform(channel) is None
 
 
 async def test_an_agent_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
