@@ -17,6 +17,8 @@ from kubevirt_py.render.machine.wiring import Attachments, Facts, descriptor, op
 _FIRMWARE_FDSET = 1000
 """Above every disk's descriptor set."""
 _IGNITION = "opt/com.coreos/config"
+_MENU_MS = 10_000
+"""How long the firmware waits for a key, as upstream."""
 
 
 ACPI_TABLES = ("slic", "msdm")
@@ -38,7 +40,7 @@ class KernelBoot(msgspec.Struct, frozen=True):
 class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     """`system` and `chassis` are SMBIOS rows of type 1 and 3; `rtc` is the date that -rtc starts with.
 
-    `tables` are ACPI tables that come as descriptors.
+    `tables` are ACPI tables that come as descriptors. `menu` lets whoever watches choose what to boot.
     """
 
     uuid: str
@@ -51,6 +53,7 @@ class Firmware(msgspec.Struct, frozen=True, kw_only=True):
     rtc_clock: str = ""
     tables: tuple[str, ...] = ()
     ignition: bool = False
+    menu: bool = False
 
 
 def wants_uefi(domain: Document) -> bool:
@@ -63,7 +66,7 @@ def wants_secure_boot(domain: Document) -> bool:
     return wants_uefi(domain) and efi.get("secureBoot") is not False
 
 
-def firmware_from_domain(domain: Document, uid: str, files: Attachments, facts: Facts) -> Firmware:
+def firmware_from_domain(domain: Document, uid: str, files: Attachments, facts: Facts, *, menu: bool) -> Firmware:
     """The guest's UUID is the spec's, else the VMI's own UID."""
     firmware = domain.get("firmware") or {}
     uuid = firmware.get("uuid") or uid
@@ -82,6 +85,7 @@ def firmware_from_domain(domain: Document, uid: str, files: Attachments, facts: 
         rtc_clock=_RTC_CLOCKS.get(_timer(domain, "rtc").get("track") or "", ""),
         tables=tuple(acpi_volumes(domain)),
         ignition=files.ignition,
+        menu=menu,
     )
 
 
@@ -113,7 +117,8 @@ def firmware_args(firmware: Firmware) -> list[str]:
     args += ["-rtc", options("", base=firmware.rtc, clock=firmware.rtc_clock or None, driftfix=slew)]
     for table in firmware.tables:
         args += ["-acpitable", options("", sig=table.upper(), file=f"/proc/self/fd/{descriptor('acpi', table)}")]
-    args += ["-boot", "menu=off,strict=on"]
+    wait_ms = _MENU_MS if firmware.menu else None
+    args += ["-boot", options("", menu=firmware.menu, **{"splash-time": wait_ms}, strict=True)]
     if firmware.ignition:
         args += ["-fw_cfg", options("", name=_IGNITION, file=f"/proc/self/fd/{descriptor('ignition')}")]
     if firmware.uefi:

@@ -137,7 +137,7 @@ def machine_from_vmi(
         platform=board,
         cpu=processor,
         memory=ram,
-        firmware=firmware.firmware_from_domain(domain, uid, files, facts),
+        firmware=firmware.firmware_from_domain(domain, uid, files, facts, menu=spec.get("startStrategy") == "Paused"),
         graphics=graphics.graphics_from_devices(parts, layout, uefi=firmware.wants_uefi(domain)),
         nics=cards,
         disks=drives,
