@@ -23,6 +23,7 @@ class Refused(Exception):
 
 def open_below(root: str, path: str, flags: int) -> int:
     """Open root/path, following no link below the trusted root; only regular files and block devices."""
+    where = os.fsencode(f"{root}/{path.lstrip('/')}").decode(errors="backslashreplace")  # no UTF-8 is no JSON
     *directories, name = [part for part in path.split("/") if part] or ["."]
     here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -35,12 +36,12 @@ def open_below(root: str, path: str, flags: int) -> int:
         fd = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o660, dir_fd=here)
     except OSError as error:
         hint = f"; user {os.getuid()} may not use it" if error.errno in (errno.EACCES, errno.EPERM) else ""
-        raise Refused(f"{root}/{path.lstrip('/')}: {error.strerror}{hint}") from error
+        raise Refused(f"{where}: {error.strerror}{hint}") from error
     finally:
         os.close(here)
     mode = os.fstat(fd).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        raise Refused(f"{root}/{path.lstrip('/')} is neither a regular file nor a block device")
+        raise Refused(f"{where} is neither a regular file nor a block device")
     os.set_blocking(fd, True)
     return fd
 
@@ -58,13 +59,15 @@ def only_file(root: str) -> str:
     try:
         folder = os.open(f"{root}/disk", DIRECTORY)
     except OSError as error:
-        raise Refused(f"the container disk has no readable directory /disk: {error.strerror}") from error
+        text = f"the image of volume {os.path.basename(root)} has no readable directory /disk: {error.strerror}"
+        raise Refused(text) from error
     try:
         found = [entry.name for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)]
     finally:
         os.close(folder)
     if len(found) != 1:
-        raise Refused(f"the container disk has {len(found)} files in /disk; name one in containerDisk.path")
+        text = f"the image of volume {os.path.basename(root)} has {len(found)} files in /disk"
+        raise Refused(f"{text}; name one in containerDisk.path")
     return f"disk/{found[0]}"
 
 

@@ -60,6 +60,22 @@ def test_an_image_with_two_files_must_be_named(volume: Path) -> None:
     assert (found["format"], found["size"], found["block"]) == ("raw", 512, False)
 
 
+def test_a_name_that_is_no_utf8_can_be_opened_and_told(volume: Path) -> None:
+    """The agent takes a message with half a character for nonsense, and the user would learn nothing."""
+    (volume / "disk" / "image.qcow2").unlink()
+    image = volume / "disk" / os.fsdecode(b"caf\xe9.img")
+    image.write_bytes(b"x" * 512)
+    step: dict[str, object] = {"do": "open", "name": "a", "root": str(volume), "read_only": True}
+    assert _perform(step)["a"]["size"] == 512
+    image.unlink()
+    os.symlink("nowhere", image)
+    with pytest.raises(files.Refused, match="image of volume volume has 0 files in /disk"):
+        _perform(step)
+    with pytest.raises(files.Refused) as refused:
+        _perform({**step, "path": f"disk/{image.name}"})
+    assert str(refused.value).encode() == os.fsencode(volume) + b"/disk/caf\\xe9.img: Too many levels of symbolic links"
+
+
 @pytest.mark.parametrize(
     "path", ["../secret", "disk/../../secret", "link", "folder/secret", "disk", "pipe", "gone", "/"]
 )
