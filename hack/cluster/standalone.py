@@ -103,12 +103,15 @@ def _start(kube: Path, folder: Path, pki: Pki, port: int) -> list[subprocess.Pop
         if os.getppid() != us:
             os._exit(1)
 
+    # Garbage is collected late, as a quarter of their time went into it.
+    environment = os.environ | {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
     children = []
     for name, argv in commands.items():
         with (folder / f"{name}.log").open("wb") as log:
-            children.append(
-                subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_us)
+            child = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, preexec_fn=die_with_us
             )
+            children.append(child)
     return children
 
 
