@@ -104,6 +104,7 @@ def _disk(
     transitional = bool(devices.get("useVirtioTransitional"))
     block = _block_sizes(spec.get("blockSize") or {}, file, bus)
     virtio = bus == "virtio"
+    place = layout.conventional if transitional else layout.express
     unit = numbers.unit(name, bus)
     return Disk(
         name=name,
@@ -114,7 +115,7 @@ def _disk(
         empty=file is None,
         index=numbers.medium(name, bus, file),
         unit=unit,
-        place=_place(front, transitional, layout, device_id(name)) if virtio else None,
+        place=place("disk", device_id(name)) if virtio else None,
         port=_sata_port(unit, layout.q35) if bus == "sata" else "",
         read_only=read_only,
         cache=spec.get("cache") or "",
@@ -157,10 +158,11 @@ def device_id(name: str) -> str:
     return f"disk-{name}"
 
 
-def _place(front: Document, transitional: bool, layout: Layout, device: str) -> Address:
-    if front.get("pciAddress"):
-        return layout.fixed(front["pciAddress"], device)
-    return layout.conventional("disk", device) if transitional else layout.express("disk", device)
+def fixed_addresses(devices: Document) -> dict[str, str]:
+    """PCI addresses that the spec names for disks, by the ids of their front ends."""
+    disks = devices.get("disks") or ()
+    fixed = {disk["name"]: _front(disk)[1].get("pciAddress") for disk in disks}
+    return {device_id(name): address for name, address in fixed.items() if address}
 
 
 def _front(spec: Document) -> tuple[Literal["disk", "cdrom", "lun"], Document]:

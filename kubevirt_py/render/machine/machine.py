@@ -115,6 +115,8 @@ def machine_from_vmi(
         ports=running.ports if running else None,
         expanders=running.expanders if running else (),
     )
+    for device, address in (disks.fixed_addresses(parts) | nics.fixed_addresses(parts, files.nics)).items():
+        layout.fix(device, address)
     hotplug = not parts.get("disableHotplug")
     boot = disks.boot_order(parts)
     processor = cpu.cpu_from_domain(domain, facts)

@@ -50,12 +50,12 @@ def _nic(spec: Document, wire: NicWire, boot: dict[str, int], layout: Layout, de
     if model not in _DRIVERS:
         raise ValueError(f"interface {wire.name}: model {model!r} is unknown; choose one of {', '.join(_DRIVERS)}")
     transitional = model == "virtio" and bool(devices.get("useVirtioTransitional"))
-    device = device_id(wire.name)
+    place = layout.express if is_express(spec, devices) else layout.conventional
     return Nic(
         name=wire.name,
         model=model,
         mac=wire.mac,
-        place=_place(spec, is_express(spec, devices), layout, device),
+        place=place("nic", device_id(wire.name)),
         queues=wire.queues if model == "virtio" else 1,
         vhost=wire.vhost and model == "virtio",
         mtu=wire.mtu if model == "virtio" else 0,
@@ -78,10 +78,11 @@ def device_id(name: str) -> str:
     return f"nic.{name}"
 
 
-def _place(spec: Document, express: bool, layout: Layout, device: str) -> Address:
-    if spec.get("pciAddress"):
-        return layout.fixed(spec["pciAddress"], device)
-    return layout.express("nic", device) if express else layout.conventional("nic", device)
+def fixed_addresses(devices: Document, wires: tuple[NicWire, ...]) -> dict[str, str]:
+    """PCI addresses that the spec names for the cards of these wires, by the cards' ids."""
+    wired = {wire.name for wire in wires}
+    cards = [card for card in devices.get("interfaces") or () if card["name"] in wired]
+    return {device_id(card["name"]): card["pciAddress"] for card in cards if card.get("pciAddress")}
 
 
 def backend_id(name: str) -> str:

@@ -137,14 +137,14 @@ class Layout:
             else self._conventional(role, _I440FX[role], "pci.0")
         )
 
-    def fixed(self, address: str, device: str) -> Address:
-        """The place that the spec names as `0000:bus:slot.function`, the same in the guest.
+    def fix(self, device: str, address: str) -> None:
+        """Keep for a device the place that the spec names as `0000:bus:slot.function`, the same in the guest.
 
-        On q35 a bus other than 0 is an expander's, so its number is 81 or higher. Raises ValueError for an address
-        that is taken or cannot be.
+        Comes before any place is handed out. On q35 a bus other than 0 is an expander's, so its number is 81 or
+        higher. Raises ValueError for an address that is taken or cannot be.
         """
         if device in self._kept:
-            return self._kept[device]
+            return
         parts = _FIXED.fullmatch(address)
         if parts is None or parts[1] != "0000":
             raise ValueError(f"{address!r} is not a PCI address such as 0000:81:01.0")
@@ -158,7 +158,7 @@ class Layout:
             place = self._on_expander(bus, slot, function)
         if place in self._taken:
             raise ValueError(f"PCI address {address} is taken by another device")
-        return self._take(place)
+        self._kept[device] = self._take(place)
 
     def video(self) -> Address:
         return Address("pcie.0", "0x1") if self.q35 else Address("pci.0", "0x2")

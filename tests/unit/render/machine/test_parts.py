@@ -89,6 +89,15 @@ def test_no_two_devices_share_a_place() -> None:
     assert len(set(found.places.values())) == len(found.places)
 
 
+def test_an_address_that_the_spec_names_is_given_to_no_other_device() -> None:
+    """Though others are placed before it, by the same rule."""
+    taken = machine("a", machine={"type": "pc"}).places["disk-a"]
+    card = {"name": "n0", "masquerade": {}, "pciAddress": f"0000:00:{int(taken.addr, 16):02x}.0"}
+    found = machine("a", nics=1, devices={"interfaces": [card]}, machine={"type": "pc"})
+    assert found.places["nic.n0"] == taken
+    assert found.places["disk-a"] != taken
+
+
 def test_an_address_that_is_no_place_is_refused() -> None:
     layout = Layout(q35=True)
     for address, words in {
@@ -97,10 +106,10 @@ def test_an_address_that_is_no_place_is_refused() -> None:
         "0000:40:00.0": "use 00 or a bus from 81 on",
     }.items():
         with pytest.raises(ValueError, match=words):
-            layout.fixed(address, "nic.a")
-    layout.fixed("0000:81:00.0", "nic.a")
+            layout.fix("nic.a", address)
+    layout.fix("nic.a", "0000:81:00.0")
     with pytest.raises(ValueError, match="too near"):
-        layout.fixed("0000:82:00.0", "nic.b")
+        layout.fix("nic.b", "0000:82:00.0")
 
 
 @pytest.mark.parametrize(
