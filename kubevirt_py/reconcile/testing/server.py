@@ -179,23 +179,6 @@ class Server:
         """What a kubelet does in the end: the object that lingers is gone, unless finalizers hold it."""
         self.delete(kind, key, grace_s=0)
 
-    def collect_garbage(self) -> None:
-        """Delete all whose owners are gone, as the garbage collector would in time."""
-        while True:
-            alive = {o["metadata"]["uid"] for shelf in self._shelves.values() for o in shelf.objects.values()}
-            orphans = [
-                (shelf.kind, key)
-                for shelf in self._shelves.values()
-                for key, thing in shelf.objects.items()
-                if (owners := thing["metadata"].get("ownerReferences"))
-                and not any(owner["uid"] in alive for owner in owners)
-                and not thing["metadata"].get("deletionTimestamp")
-            ]
-            if not orphans:
-                return
-            for kind, key in orphans:
-                self.delete(kind, key)
-
     def compact(self, kind: Kind[Any]) -> None:
         """Forget history: a watch from before now is answered with 410."""
         shelf = self.shelf(kind)
