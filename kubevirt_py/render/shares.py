@@ -2,7 +2,7 @@
 
 A server is a sidecar of the pod (an init container that is restarted), since a stub that begins again drops its
 connection and virtiofsd then ends. Its socket lies in a directory it shares with QEMU's container; it sees nothing
-of the pod but its own volume.
+of the pod but its own volume, into which virt_launcher/share.py locks it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kubevirt_py.render.pod_security import container_confinement
 from kubevirt_py.render.resources import is_guaranteed
 from kubevirt_py.render.support_resources import VIRTIOFS, support_resources
 
-VIRTIOFSD = "/usr/libexec/virtiofsd"
+SERVER = ("/usr/bin/virt-launcher", "share")
 SOCKETS_VOLUME = "virtiofs-containers"
 REQUESTS = {"cpu": "10m", "memory": "8M"}
 GUARANTEED = {"cpu": "100m", "memory": "80M"}
@@ -44,13 +44,12 @@ def server(volume: str, mount: Document, config: ClusterConfig, image: str, comp
     """
     guaranteed = is_guaranteed(compute)
     usual = {"requests": REQUESTS} | ({"limits": GUARANTEED} if guaranteed else {})
-    command = [VIRTIOFSD, f"--socket-path={socket_path(volume)}", f"--shared-dir={mount['mountPath']}"]
     return {
         "name": container_name(volume),
         "image": image,
         "imagePullPolicy": config.image_pull_policy,
         "restartPolicy": "Always",
-        "command": [*command, "--sandbox=none", "--cache=auto"],
+        "command": [*SERVER, socket_path(volume), mount["mountPath"]],
         "resources": support_resources(config.support_resources.get(VIRTIOFS), usual, guaranteed=guaranteed),
         "securityContext": container_confinement(),
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -15,7 +15,7 @@ End of file on the socket tells the agent that exec succeeded; should the agent 
 `virt-launcher shutdown` is the pod's preStop hook: it returns when the guest is off. `virt-launcher probe NAME` asks
 the agent for the outcome of one of the VMI's probes: {"probe": NAME}, answered by {"code": 0, "output": text}.
 `virt-launcher attach` is an attachment pod: {"attach": 1}, then it answers "open" with all descriptors, and "dump"
-with that of a new file for the guest's memory.
+with that of a new file for the guest's memory. `virt-launcher share SOCKET FOLDER` serves a shared file system.
 Only the standard library is imported, and little of it, since this runs before each guest.
 """
 
@@ -169,6 +169,10 @@ def main() -> int:
 
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         follow()
+    if sys.argv[1:2] == ["share"]:
+        from kubevirt_py.virt_launcher.share import become_virtiofsd
+
+        become_virtiofsd(*sys.argv[2:])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     while True:
         conn = connect()

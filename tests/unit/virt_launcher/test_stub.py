@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevirt_py.virt_launcher import companions, consolelog, files, locks, memorydump, stub
+from kubevirt_py.virt_launcher import companions, consolelog, files, locks, memorydump, share, stub
 
-SOURCES = [Path(module.__file__ or "") for module in (stub, files, locks, companions, consolelog, memorydump)]
+SOURCES = [Path(module.__file__ or "") for module in (stub, files, locks, companions, consolelog, memorydump, share)]
 
 
 @pytest.fixture
