@@ -11,8 +11,12 @@ from typing import Any
 
 import yaml
 
+from e2e.watching import Watch
+
 Document = dict[str, Any]
 VIRTCTL = (sys.executable, "-m", "kubevirt_py", "virtctl")
+AGAIN_S = 2.0
+"""How long nothing is heard of an object before it is looked at again."""
 
 
 class Failed(AssertionError):
@@ -68,19 +72,20 @@ class Namespace:
     def until(
         self, kind: str, name: str, wanted: Callable[[Document], Any], what: str, timeout_s: float = 120
     ) -> Document:
-        """Look at an object until `wanted` holds. Fails with the object's status and events."""
-        document: Document = {}
-
-        def look() -> bool:
-            nonlocal document
-            document = self.get(kind, name)
-            return bool(wanted(document))
-
-        if not eventually(look, timeout_s):
-            status = yaml.safe_dump(document.get("status", document))
-            events = self.kubectl("get", "events", check=False)
-            raise AssertionError(f"{kind} {name}: not {what} within {timeout_s:.0f} s\n{status}\n{events}")
-        return document
+        """Follow an object until `wanted` holds. Fails with the object's status and events."""
+        deadline = time.monotonic() + timeout_s
+        document = self.get(kind, name)
+        if wanted(document):
+            return document
+        with Watch(self.name, kind, name) as watch:
+            while time.monotonic() < deadline:
+                change = watch.change(AGAIN_S)
+                document = self.get(kind, name) if change is None else change
+                if wanted(document):
+                    return document
+        state = yaml.safe_dump(document.get("status", document))
+        events = self.kubectl("get", "events", check=False)
+        raise AssertionError(f"{kind} {name}: not {what} within {timeout_s:.0f} s\n{state}\n{events}")
 
     def until_phase(self, name: str, phase: str, timeout_s: float = 120) -> Document:
         return self.until("vmi", name, lambda vmi: status(vmi, "phase") == phase, f"in phase {phase}", timeout_s)
