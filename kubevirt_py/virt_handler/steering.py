@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
+import msgspec
 
 from kubevirt_py.api import names
 from kubevirt_py.decide import guest_control, phases
@@ -21,6 +22,7 @@ from kubevirt_py.decide.guest_state import (
     outcome_of_shutdown,
     outcome_of_state,
 )
+from kubevirt_py.render.launcher_pod import guest_grace_s
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.hooks import Hooks
 from kubevirt_py.virt_handler.hosted import Hosted
@@ -205,10 +207,14 @@ class Steering:
         )
 
     def _grace_s(self) -> float:
-        """The guest's own grace period, or what a shorter one of the pod's deletion leaves of it."""
-        pod = self._hosted.pod()
+        """The guest's own grace period as the VMI has it by now, for who stops a machine by force shortens it there; or
+        what a shorter one of the pod's deletion leaves of it.
+        """
+        vmi, pod = self._hosted.vmi(), self._hosted.pod()
         given = pod.metadata.deletion_grace_period_seconds if pod is not None else None
         own = self._hosted.record.grace_s
+        if vmi is not None and self._stop_at is not None:
+            own = min(own, float(guest_grace_s(msgspec.json.decode(vmi.spec))))
         return own if given is None else min(own, max(0.0, given - 2.0))
 
     async def _perform(self, command: Command) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
+from kubevirt_py.api.views import HostedInstance, Pod
 from kubevirt_py.decide.guest_state import POWERED_OFF, SHUTDOWN
 from kubevirt_py.virt_handler import guest as guests
 from kubevirt_py.virt_handler import qmp
@@ -23,17 +25,18 @@ UID = "0a1b2c3d-1111-4222-8333-444455556666"
 
 
 class _Home:
-    """An agent whose stores show nothing, and which reports to nobody."""
+    """An agent whose stores show nothing unless told, and which reports to nobody."""
 
     def __init__(self) -> None:
         self.changes = 0
         self.deleted = False
+        self.shown: tuple[HostedInstance | None, Pod | None] = (None, None)
 
-    def vmi(self, *_: Any) -> None:
-        return None
+    def vmi(self, *_: Any) -> HostedInstance | None:
+        return self.shown[0]
 
-    def pod(self, *_: Any) -> None:
-        return None
+    def pod(self, *_: Any) -> Pod | None:
+        return self.shown[1]
 
     def changed(self, *_: Any) -> None:
         self.changes += 1
@@ -93,6 +96,26 @@ async def test_a_wish_for_a_reboot_that_the_guest_ignored_expires(
     now += REBOOT_S + 1
     guest.steering.on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
     assert guest.record.outcome == POWERED_OFF
+
+
+@pytest.mark.parametrize(("given", "left"), [(None, 13.0), (5, 5.0), (0, 0.0)])
+async def test_a_grace_period_that_shrinks_in_the_vmi_shrinks_for_the_guest(
+    tmp_path: Path, given: int | None, left: float
+) -> None:
+    """The pod's own is the VMI's and a margin, which is no time of the guest's."""
+    meta = {"name": "vm", "namespace": "default", "uid": UID}
+    vmi = {"metadata": {**meta, "deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}, "status": {}}
+    if given is not None:
+        vmi["spec"] = {"terminationGracePeriodSeconds": given}
+    pod = {"metadata": {**meta, "uid": "pod", "deletionGracePeriodSeconds": 15}}
+    home = _Home()
+    home.shown = (
+        msgspec.json.decode(msgspec.json.encode(vmi), type=HostedInstance),
+        msgspec.json.decode(msgspec.json.encode(pod), type=Pod),
+    )
+    guest = _guest(tmp_path, home)
+    await guest.steering.look_for_stop()
+    assert guest.steering._control().grace_s == left
 
 
 async def test_what_qemu_refuses_when_it_is_set_up_is_told_until_it_works(
