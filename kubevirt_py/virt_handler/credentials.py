@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import anyio
 import anyio.to_thread
 
 from kubevirt_py.decide.guest_state import Propagation
-from kubevirt_py.render.credentials import AgentCredential
 from kubevirt_py.virt_handler import authorizedkeys, guestcommands, kernel, secretfolder
 from kubevirt_py.virt_handler.agentwatch import AgentWatch
-from kubevirt_py.virt_handler.guestagent import TEXT, AgentError, Channel
+from kubevirt_py.virt_handler.guestagent import TEXT, AgentRefused, AgentSilent, Channel
 from kubevirt_py.virt_handler.hosted import Hosted
 
 AGAIN_S = 30.0
@@ -76,29 +77,55 @@ class Credentials:
             os.close(watch)
 
     async def _set_all(self) -> bool:
-        problems = []
-        for credential in self._hosted.record.credentials:
-            try:
-                await self._set(credential)
-            except (AgentError, OSError) as error:
-                problems.append(f"Secret {credential.secret}: {error}"[:TEXT])
+        try:
+            problems = await self._problems()
+        except AgentSilent as error:
+            problems = [str(error)[:TEXT]]
         outcome = Propagation(done=not problems, message="; ".join(problems)[: 4 * TEXT])
         if outcome != self.outcome:
             self.outcome = outcome
             self._hosted.changed()
         return outcome.done
 
-    async def _set(self, credential: AgentCredential) -> None:
-        values = await anyio.to_thread.run_sync(self._read, credential.secret)
-        if credential.kind == "passwords":
-            for user, password in values.items():
-                await guestcommands.set_password(self._channel, user, password.rstrip(b"\n"))
-            return
-        text = "\n".join(value.decode(errors="replace") for value in values.values())
-        keys = [line.strip() for line in text.splitlines() if line.strip()]
-        for user in credential.users:
-            await authorizedkeys.set_keys(self._channel, user, keys)
+    async def _problems(self) -> list[str]:
+        """Set what can be set; what stands in the way of the rest. Raises AgentSilent."""
+        problems: list[str] = []
+        keys: dict[str, list[str]] = {}
+        unread: set[str] = set()
+        for credential in self._hosted.record.credentials:
+            try:
+                values = await anyio.to_thread.run_sync(self._read, credential.secret)
+            except OSError as error:
+                problems.append(f"Secret {credential.secret}: {error}"[:TEXT])
+                unread.update(credential.users)
+                continue
+            for user in credential.users:
+                keys.setdefault(user, []).extend(_lines(values))
+            for user, password in values.items() if credential.kind == "passwords" else ():
+                with _noted(problems, f"password of {user}"):
+                    await guestcommands.set_password(self._channel, user, password.rstrip(b"\n"))
+        for user, found in keys.items():
+            # The guest is told all keys of a user at once, so those of several Secrets go together or not at all.
+            if user not in unread:
+                with _noted(problems, f"keys of {user}"):
+                    await authorizedkeys.set_keys(self._channel, user, tuple(dict.fromkeys(found)))
+        return problems
 
     def _read(self, secret: str) -> dict[str, bytes]:
         with secretfolder.opened(self._hosted.pidfd, self._hosted.record.secrets[secret]) as directory:
             return secretfolder.read(directory)
+
+
+@contextmanager
+def _noted(problems: list[str], what: str) -> Iterator[None]:
+    """A refusal concerns one user only."""
+    try:
+        yield
+    except AgentRefused as error:
+        problems.append(f"{what}: {error}"[:TEXT])
+
+
+def _lines(values: Mapping[str, bytes]) -> list[str]:
+    """The keys of a Secret: every line of every value."""
+    text = "\n".join(value.decode(errors="replace") for value in values.values())
+    return [line.strip() for line in text.splitlines() if line.strip()]
