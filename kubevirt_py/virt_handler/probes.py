@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kubevirt_py.decide.guest_state import PAUSED
+from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH
 from kubevirt_py.plan import Document
 from kubevirt_py.virt_handler import guestcommands
 from kubevirt_py.virt_handler.guest import Guest
@@ -17,6 +17,12 @@ from kubevirt_py.virt_handler.guestagent import AgentError
 LIVENESS = "livenessProbe"
 READINESS = "readinessProbe"
 OUTPUT_CHARACTERS = 4096
+STILL = {
+    PRELAUNCH: "the guest has not begun",
+    PAUSED: "the guest is paused",
+    IO_ERROR: "the guest is paused, for one of its disks failed",
+}
+"""Why a guest in this state of QEMU answers nobody."""
 
 
 def unknown(name: str, why: str) -> Document:
@@ -30,18 +36,20 @@ async def answer(guest: Guest, name: str) -> Document:
     probe = msgspec.json.decode(vmi.spec).get(name) if vmi is not None and name in (LIVENESS, READINESS) else None
     if not probe:
         return unknown(name, "the VMI has no such probe, or is not known yet")
+    if still := STILL.get(guest.run_state):
+        return unknown(name, still)
     deadline_s = float(probe.get("timeoutSeconds") or 1)
     try:
         if "guestAgentPing" in probe:
-            if guest.run_state == PAUSED:
-                return {"code": 0, "output": "the guest is paused"}
-            # The agent of a frozen guest answers this too.
             await guestcommands.ping(guest.channel, deadline_s)
             return {"code": 0, "output": ""}
         if guest.freezer.frozen:
             return unknown(name, "the guest is frozen and runs no programs")
         result = await guestcommands.run(guest.channel, probe["exec"]["command"], deadline_s)
     except AgentError as error:
+        if guest.freezer.frozen:
+            # A frozen guest's agent does answer, but not while it freezes or thaws.
+            return unknown(name, f"the guest is being frozen or thawed: {error}")
         return {"code": 1, "output": f"the guest agent: {error}"}
     text = (result.output + result.errors).decode(errors="replace")
     return {"code": min(result.code, 255), "output": text[:OUTPUT_CHARACTERS]}
