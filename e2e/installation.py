@@ -129,10 +129,11 @@ def served_certificate(pod: str) -> str:
     return SYSTEM.kubectl("exec", pod, "--", "python3", "-c", _SERVED)
 
 
-def all_follow() -> bool:
-    """Whether every pod of every component follows the CR as it is now."""
+def all_follow(*components: str) -> bool:
+    """Whether every pod of these components, or of all, follows the CR as it is now."""
     wanted = SYSTEM.get("kubevirt", "kubevirt")["metadata"]["resourceVersion"]
-    return all(health(pod)["config-resource-version"] == wanted for part in COMPONENTS for pod in pods(part))
+    parts = components or COMPONENTS
+    return all(health(pod)["config-resource-version"] == wanted for part in parts for pod in pods(part))
 
 
 def leftovers() -> list[str]:

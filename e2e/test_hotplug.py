@@ -10,6 +10,7 @@ import pytest
 from bench import hotplug
 from e2e import machines
 from e2e.console import Console, console
+from e2e.installation import all_follow, configure
 from e2e.kubectl import Document, Failed, Namespace, condition, eventually, run, status
 
 NAME = "plugged"
@@ -25,7 +26,19 @@ CLAIMS = (
 
 
 @pytest.fixture(scope="module")
-def machine(shared: Namespace) -> Namespace:
+def limited(shared: Namespace) -> Iterator[None]:
+    """The machines of this namespace, and of no other, may use as many CPUs as they have."""
+    run("kubectl", "label", "namespace", shared.name, f"limited={shared.name}")
+    configure(autoCPULimitNamespaceLabelSelector={"matchLabels": {"limited": shared.name}})
+    try:
+        assert eventually(lambda: all_follow("virt-controller"), 60), "the limit reaches no virt-controller"
+        yield
+    finally:
+        configure(autoCPULimitNamespaceLabelSelector=None)
+
+
+@pytest.fixture(scope="module")
+def machine(shared: Namespace, limited: None) -> Namespace:
     """One guest for all tests of this module; it has an empty drive, and room to grow."""
     vm = machines.vm(NAME, memory="1Gi")
     domain = vm["spec"]["template"]["spec"]["domain"]
@@ -134,15 +147,22 @@ def until_resized(machine: Namespace, sockets: int, memory: str) -> None:
     assert not condition(machine.get("vm", NAME), "RestartRequired")
 
 
-def requests(machine: Namespace) -> tuple[str, dict[str, str]]:
-    """The pod's UID, and what its machine asks for."""
+QUOTA = "cd /sys/fs/cgroup; cat cpu.max 2>/dev/null || cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us"
+"""Of version 2 and of version 1: microseconds of CPU in a period, and its length."""
+
+
+def resources(machine: Namespace) -> tuple[str, Document, float]:
+    """The pod's UID, what its machine asks for and may have, and how many CPUs the kernel lets it use."""
     (pod,) = machine.launcher_pods(NAME)
     (compute,) = (one for one in pod["spec"]["containers"] if one["name"] == "compute")
-    return pod["metadata"]["uid"], compute["resources"]["requests"]
+    command = ("exec", pod["metadata"]["name"], "-c", "compute", "--", "sh", "-c", QUOTA)
+    quota, period = map(int, machine.kubectl(*command).split())
+    return pod["metadata"]["uid"], compute["resources"], quota / period
 
 
 def test_sockets_and_memory_come_and_go_in_place(machine: Namespace, guest: Console) -> None:
-    small = requests(machine)
+    small = resources(machine)
+    assert (small[1]["limits"]["cpu"], small[2]) == ("1", 1)
     before = int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9"))
     guest.run("echo online_movable > /sys/devices/system/memory/auto_online_blocks")
     resize(machine, 2, "1280Mi")
@@ -151,14 +171,15 @@ def test_sockets_and_memory_come_and_go_in_place(machine: Namespace, guest: Cons
     guest.run("echo 1 > /sys/devices/system/cpu/cpu1/online")
     assert guest.run("nproc") == "2"
     assert int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9")) >= before + 200 * 1024
-    uid, large = requests(machine)
+    uid, large, cpus = resources(machine)
     assert uid == small[0]
-    assert large["cpu"] != small[1]["cpu"]
+    assert large["requests"]["cpu"] != small[1]["requests"]["cpu"]
+    assert (large["limits"]["cpu"], cpus) == ("2", 2)
     resize(machine, 1, "1Gi")
     until_resized(machine, 1, "1Gi")
     assert guest.run("cat /sys/devices/system/cpu/present") == "0"
     assert int(guest.run("grep MemTotal /proc/meminfo | tr -dc 0-9")) == before
-    assert requests(machine) == small
+    assert eventually(lambda: resources(machine) == small, 30), "the kernel gives it what it no longer asks for"
 
 
 def test_a_cpu_that_is_wanted_again_before_the_guest_let_go_is_there(machine: Namespace, guest: Console) -> None:
