@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -55,12 +55,22 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
 
 def interfaces(guest: GuestState) -> list[Document]:
     """One entry per interface of the spec, enriched by what the agent in the guest says of the same MAC."""
-    told = {str(item.get("mac")): item for item in (guest.info.interfaces if guest.info else ())}
+    told = list(guest.info.interfaces if guest.info else ())
     cards = {nic.name: nic for nic in guest.machine.nics}
-    entries = [_interface(plan, cards.get(plan.name), told.pop(plan.mac, None)) for plan in guest.network.interfaces]
+    entries = []
+    for plan in guest.network.interfaces:
+        own = _of_card(plan.mac, told)
+        told = [item for item in told if item is not own]
+        entries.append(_interface(plan, cards.get(plan.name), own))
     if guest.agent_connected:
-        entries += [_guest_only(item) for item in list(told.values())[:MAX_GUEST_INTERFACES]]
+        entries += [_guest_only(item) for item in told[:MAX_GUEST_INTERFACES]]
     return entries
+
+
+def _of_card(mac: str, told: list[Document]) -> Document | None:
+    """A bridge, bond or VLAN has the MAC of the card under it: the first of them with an address speaks for the card."""
+    same = [item for item in told if item["mac"] == mac]
+    return next((item for item in same if item["addresses"]), same[0] if same else None)
 
 
 def _interface(plan: InterfacePlan, card: Nic | None, told: Document | None) -> Document:
@@ -69,9 +79,9 @@ def _interface(plan: InterfacePlan, card: Nic | None, told: Document | None) -> 
     On the pod's own network the pod's addresses are the guest's; elsewhere the guest may have others than it was given.
     """
     sources = {"domain": card is not None, "guest-agent": told is not None, "multus-status": plan.pod_link != POD_LINK}
-    addresses = list(plan.pod_addresses)
+    addressed = _addressed(plan.pod_addresses)
     if told and plan.pod_link != POD_LINK:
-        addresses = list(told["addresses"])[:MAX_ADDRESSES] or addresses
+        addressed = _addressed(sorted(told["addresses"], key=_rank)) or addressed
     entry: Document = {
         "name": plan.name,
         "mac": plan.mac,
@@ -83,16 +93,25 @@ def _interface(plan: InterfacePlan, card: Nic | None, told: Document | None) -> 
         entry["linkState"] = "up" if card.link_up else "down"
     if told:
         entry["interfaceName"] = told["name"]
-    if addresses:
-        entry |= {"ipAddress": addresses[0], "ipAddresses": addresses}
-    return entry
+    return entry | addressed
 
 
 def _guest_only(told: Document) -> Document:
     entry: Document = {"infoSource": "guest-agent", "interfaceName": told["name"], "mac": told["mac"]}
-    if addresses := list(told.get("addresses") or ())[:MAX_ADDRESSES]:
-        entry |= {"ipAddress": addresses[0], "ipAddresses": addresses}
-    return entry
+    return entry | _addressed(sorted(told["addresses"], key=_rank))
+
+
+def _addressed(addresses: Sequence[str]) -> Document:
+    """The first is the one by which clients reach the guest."""
+    kept = list(addresses)[:MAX_ADDRESSES]
+    return {"ipAddress": kept[0], "ipAddresses": kept} if kept else {}
+
+
+def _rank(address: str) -> int:
+    """IPv4 first, as upstream, and last what is good on one link only: Windows tells of that first."""
+    if address.startswith(("fe80:", "169.254.")):
+        return 2
+    return 1 if ":" in address else 0
 
 
 def guest_conditions(

@@ -193,6 +193,37 @@ def test_on_further_networks_the_guest_says_which_addresses_it_has() -> None:
         assert entry["ipAddresses"] == shown
 
 
+def test_the_address_to_reach_a_guest_by_is_no_link_local_one() -> None:
+    """Windows tells of these first."""
+    (card,) = _guest().network.interfaces
+    given = msgspec.structs.replace(card, binding="bridge", pod_link="pod37a8eec1ce1", pod_addresses=())
+    mine, other = ["fe80::1", "fd77::99", "10.77.0.99"], ["169.254.3.4", "fe80::2", "fd77::5"]
+    told = (
+        {"name": "Ethernet 2", "mac": MAC, "addresses": mine},
+        {"name": "Ethernet 3", "mac": "02:00:00:00:00:99", "addresses": other},
+    )
+    agent = {"agent_connected": True, "info": GuestInfo(interfaces=told)}
+    after = _applied(_vmi(), _decide(_vmi(), _guest(network=NetworkPlan((given,)), **agent)))
+    entries = after["status"]["interfaces"]
+    assert [entry["ipAddress"] for entry in entries] == ["10.77.0.99", "fd77::5"]
+    assert [sorted(entry["ipAddresses"]) for entry in entries] == [sorted(mine), sorted(other)]
+
+
+def test_interfaces_of_a_guest_with_one_mac_or_none_are_all_told() -> None:
+    """A bridge or VLAN over a card has its MAC; a tunnel has none."""
+    told = (
+        {"name": "eth0", "mac": MAC, "addresses": []},
+        {"name": "br0", "mac": MAC, "addresses": ["10.0.2.2"]},
+        {"name": "br0.100", "mac": MAC, "addresses": ["192.0.2.7"]},
+        {"name": "wg0", "mac": "", "addresses": ["10.9.0.1"]},
+        {"name": "tun0", "mac": "", "addresses": ["10.8.0.1"]},
+    )
+    guest = _guest(agent_connected=True, info=GuestInfo(interfaces=told))
+    after = _applied(_vmi(), _decide(_vmi(), guest))
+    names = [entry["interfaceName"] for entry in after["status"]["interfaces"]]
+    assert names == ["br0", "eth0", "br0.100", "wg0", "tun0"]
+
+
 @pytest.mark.parametrize(
     ("changes", "phase", "event_type"),
     [
