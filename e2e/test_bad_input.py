@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from e2e import machines
-from e2e.kubectl import Namespace, condition
+from e2e.kubectl import Namespace, condition, eventually
 
 Change = Callable[[dict[str, Any]], Any]
 DISKS = "spec.template.spec.domain.devices.disks"
@@ -90,3 +90,18 @@ def test_a_missing_image_shows_in_the_list(shared: Namespace) -> None:
     )
     assert "no-such-image" in condition(shared.get("vmi", "unpulled"), "Synchronized").get("message", "")
     assert shown["status"]["printableStatus"]
+
+
+def test_a_missing_secret_is_pointed_to_and_waited_for(own: Namespace) -> None:
+    machine = machines.with_disk(machines.vmi("lacking"), "keys", {"secret": {"secretName": "late"}})
+    own.apply(machine)
+
+    def told(vmi: dict[str, Any]) -> bool:
+        return condition(vmi, "Synchronized").get("reason") == "PodNotPrepared"
+
+    said = condition(own.until("vmi", "lacking", told, "pointing to its pod", 90), "Synchronized")["message"]
+    assert f"kubectl describe pod {own.launcher_pods('lacking')[0]['metadata']['name']}" in said
+    assert eventually(lambda: said in [event["note"] for event in own.events("lacking")], 10)
+    own.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "late"}, "stringData": {"key": "word"}})
+    own.until_phase("lacking", "Running", 180)
+    own.until("vmi", "lacking", lambda vmi: not condition(vmi, "Synchronized"), "without complaint", 30)

@@ -22,6 +22,8 @@ IMAGE_REASONS = {
 }
 """The kubelet's waiting reasons for images (of containers and of image volumes) -> the VMI's reasons."""
 CONTAINER_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+PREPARATION_S = 30.0
+"""How long the kubelet may take for a pod's volumes and network before the user hears of it."""
 REPORT_GRACE_S = 5
 """How long the node agent gets to report the guest's end before the pod's own end counts."""
 CLEAN_REPORT_GRACE_S = 30
@@ -82,6 +84,12 @@ def container_trouble(pod: Pod) -> tuple[str, str] | None:
         if waiting is not None and waiting.reason in CONTAINER_REASONS:
             return waiting.reason, waiting.message
     return None
+
+
+def unprepared_s(pod: Pod, now: datetime) -> float | None:
+    """For how long the kubelet has not had the pod's volumes or network; None if it has both, or does not tell."""
+    found = conditions.find(pod.status.conditions, names.POD_READY_TO_START)
+    return age_s(found.last_transition_time, now) if found is not None and found.status == "False" else None
 
 
 def ending(pod: Pod) -> str:

@@ -26,6 +26,7 @@ from kubevirt_py.decide.vmi_resize import resize, size_conditions
 from kubevirt_py.decide.vmi_shares import Trouble, unserved, unshareable
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.decide.vmi_status import (
+    IMAGE_TROUBLE,
     Change,
     data_volumes_ready,
     failed,
@@ -42,6 +43,7 @@ from kubevirt_py.render.launcher_pod import GRACE_MARGIN_S, guest_grace_s
 from kubevirt_py.render.machine_version import machine_type
 from kubevirt_py.render.resources import is_pinned
 
+IMAGE_ADVICE = "; check the image's name, its pull secret and that the node reaches the registry"
 QUIET_S = 2.0
 """How long a pod may look for a node before the VMI says Scheduling: a write saved on the usual path."""
 GUARANTEED = "Guaranteed"
@@ -190,19 +192,31 @@ def _unknown_machine(s: VmiSnapshot) -> str:
 
 
 def _place(s: VmiSnapshot, pod: Pod | None) -> Plan:
-    """The pod is bound: name it to the node's agent, and tell of an image that cannot be had."""
+    """The pod is bound: name it to the node's agent, and tell of what its containers cannot have."""
     assert pod is not None
     if is_pinned(s.spec) and pod.status.qos_class not in ("", GUARANTEED):
         note = f"Pod {pod.metadata.name} is {pod.status.qos_class}, not {GUARANTEED}: the guest would share its CPUs"
         told = warning(kinds.VMI, s.vmi, names.FAILED_GUARANTEE_RESOURCES, note)
         return patch(s, failed(s, names.FAILED_GUARANTEE_RESOURCES), events=(told,))
+    waited_s = pods.unprepared_s(pod, s.now)
+    patience_s = pods.PREPARATION_S - waited_s if waited_s is not None else 0.0
     trouble = pods.container_trouble(pod)
+    if trouble is None and waited_s is not None and patience_s <= 0:
+        trouble = names.POD_NOT_PREPARED, _unprepared(pod)
     events: tuple[Event, ...] = ()
     if trouble is not None and not knows_image_trouble(s.vmi):
-        advice = "check the image's name, its pull secret and that the node reaches the registry"
-        events = (warning(kinds.VMI, s.vmi, trouble[0], f"{trouble[1] or trouble[0]}; {advice}"),)
+        advice = IMAGE_ADVICE if trouble[0] in IMAGE_TROUBLE else ""
+        events = (warning(kinds.VMI, s.vmi, trouble[0], f"{trouble[1] or trouble[0]}{advice}"),)
     entries, came = attachment_status(s, pod)
-    return patch(s, with_volumes(placed(s, pod, trouble), entries), events=(*events, *came))
+    plan = patch(s, with_volumes(placed(s, pod, trouble), entries), events=(*events, *came))
+    return replace(plan, again_s=patience_s) if patience_s > 0 else plan
+
+
+def _unprepared(pod: Pod) -> str:
+    """The kubelet says what is missing in events alone, which the controller may not read."""
+    name = pod.metadata.name
+    text = f"the node has waited {pods.PREPARATION_S:.0f} s for volumes or a network of pod {name}"
+    return f"{text}, perhaps for a Secret or ConfigMap that does not exist; kubectl describe pod {name} says for what"
 
 
 def _follow(s: VmiSnapshot, pod: Pod | None) -> Plan:

@@ -18,7 +18,7 @@ from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.plan import NOTHING, Document, Event, JsonPatch, Plan
 
 CONTROLLER_REASONS = (
-    frozenset({names.FAILED_CREATE, names.FAILED_PVC_NOT_FOUND})
+    frozenset({names.FAILED_CREATE, names.FAILED_PVC_NOT_FOUND, names.POD_NOT_PREPARED})
     | frozenset({names.CONTAINER_PATHS_DISABLED, names.MISSING_VIRTIOFS_CONTAINERS})
     | frozenset(pods.IMAGE_REASONS.values())
     | pods.CONTAINER_REASONS

@@ -163,6 +163,25 @@ def test_image_trouble_shows_and_goes() -> None:
     assert condition(well, "Synchronized") is None
 
 
+def test_a_pod_that_waits_long_for_its_volumes_is_pointed_to_until_it_has_them() -> None:
+    def waiting(seconds: float) -> dict[str, Any]:
+        short = {"type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": ago(seconds)}
+        return pod(container={"waiting": {"reason": "ContainerCreating"}}, conditions=[short])
+
+    machine = placed()
+    patient = decide(vmi_snapshot(machine, waiting(10)))
+    assert not patient.do and patient.again_s == 20
+    plan = decide(vmi_snapshot(machine, waiting(30)))
+    troubled = after(machine, plan)
+    said = condition(troubled, "Synchronized")
+    assert (said["status"], said["reason"]) == ("False", "PodNotPrepared")
+    assert "kubectl describe pod virt-launcher-" in said["message"]
+    assert [(event.type, event.note) for event in plan.events] == [("Warning", said["message"])]
+    assert decide(vmi_snapshot(troubled, waiting(90))) == NOTHING
+    well = after(troubled, decide(vmi_snapshot(troubled, pod(container=RUNNING))))
+    assert condition(well, "Synchronized") is None
+
+
 def test_what_the_agent_says_about_synchronization_stays() -> None:
     machine = placed()
     machine["status"]["conditions"].append({"type": "Synchronized", "status": "False", "reason": "BadDisk"})
