@@ -106,8 +106,8 @@ async def test_keys_follow_their_secret_also_over_a_restart_of_the_agent(lab: No
 
 async def test_probes_are_answered_through_the_stub(lab: Node, pods: list[FakePod]) -> None:
     document = vmi("probed")
-    document["spec"]["livenessProbe"] = {"exec": {"command": ["/bin/check", "it"]}, "timeoutSeconds": 5}
-    document["spec"]["readinessProbe"] = {"guestAgentPing": {}, "timeoutSeconds": 5}
+    document["spec"]["livenessProbe"] = {"guestAgentPing": {}, "timeoutSeconds": 5}
+    document["spec"]["readinessProbe"] = {"exec": {"command": ["/bin/check", "it"]}, "timeoutSeconds": 5}
     _, pod = place(lab, document)
     pods.append(pod)
     ended = {"exited": True, "exitcode": 3, "out-data": "bm8K"}
@@ -120,17 +120,17 @@ async def test_probes_are_answered_through_the_stub(lab: Node, pods: list[FakePo
 
     async with agent(path, speak), lab.agent():
         guest = await _running(lab, pods, document, path)
-        assert (await code("livenessProbe"), await code("readinessProbe")) == (3, 0)
+        assert (await code("livenessProbe"), await code("readinessProbe")) == (0, 3)
         assert pod.errors.read_text().endswith("no\n")
         given = [arguments for command, arguments in speak.asked if command == "guest-exec"]
         assert [(one["path"], one["arg"]) for one in given] == [("/bin/check", ["it"])]
         await requests.pause(guest)
         await lab.until(lambda: guest.run_state == "paused", "the guest to be paused")
         guest.channel._path = str(lab.root / "nowhere")
-        assert await code("readinessProbe") == 0
+        assert (await code("livenessProbe"), await code("readinessProbe")) == (0, 1)
         await requests.unpause(guest)
         await lab.until(lambda: guest.run_state == "running", "the guest to run on")
-        assert await code("readinessProbe") == 1
+        assert await code("livenessProbe") == 1
     # Without an agent on the node nothing is known of the guest: it is not killed, and gets no new clients.
     assert (await code("livenessProbe"), await code("readinessProbe")) == (0, 1)
 
