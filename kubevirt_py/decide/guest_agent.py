@@ -24,15 +24,15 @@ PASSWORDS = "guest-set-user-password"
 
 
 def agent_conditions(spec: Document, guest: GuestState) -> dict[str, Condition | None]:
-    """None drops a condition."""
-    connected = Condition(type=names.AGENT_CONNECTED, status="True") if guest.agent_connected else None
-    lacking = _lacking(spec, guest.info.commands) if guest.info and guest.agent_connected else ""
-    old = Condition(type=names.AGENT_VERSION_NOT_SUPPORTED, status="True", reason=lacking) if lacking else None
+    """None drops a condition. What an agent can do is not judged before it has told this process."""
     given = guest.credentials
     changes: dict[str, Condition | None] = {
-        names.AGENT_CONNECTED: connected,
-        names.AGENT_VERSION_NOT_SUPPORTED: old,
+        names.AGENT_CONNECTED: Condition(type=names.AGENT_CONNECTED, status="True") if guest.agent_connected else None
     }
+    if guest.info is not None or not guest.agent_connected:
+        lacking = _lacking(spec, guest.info.commands) if guest.info and guest.agent_connected else ""
+        old = Condition(type=names.AGENT_VERSION_NOT_SUPPORTED, status="True", reason=lacking) if lacking else None
+        changes[names.AGENT_VERSION_NOT_SUPPORTED] = old
     if given is not None:
         changes[names.ACCESS_CREDENTIALS_SYNCHRONIZED] = _propagated(given)
     return changes

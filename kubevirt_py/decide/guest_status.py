@@ -36,7 +36,7 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
     topology = {"cores": machine.cpu.cores, "sockets": machine.cpu.sockets, "threads": machine.cpu.threads}
     return {
         "phase": phases.RUNNING,
-        "interfaces": interfaces(guest),
+        "interfaces": interfaces(guest, old.get("interfaces") or ()),
         "volumeStatus": volumes(spec, old.get("volumeStatus") or [], guest),
         "machine": {"type": guest.machine_type},
         "memory": {
@@ -46,16 +46,19 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
             **{key: value for key, value in (old.get("memory") or {}).items() if key == "memoryOverhead"},
         },
         "currentCPUTopology": topology,
-        "guestOSInfo": guest.info.os if guest.info and guest.agent_connected else {},
+        "guestOSInfo": _os(guest, old.get("guestOSInfo") or {}),
         "fsFreezeStatus": "frozen" if guest.frozen else None,
         "migrationMethod": "BlockMigration" if copies_disks(spec) else "LiveMigration",
         "selinuxContext": guest.selinux_context or "none",
     }
 
 
-def interfaces(guest: GuestState) -> list[Document]:
-    """One entry per interface of the spec, enriched by what the agent in the guest says of the same MAC."""
-    told = list(guest.info.interfaces if guest.info else ())
+def interfaces(guest: GuestState, old: Sequence[Document] = ()) -> list[Document]:
+    """One entry per interface of the spec, enriched by what the agent in the guest says of the same MAC.
+
+    `old` are the entries so far: what they have of an agent that is there and has told this process nothing yet is kept.
+    """
+    told = list(guest.info.interfaces if guest.info else _told(old) if guest.agent_connected else ())
     cards = {nic.name: nic for nic in guest.machine.nics}
     entries = []
     for plan in guest.network.interfaces:
@@ -65,6 +68,21 @@ def interfaces(guest: GuestState) -> list[Document]:
     if guest.agent_connected:
         entries += [_guest_only(item) for item in told[:MAX_GUEST_INTERFACES]]
     return entries
+
+
+def _os(guest: GuestState, old: Document) -> Document:
+    if not guest.agent_connected:
+        return {}
+    return guest.info.os if guest.info else old
+
+
+def _told(old: Sequence[Document]) -> list[Document]:
+    """What the agent in the guest has said, by the entries made of it."""
+    return [
+        {"name": entry["interfaceName"], "mac": entry.get("mac", ""), "addresses": entry.get("ipAddresses") or []}
+        for entry in old
+        if entry.get("interfaceName")
+    ]
 
 
 def _of_card(mac: str, told: list[Document]) -> Document | None:

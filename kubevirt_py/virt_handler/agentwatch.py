@@ -55,6 +55,15 @@ class AgentWatch:
             self.connected = True
             self._hosted.changed()
 
+    def found(self, *, is_open: bool) -> None:
+        """As set_open, when QEMU has just been asked: an agent that is there was there before this process was, and the
+        VMI says so already.
+        """
+        self.set_open(is_open)
+        if is_open and not self.connected:
+            self.connected = True
+            self._hosted.changed()
+
     @property
     def heard(self) -> int:
         """How often QEMU has told of the port by itself: it is asked only for what was before."""

@@ -136,4 +136,4 @@ class Guest:
         heard = self.agent.heard
         is_open = await set_up(session, self.record, self.folder)
         if self.agent.heard == heard:  # else QEMU has told of a later state already
-            self.agent.set_open(is_open)
+            self.agent.found(is_open=is_open)

@@ -182,6 +182,28 @@ def test_the_agent_in_the_guest() -> None:
     assert gone["status"]["guestOSInfo"] == {}
 
 
+def test_what_an_agent_told_an_earlier_process_is_kept_until_it_tells_this_one() -> None:
+    """The node's agent restarts often, the one in the guest is there all the while, and silent while it is frozen."""
+    (card,) = _guest().network.interfaces
+    blue = msgspec.structs.replace(
+        card, name="blue", binding="bridge", pod_link="pod37a8eec1ce1", mac="02:00:00:00:00:02", pod_addresses=()
+    )
+    network = NetworkPlan((card, blue))
+    told = (
+        {"name": "eth0", "mac": MAC, "addresses": ["10.0.2.2"]},
+        {"name": "eth1", "mac": "02:00:00:00:00:02", "addresses": ["fe80::2", "10.77.0.99"]},
+        {"name": "br1", "mac": "02:00:00:00:00:02", "addresses": ["10.77.0.100"]},
+        {"name": "tun0", "mac": "", "addresses": []},
+    )
+    info = GuestInfo(os={"name": "Debian GNU/Linux"}, interfaces=told)
+    document = _applied(_vmi(), _decide(_vmi(), _guest(network=network, agent_connected=True, info=info)))
+    assert _conditions(document)["AgentVersionNotSupported"]["status"] == "True"
+    assert _decide(document, _guest(network=network, agent_connected=True)) == NOTHING
+    gone = _applied(document, _decide(document, _guest(network=network)))
+    assert len(gone["status"]["interfaces"]) == 2
+    assert "AgentVersionNotSupported" not in _conditions(gone)
+
+
 def test_on_further_networks_the_guest_says_which_addresses_it_has() -> None:
     (card,) = _guest().network.interfaces
     given = msgspec.structs.replace(card, binding="bridge", pod_link="pod37a8eec1ce1", pod_addresses=("10.77.0.5",))

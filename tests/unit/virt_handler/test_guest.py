@@ -165,3 +165,16 @@ async def test_an_event_of_the_agents_port_counts_for_more_than_what_qemu_was_as
     with guest.monitor.listening(guest.agent._on_event):
         await guest._set_up(None)  # type: ignore[arg-type]
     assert guest.agent._open
+
+
+async def test_an_agent_that_was_there_before_this_process_is_never_told_to_be_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = _guest(tmp_path, _Home())
+
+    async def set_up(*_: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(guests, "set_up", set_up)
+    await guest._set_up(None)  # type: ignore[arg-type]
+    assert guest.agent.connected
