@@ -107,7 +107,7 @@ def _data(volume: Document, kind: str, part: Part, secrets: Mapping[str, Mapping
         return str(source[part.field]).encode()
     if encoded := source.get(f"{part.field}Base64"):
         try:
-            return base64.b64decode(encoded, validate=True)
+            return decoded(str(encoded).encode())
         except binascii.Error as error:
             raise ValueError(f"volume {volume['name']}: {kind}.{part.field}Base64 is not base64: {error}") from error
     if ref := source.get(part.ref):
@@ -118,6 +118,11 @@ def _data(volume: Document, kind: str, part: Part, secrets: Mapping[str, Mapping
             f"volume {volume['name']}: {kind}.{part.ref}: Secret {ref['name']} has nothing under the key {part.keys[0]}"
         )
     return b""
+
+
+def decoded(encoded: bytes) -> bytes:
+    """The data behind base64, which may stand in several lines, as upstream. Raises binascii.Error."""
+    return base64.b64decode(encoded.translate(None, b"\r\n"), validate=True)
 
 
 def data_secrets(volume: Document) -> tuple[tuple[Part, str], ...]:

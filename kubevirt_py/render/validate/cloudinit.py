@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Iterator
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, REQUIRED, Cause
+from kubevirt_py.render.cloudinit import decoded
 
 SOURCES = ("cloudInitNoCloud", "cloudInitConfigDrive")
 MAX_INLINE_BYTES = 2048
@@ -49,7 +49,7 @@ def _inline(text: str, field: str, secret_key: str, *, encoded: bool) -> Iterato
     data = text.encode(errors="surrogatepass")
     if encoded:
         try:
-            data = base64.b64decode(data, validate=True)
+            data = decoded(data)
         except binascii.Error as error:
             yield Cause(field, INVALID, f"is not base64: {error}")
             return

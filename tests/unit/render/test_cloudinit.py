@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kubevirt_py.render.cloudinit import CloudInitImage, cloud_init_images, credential_volume, key_secrets
+from kubevirt_py.render.validate.cloudinit import check
 
 
 def _image(source: dict[str, Any], secrets: dict[str, dict[str, bytes]] | None = None, **spec: Any) -> CloudInitImage:
@@ -46,6 +47,15 @@ def test_a_restarted_machine_is_the_same_instance_and_one_made_anew_is_not(kind:
 
     assert instance("first-run", "board-1") == instance("second-run", "board-1") == "board-1"
     assert instance("third-run", "board-2") == "board-2"
+
+
+def test_base64_may_stand_in_lines() -> None:
+    """As `base64` and YAML's block scalars give it."""
+    for given in ("aGVs\nbG8=\n", "aGVs\r\nbG8=\r\n"):
+        image = _image({"cloudInitNoCloud": {"userDataBase64": given, "networkDataBase64": given}})
+        assert (image.files["user-data"], image.files["network-config"]) == (b"hello", b"hello")
+        volumes = [{"name": "ci", "cloudInitNoCloud": {"userDataBase64": given}}]
+        assert not list(check(volumes, "spec"))
 
 
 def test_an_image_without_user_data_is_still_one() -> None:
