@@ -14,6 +14,8 @@ from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.monitor import Monitor
 
 POLL_S = 120.0
+AGAIN_S = 10.0
+"""Until an agent is asked again that has its port open and has told nothing yet: a guest that boots is busy."""
 HASTE_S = 60.0
 CALM_S = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Pauses after looks that follow one another within HASTE_S: a guest that opens and closes its port without end
@@ -80,9 +82,15 @@ class AgentWatch:
                 self._resting = True
                 await anyio.sleep(CALM_S[min(haste, len(CALM_S) - 1)])
                 self._resting = False
-                with anyio.move_on_after(POLL_S if self._open else None):
+                with anyio.move_on_after(self._patience_s()) as waiting:
                     await self._poke.wait()
-                haste = haste + 1 if anyio.current_time() - looked_at < HASTE_S + CALM_S[-1] else 0
+                if not waiting.cancelled_caught or self.info is not None:
+                    haste = haste + 1 if anyio.current_time() - looked_at < HASTE_S + CALM_S[-1] else 0
+
+    def _patience_s(self) -> float | None:
+        if not self._open:
+            return None
+        return POLL_S if self.info is not None else AGAIN_S
 
     async def _look(self) -> None:
         if not self._open:

@@ -89,3 +89,31 @@ async def test_an_agent_that_is_back_is_there_though_it_is_not_asked_yet(
         assert watch.connected
         assert home.changes == told + 1
         tasks.cancel_scope.cancel()
+
+
+async def test_an_agent_that_was_too_busy_to_answer_is_asked_again_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agentwatch, "AGAIN_S", 0.01)
+    record = Record(namespace="default", name="vm", uid=UID, pod_uid="pod", pid=1, started=1)
+    hosted = Hosted(record, Folder(tmp_path, UID), -1, _Home())  # type: ignore[arg-type]
+    monitor = Monitor(hosted, _set_up)
+    asked = []
+
+    async def speak(stream: SocketStream, request: dict[str, Any]) -> None:
+        asked.append(request["execute"])
+        if request["execute"] == "guest-info" and asked.count("guest-info") == 1:
+            await stream.aclose()
+        else:
+            await answering(HONEST)(stream, request)
+
+    async with agent(tmp_path / "a", speak) as channel, anyio.create_task_group() as tasks:
+        watch = AgentWatch(hosted, monitor, channel)
+        tasks.start_soon(watch.run)
+        while not monitor._listeners:
+            await anyio.lowlevel.checkpoint()
+        monitor._on_event("VSERPORT_CHANGE", {"id": "channel0", "open": True})
+        with anyio.fail_after(10):
+            while watch.info is None:
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
