@@ -129,7 +129,11 @@ class Conversation:
         """The answer to a command. Raises AgentRefused, and what `Channel.conversation` makes AgentSilent of."""
         await self.tell(command, arguments)
         with anyio.fail_after(ANSWER_S if deadline_s is None else deadline_s):
-            line = await self._reader.receive_until(b"\n", LINE_BYTES)
+            return await self.hear(command, answer)
+
+    async def hear(self, command: str, answer: type[T]) -> T:
+        """Wait for the answer to a command that was told. Raises as `ask` does."""
+        line = await self._reader.receive_until(b"\n", LINE_BYTES)
         outer = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
         if "return" not in outer:
             raise _refusal(command, outer.get("error"))

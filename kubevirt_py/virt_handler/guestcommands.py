@@ -14,6 +14,7 @@ from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent, Chann
 
 FREEZE_S = 60.0
 """A freeze first writes out what the guest's file systems hold back."""
+REFUSAL_S = 2.0
 STATUS_S = 0.1
 OUTPUT_BYTES = 64 << 10
 
@@ -45,9 +46,11 @@ async def ping(channel: Channel, deadline_s: float) -> None:
 
 
 async def reboot(channel: Channel) -> None:
-    """Ask for a reboot; a success has no answer. Raises AgentSilent when the agent cannot be reached."""
+    """Ask for a reboot; a success has no answer, so what is not refused soon is under way. Raises AgentError."""
     async with channel.conversation() as talk:
         await talk.tell("guest-shutdown", {"mode": "reboot"})
+        with anyio.move_on_after(REFUSAL_S):
+            await talk.hear("guest-shutdown", Nothing)
 
 
 async def freeze(channel: Channel) -> int:

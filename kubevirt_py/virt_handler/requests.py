@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from kubevirt_py.decide.guest_state import PRELAUNCH
@@ -10,6 +11,8 @@ from kubevirt_py.plan import Document
 from kubevirt_py.virt_handler import guestcommands, guestfacts
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.guestagent import AgentError, AgentSilent, Channel
+
+log = logging.getLogger(__name__)
 
 
 async def pause(guest: Guest) -> None:
@@ -28,10 +31,18 @@ async def reset(guest: Guest) -> None:
 
 
 async def soft_reboot(guest: Guest) -> None:
-    """By the agent in the guest where there is one; else the power button, and on again after the shutdown."""
+    """By the agent in the guest where there is one that does it; else the power button, and on again after the shutdown.
+
+    Raises AgentError where the guest has no power button either.
+    """
     if guest.agent.connected:
-        await guestcommands.reboot(guest.channel)
-        return
+        try:
+            await guestcommands.reboot(guest.channel)
+            return
+        except AgentError as error:
+            if guest.machine is None or not guest.machine.platform.acpi:
+                raise
+            log.info("the agent does not reboot its guest", extra={"vmi": str(guest.key), "error": str(error)})
     guest.steering.expect_reboot()
     await guest.monitor.execute("system_powerdown")
 
