@@ -20,9 +20,12 @@ async def pause(guest: Guest) -> None:
 
 
 async def unpause(guest: Guest) -> None:
+    """A guest that has not begun and waits for hotpluggable volumes begins when it has them."""
     if guest.run_state == PRELAUNCH:
         guest.record.resumed = True
         guest.hosted.save()
+        if guest.hotplug.incomplete:
+            return
     await guest.monitor.execute("cont")
 
 

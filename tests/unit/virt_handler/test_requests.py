@@ -1,4 +1,4 @@
-"""What users ask of a guest: a reboot comes by the agent in it or, if that will not, by the power button."""
+"""What users ask of a guest: it goes on when it has all it needs, and reboots by its agent or else by the button."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from anyio.abc import SocketStream
 
+from kubevirt_py.decide.guest_state import PAUSED, PRELAUNCH
 from kubevirt_py.virt_handler import guestcommands, requests
 from kubevirt_py.virt_handler.guestagent import AgentRefused
 from tests.unit.virt_handler.agents import agent, answering
@@ -56,3 +57,18 @@ async def test_a_reboot_that_the_agent_refuses_is_the_power_buttons(tmp_path: Pa
         with pytest.raises(AgentRefused, match="guest-shutdown"):
             await requests.soft_reboot(guest)
         assert done == []
+
+
+@pytest.mark.parametrize(
+    ("run_state", "incomplete", "commands"),
+    [(PRELAUNCH, True, []), (PRELAUNCH, False, ["cont"]), (PAUSED, True, ["cont"])],
+)
+async def test_a_guest_does_not_begin_without_its_volumes(
+    run_state: str, incomplete: bool, commands: list[str]
+) -> None:
+    guest, done = _guest(None, acpi=True)
+    guest.run_state, guest.hotplug = run_state, SimpleNamespace(incomplete=incomplete)
+    guest.record, guest.hosted = SimpleNamespace(resumed=False), SimpleNamespace(save=lambda: None)
+    await requests.unpause(guest)
+    assert done == commands
+    assert guest.record.resumed is (run_state == PRELAUNCH)
