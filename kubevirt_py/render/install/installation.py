@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 
 import msgspec
 
@@ -13,7 +14,7 @@ from kubevirt_py.plan import Document
 DEFAULT_REPLICAS = 2
 
 
-class Installation(msgspec.Struct, frozen=True, kw_only=True):
+class Installation(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The input of every install document. `ca_bundle` is base64 of PEM, empty until a CA exists."""
 
     namespace: str
@@ -75,7 +76,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
             "additionalProperties": {"ImagePullPolicy": self.pull_policy},
         }
 
-    @property
+    @cached_property
     def deployment_id(self) -> str:
         """SHA-1 over everything that shapes the workloads."""
         shape = [
