@@ -21,6 +21,7 @@ from kubevirt_py.render.causes import (
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.network.binding import ABSENT
 from kubevirt_py.render.network.linknames import is_primary
+from kubevirt_py.render.network.macs import MASQUERADE_BRIDGE_MAC
 from kubevirt_py.render.validate.text import mac_address, network_name, pci_address
 
 BINDINGS = ("bridge", "masquerade", "passt", "passtBinding", "slirp", "sriov", "macvtap", "binding")
@@ -98,6 +99,9 @@ def _on_network(interface: Document, network: Document, field: str, config: Clus
         yield Cause(f"{field}.state", INVALID, text)
     if "masquerade" in interface and not is_primary(network):
         yield Cause(f"{field}.masquerade", INVALID, "masquerade is only possible on the pod network; use bridge here")
+    if "masquerade" in interface and _normal_mac(interface) == MASQUERADE_BRIDGE_MAC:
+        text = f"{interface['macAddress']} is the address of the guest's router behind masquerade; choose another one"
+        yield Cause(f"{field}.macAddress", INVALID, text)
     if PASST in interface:
         yield from _passt(interface, network, field)
     if "bridge" in interface and "pod" in network and not config.permit_bridge_on_pod_network:

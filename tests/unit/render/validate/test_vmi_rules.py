@@ -447,6 +447,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "network.binding",
     ),
     "no such model": ({f"{NIC}.model": "ne1000"}, f"{NIC}.model", causes.NOT_SUPPORTED, "e1000e"),
+    "the MAC address of the router behind masquerade": (
+        {f"{NIC}.macAddress": "02-00-00-00-00-00"},
+        f"{NIC}.macAddress",
+        causes.INVALID,
+        "the guest's router",
+    ),
     "a short MAC address": ({f"{NIC}.macAddress": "02:00"}, f"{NIC}.macAddress", causes.INVALID, "02:00:00:12:34:56"),
     "a multicast MAC address": (
         {f"{NIC}.macAddress": "01:00:00:00:00:01"},
