@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from e2e import machines
+from e2e import machines, shares
 from e2e.console import Console, console
 from e2e.gates import apply_when_gates_are_known, feature_gates
 from e2e.kubectl import Namespace, eventually, run, status
 from e2e.metrics import metrics_of, metrics_on_disk
 from e2e.test_network import server_pod
+from e2e.test_storage import claim_pod
 from e2e.tpm import Tpm, sealing
 
 Document = dict[str, Any]
@@ -67,6 +70,10 @@ DEVICE = "$(basename $(dirname $(grep -l '^{}$' /sys/block/*/serial)))"
 INJECTED = "/opt/injected"
 METRICS = f"/dev/{DEVICE.format('metrics')}"
 PORT = "/dev/$(basename $(dirname $(grep -l vhostmd /sys/class/virtio-ports/*/name)))"
+
+CANARY = f"canary-{secrets.token_hex(8)}"
+OUT = "../" * 8
+"""From the folder of a share to the root of whoever follows it."""
 
 INDEX, SEALED = "01500001", "01500002"
 WORDS, SEALED_WORDS = b"remember", b"of this boot alone"
@@ -236,6 +243,75 @@ def test_what_others_mount_into_the_pod_is_shared_and_nothing_else(machine: Name
     (pod,) = machine.launcher_pods(NAME)
     (server,) = [one for one in pod["spec"]["initContainers"] if one["name"] == "virtiofs-given"]
     assert [mount["name"] for mount in server["volumeMounts"]] == ["virtiofs-containers", "injected"]
+
+
+@pytest.fixture(scope="module")
+def tenant(machine: Namespace, tmp_path_factory: pytest.TempPathFactory) -> shares.Tenant:
+    """The owner of the share `files`, which sets its traps. A word lies beside the share, with its server alone."""
+    node = machine.get("vmi", NAME)["status"]["nodeName"]
+    machine.apply(claim_pod("tenant", "files", node))
+    machine.kubectl("wait", "--for=condition=Ready", "pod/tenant", "--timeout=60s")
+    made = shares.Tenant(machine)
+    made.give_fuse(tmp_path_factory.mktemp("fuse"))
+    at_server(machine, f"echo {CANARY} >{shares.CANARY}")
+    return made
+
+
+def at_server(machine: Namespace, command: str) -> str:
+    """What a shell prints beside the server of the share `files`."""
+    (pod,) = machine.launcher_pods(NAME)
+    name = pod["metadata"]["name"]
+    return machine.kubectl("exec", name, "-c", "virtiofs-files", "--", "sh", "-c", command).strip()
+
+
+def test_links_in_a_share_lead_to_what_the_guest_has(machine: Namespace, tenant: shares.Tenant, guest: Console) -> None:
+    guest.run("umount -at virtiofs; mkdir -p /run/files; mount -t virtiofs files /run/files; cd /run/files")
+    share = "/var/run/kubevirt-private/vmi-disks/files"
+    for link in (*shares.LINKS, "evil/canary", f"root{shares.CANARY}"):
+        assert at_server(machine, f"cat {share}/{link}") == CANARY, "the trap would catch nobody"
+        output, code = guest.attempt(f"cat {link}")
+        assert code and CANARY not in output
+    guest.run(f"echo of-the-guest >{shares.CANARY}")
+    for link in (*shares.LINKS, "evil/canary", f"root{shares.CANARY}"):
+        assert guest.run(f"cat {link}") == "of-the-guest"
+        guest.run(f"echo of-the-guest >{link}")
+    assert at_server(machine, f"cat {shares.CANARY}") == CANARY
+    assert guest.run("cat inner again") == f"{shares.NOTE}\n{shares.NOTE}"
+    assert guest.run("{ echo by-the-guest >fifo & }; cat fifo") == "by-the-guest"
+    output, code = guest.attempt("mknod null c 1 3")
+    assert code and "not permitted" in output
+    guest.run(f"cp fuse /tmp/; cd /; umount /run/files; rm {shares.CANARY}")
+
+
+def test_names_that_only_a_hostile_kernel_sends_lead_nowhere(
+    machine: Namespace, tenant: shares.Tenant, guest: Console
+) -> None:
+    """The guest has let go of its driver, and asks by one of its own."""
+    assert shares.ask(guest, ("read", "note"), ("read", "race|canary")) == [shares.NOTE, shares.HARMLESS]
+    upwards = ("..", "race|..", "race|..|..", "../..", OUT, "/")
+    assert {*shares.ask(guest, *(("is", path) for path in upwards))} <= tenant.inodes | errors(*REFUSALS)
+    read = [*shares.LINKS, "evil|canary", "root|tmp|canary", "evil/canary", f"root{shares.CANARY}", f"{OUT}tmp/canary"]
+    read += [shares.CANARY, f"..|{OUT}tmp|canary", "..|..|..|..|tmp|canary", "..|tmp|canary", "fifo", "socket"]
+    assert {*shares.ask(guest, *(("read", path) for path in read))} <= errors(*REFUSALS)
+    out = f"{OUT}tmp/planted"
+    changes = [(verb, path) for verb in CHANGES for path in (out, "evil|planted", "evil/planted", "/tmp/planted")]
+    changes += [("take", f"{OUT}tmp/canary"), ("remove", f"{OUT}tmp/canary"), ("remove", shares.CANARY)]
+    assert {*shares.ask(guest, *changes)} <= errors(*REFUSALS)
+    assert at_server(machine, "ls -A /tmp") == "canary"
+    assert at_server(machine, f"cat {shares.CANARY}") == CANARY
+    with tenant.swapping():
+        found = shares.ask(guest, ("read", "race|canary"), times=300)
+    assert {shares.HARMLESS} < {*found} <= {shares.HARMLESS, *errors(*REFUSALS)}
+    guest.run("mount -t virtiofs files /run/files")
+    assert guest.run("cat /run/files/note") == shares.NOTE
+
+
+CHANGES = ("make", "folder", "fifo", "link", "symlink", "give")
+REFUSALS = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EBADF, errno.EACCES, errno.EXDEV)
+
+
+def errors(*numbers: int) -> set[str]:
+    return {f"error {number}" for number in numbers}
 
 
 def test_a_config_drive_is_followed_and_tells_of_tagged_devices(guest: Console) -> None:
