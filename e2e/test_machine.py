@@ -194,5 +194,5 @@ def test_boot_order_is_followed_to_its_end_and_no_further(own: Namespace) -> Non
         with console(own.name, name) as guest:
             guest.expect("Successfully connected", 60)
             own.virtctl("unpause", "vmi", name)
-            for line in lines:
+            for line in ("Press ESC for boot menu", *lines):
                 guest.expect(line, 90)
