@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from base64 import b64decode
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from e2e.console import Console, console
 from e2e.installation import COMPONENTS, EMBEDDED, GONE_S, SYSTEM, Installed, configure, leftovers, patch, pods
 from e2e.kubectl import Document, Namespace, eventually, run, status
 from kubevirt_py.decide.certificates import SPREAD
+from kubevirt_py.render.machine.pinning import cpu_list
 from kubevirt_py.virt_operator.certificates import BACKDATE
 
 pytestmark = pytest.mark.alone
@@ -93,6 +95,22 @@ def test_settings_take_effect_within_ten_seconds(settings: None, own: Namespace)
     assert eventually(lambda: bool(own.launcher_pods("other")), LIVE_S)
     assert ("devices.kubevirt.io/kvm" in requests(own, "other")) is bool(emulated)
     assert all('"debug"' in SYSTEM.kubectl("logs", pod, "--since=60s") for pod in pods("virt-controller")[:1])
+
+
+def test_the_clusters_cpu_request_is_not_for_machines_with_cpus_of_their_own(settings: None, own: Namespace) -> None:
+    configure(cpuRequest="150m")
+    assert eventually(installation.all_follow, LIVE_S)
+    plain, pinned = (machines.vmi(name, startStrategy="Paused") for name in ("plain", "pinned"))
+    pinned["spec"]["domain"]["cpu"] = {"sockets": 1, "dedicatedCpuPlacement": True}
+    own.apply(plain, pinned)
+    own.until_phase("plain", "Running")
+    assert requests(own, "plain")["cpu"] == "150m"
+    assert status(own.until_phase("pinned", "Running"), "qosClass") == "Guaranteed"
+    assert requests(own, "pinned")["cpu"] == "1"
+    (pod,) = own.launcher_pods("pinned")
+    text = own.kubectl("exec", pod["metadata"]["name"], "-c", "compute", "--", "cat", "/proc/1/status")
+    (cpus,) = re.findall(r"Cpus_allowed_list:\t(\S+)", text)
+    assert len(cpu_list(cpus)) == 1
 
 
 def test_volumes_come_by_request_with_the_older_gate(settings: None, own: Namespace) -> None:
