@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
-import stat
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,11 +21,10 @@ from kubevirt_py.render.downwardmetrics import DISK_BYTES, disk_volume
 from kubevirt_py.render.hotplug_volumes import boot_spec
 from kubevirt_py.render.isos import IsoImage, iso_images, with_devices
 from kubevirt_py.render.launcher_pod import guest_grace_s
-from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, argv, machine_from_vmi
+from kubevirt_py.render.machine import Attachments, Facts, Machine, NicWire, argv, machine_from_vmi
 from kubevirt_py.render.machine.cpu import cpu_from_domain
 from kubevirt_py.render.machine.disks import is_read_only
 from kubevirt_py.render.machine.firmware import acpi_volumes
-from kubevirt_py.render.machine.sharing import UNKNOWN
 from kubevirt_py.render.machine.tags import has_tags, tagged_devices
 from kubevirt_py.render.network.annotations import in_mesh
 from kubevirt_py.render.network.binding import plan_links
@@ -39,29 +35,25 @@ from kubevirt_py.render.preallocation import preallocated_volumes
 from kubevirt_py.render.resources import is_pinned
 from kubevirt_py.render.shares import socket_path
 from kubevirt_py.render.tuning import has_pci_hole64, permits_free_page_reporting
-from kubevirt_py.virt_handler import secretfolder
+from kubevirt_py.virt_handler.descriptors import Descriptors, descriptors, listening
 from kubevirt_py.virt_handler.downwardmetrics import make_disk
 from kubevirt_py.virt_handler.hostcpus import allow_locking, own_cells
 from kubevirt_py.virt_handler.iso import make_iso
-from kubevirt_py.virt_handler.kernel import pidfd_getfd, storage_identity
 from kubevirt_py.virt_handler.links import plumb, read_links
-from kubevirt_py.virt_handler.peers import Peer
-from kubevirt_py.virt_handler.records import Folder, Kept, Record
-from kubevirt_py.virt_handler.seqpacket import (
-    ERROR_CHARACTERS,
-    MAX_SENT,
-    Connection,
-    PeerGone,
-    ProtocolError,
-    close_all,
+from kubevirt_py.virt_handler.opened import (
+    PLACEHOLDER,
+    OpenedFile,
+    disk_files,
+    receive_opened,
+    secret_folders,
+    storage_identities,
 )
+from kubevirt_py.virt_handler.peers import Peer
+from kubevirt_py.virt_handler.records import Folder, Record
+from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, Connection, PeerGone, ProtocolError
 from kubevirt_py.virt_handler.wiring import nic_wires
 
-OPEN_S = 60.0
-"""For the stub to open and make files; a large disk on slow storage is only a sparse file."""
 EXEC_S = 60.0
-SECRET_BYTES = 7 << 20
-"""A Secret or ConfigMap holds at most 1 MiB; a byte takes up to 6 characters of JSON."""
 MONITOR = "qmp"
 _VHOST = "/dev/vhost-net"
 _VHOST_VSOCK = "/dev/vhost-vsock"
@@ -76,53 +68,6 @@ class Hello(msgspec.Struct, frozen=True):
 
     resolv: str = ""
     kvm: bool = False
-
-
-class _OpenedFile(msgspec.Struct, frozen=True):
-    """What the stub says of a file, and its descriptor's number."""
-
-    format: str = ""
-    size: int = 0
-    direct: bool = False
-    block: bool = False
-    blocks: tuple[int, int] = (0, 0)
-    allocated: bool = False
-    number: int = -1
-    read_only: bool = False
-
-
-PLACEHOLDER = _OpenedFile(format="raw", size=0, direct=False)
-"""For an image that is made once the machine's addresses are known, which it tells of."""
-
-
-class Descriptors:
-    """Descriptors by name, to be handed to the stub; all are closed here at the end."""
-
-    def __init__(self) -> None:
-        self._fds: dict[str, int] = {}
-
-    def add(self, name: str, fd: int) -> None:
-        self._fds[name] = fd
-
-    def batches(self) -> Iterator[tuple[list[str], list[int]]]:
-        """As many as fit into one message at a time."""
-        entries = list(self._fds.items())
-        for start in range(0, len(entries), MAX_SENT):
-            part = entries[start : start + MAX_SENT]
-            yield [name for name, _ in part], [fd for _, fd in part]
-
-    def close(self) -> None:
-        close_all(list(self._fds.values()))
-        self._fds.clear()
-
-
-@contextmanager
-def _descriptors() -> Iterator[Descriptors]:
-    held = Descriptors()
-    try:
-        yield held
-    finally:
-        held.close()
 
 
 async def launch(
@@ -148,15 +93,15 @@ async def launch(
         vcpus = cpu_from_domain(spec.get("domain") or {}, Facts(kvm=hello.kvm)).count
         await connection.send({"open": [msgspec.to_builtins(step) for step in steps]})
         record = await _wired_record(peer, hello, vmi, spec, folder, vcpus, config.network_bindings)
-        with _descriptors() as held:
+        with descriptors() as held:
             wires = await _wire(peer, record.network, held, vhost=hello.kvm)
-            files, secrets = await _opened(connection, [step.name for step in steps if step.do == "secret"])
+            files, secrets = await receive_opened(connection, [step.name for step in steps if step.do == "secret"])
             record.credentials = agent_credentials(spec)
-            record.secrets = _secret_folders(peer, files)
+            record.secrets = secret_folders(peer, files)
             images = iso_images(vmi.metadata.namespace, vmi.metadata.name, vmi.metadata.uid, spec, secrets)
             _add_acpi_tables(spec, secrets, held)
             others: dict[str, Any] = {"ignition": _add_ignition(vmi, held), "vsock_cid": _add_vsock(vmi, spec, held)}
-            others["identities"] = _identities(peer, files)
+            others["identities"] = storage_identities(peer, files)
             facts = await _facts(vmi, spec, peer, hello, config, now)
             _add_metrics(spec, folder, files, held)
             if has_tags(spec):
@@ -238,61 +183,8 @@ async def _wire(peer: Peer, plan: NetworkPlan | None, held: Descriptors, *, vhos
     return nic_wires(plan, vhost=accelerate)
 
 
-async def _opened(
-    connection: Connection, secret_names: list[str]
-) -> tuple[dict[str, _OpenedFile], dict[str, dict[str, bytes]]]:
-    """The stub's answer to "open": facts of its files, and the contents of the secrets it read."""
-    with anyio.fail_after(OPEN_S):
-        message, fds = await connection.receive()
-    try:
-        if "error" in message:
-            raise LaunchRefused(str(message["error"])[:ERROR_CHARACTERS])
-        files = msgspec.convert(message.get("opened"), dict[str, _OpenedFile])
-        if len(fds) != len(secret_names):
-            raise ProtocolError("the stub sent other secrets than it was asked for")
-        return files, {name: _secret(fd) for name, fd in zip(secret_names, fds, strict=True)}
-    except msgspec.ValidationError as error:
-        raise ProtocolError(f"the stub's answer makes no sense: {error}") from error
-    finally:
-        close_all(fds)
-
-
-def _secret_folders(peer: Peer, files: Mapping[str, _OpenedFile]) -> dict[str, Kept]:
-    """The directories that the stub leaves open for QEMU to inherit, by Secret."""
-    return {
-        name.removeprefix("folder."): secretfolder.remember(peer.pidfd, file.number)
-        for name, file in files.items()
-        if name.startswith("folder.")
-    }
-
-
-def _identities(peer: Peer, files: Mapping[str, _OpenedFile]) -> dict[str, tuple[int, int]]:
-    """`DiskFile.identity` by volume, of what the stub really has: its word could keep others from their disks."""
-    found = {}
-    for name, file in files.items():
-        role, _, volume = name.partition(".")
-        if role == "disk" and file.number >= 0:
-            fd = pidfd_getfd(peer.pidfd, file.number)
-            try:
-                found[volume] = storage_identity(os.fstat(fd))
-            finally:
-                os.close(fd)
-    return found
-
-
-def _secret(fd: int) -> dict[str, bytes]:
-    """The files of one secret. Raises ValueError when they are too large, ProtocolError for what is no file."""
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise ProtocolError("the stub sent a secret that is not a file")
-    data = os.pread(fd, SECRET_BYTES + 1, 0)
-    if len(data) > SECRET_BYTES:
-        raise ValueError("the files of a volume are too large for an image: a Secret or ConfigMap holds up to 1 MiB")
-    texts = msgspec.json.decode(data, type=dict[str, str])
-    return {name: text.encode("latin-1") for name, text in texts.items()}
-
-
 async def _add_images(
-    images: tuple[IsoImage, ...], spec: Document, files: dict[str, _OpenedFile], held: Descriptors
+    images: tuple[IsoImage, ...], spec: Document, files: dict[str, OpenedFile], held: Descriptors
 ) -> list[Document]:
     """Make the ISO images and say where the stub puts them."""
     disks = {disk["name"]: disk for disk in ((spec.get("domain") or {}).get("devices") or {}).get("disks") or ()}
@@ -302,7 +194,7 @@ async def _add_images(
             continue
         fd = await anyio.to_thread.run_sync(make_iso, image.label, image.files)
         held.add(f"iso.{image.volume}", fd)
-        files[f"disk.{image.volume}"] = _OpenedFile(format="raw", size=os.fstat(fd).st_size, direct=False)
+        files[f"disk.{image.volume}"] = OpenedFile(format="raw", size=os.fstat(fd).st_size, direct=False)
         copies.append(
             {
                 "source": f"iso.{image.volume}",
@@ -315,35 +207,26 @@ async def _add_images(
     return copies
 
 
-def _add_metrics(spec: Document, folder: Folder, files: dict[str, _OpenedFile], held: Descriptors) -> None:
+def _add_metrics(spec: Document, folder: Folder, files: dict[str, OpenedFile], held: Descriptors) -> None:
     """The disk that tells of the host lies with us; QEMU gets a descriptor that can only read."""
     if volume := disk_volume(spec):
         held.add(f"disk.{volume}", make_disk(folder))
-        files[f"disk.{volume}"] = _OpenedFile(format="raw", size=DISK_BYTES, read_only=True)
+        files[f"disk.{volume}"] = OpenedFile(format="raw", size=DISK_BYTES, read_only=True)
 
 
 def _machine(
     vmi: HostedInstance,
     spec: Document,
     facts: Facts,
-    files: Mapping[str, _OpenedFile],
+    files: Mapping[str, OpenedFile],
     wires: tuple[NicWire, ...],
     *,
     ignition: bool = False,
     vsock_cid: int = 0,
     identities: Mapping[str, tuple[int, int]],
 ) -> Machine:
-    disks = {}
     thick = preallocated_volumes(vmi.status.get("volumeStatus") or ())
-    for name, file in files.items():
-        role, _, volume = name.partition(".")
-        if role == "disk":
-            base = files.get(f"base.{volume}")
-            known: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
-            known |= {"block": file.block, "blocks": file.blocks, "base_block": bool(base and base.block)}
-            known |= {"read_only": file.read_only, "preallocated": volume in thick, "allocated": file.allocated}
-            known |= {"direct": file.direct, "size_bytes": file.size, "identity": identities.get(volume, UNKNOWN)}
-            disks[volume] = msgspec.convert(known, DiskFile)
+    disks = disk_files(files, identities, thick)
     attachments = Attachments(disks=disks, nics=wires, initrd="initrd" in files, ignition=ignition, vsock_cid=vsock_cid)
     meta = vmi.metadata
     return machine_from_vmi(f"{meta.namespace}_{meta.name}", meta.uid, spec, facts, attachments)
@@ -398,16 +281,6 @@ def _add_ignition(vmi: HostedInstance, held: Descriptors) -> bool:
 def _add_sockets(folder: Folder, machine: Machine, held: Descriptors) -> None:
     for name in (MONITOR, *machine.devices.sockets):
         held.add(name, listening(folder.socket(name)))
-
-
-def listening(path: str) -> int:
-    """A listening socket at a path of ours: the holder of the descriptor accepts there, we connect to the path."""
-    if os.path.lexists(path):
-        os.unlink(path)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as sock:
-        sock.bind(path)
-        sock.listen(4)
-        return sock.detach()
 
 
 async def _hand_over(connection: Connection, machine: Machine, copies: list[Document], held: Descriptors) -> None:

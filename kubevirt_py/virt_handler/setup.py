@@ -10,8 +10,8 @@ import anyio.to_thread
 from kubevirt_py.decide.guest_state import lacking
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.cpu import Cpu
+from kubevirt_py.virt_handler.descriptors import listening
 from kubevirt_py.virt_handler.hostcpus import pin
-from kubevirt_py.virt_handler.launch import listening
 from kubevirt_py.virt_handler.qmp import Session
 from kubevirt_py.virt_handler.records import Folder, Record
 

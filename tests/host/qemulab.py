@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kubevirt_py.render.machine import Machine, argv
-from kubevirt_py.virt_handler.launch import listening
+from kubevirt_py.virt_handler.descriptors import listening
 from kubevirt_py.virt_handler.qmp import Session
 from kubevirt_py.virt_handler.records import Folder, Record
 from kubevirt_py.virt_handler.seqpacket import Connection

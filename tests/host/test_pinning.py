@@ -13,7 +13,7 @@ import pytest
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, argv, machine_from_vmi
 from kubevirt_py.render.machine.pinning import Pins
 from kubevirt_py.virt_handler import hostcpus, qmp
-from kubevirt_py.virt_handler.launch import listening
+from kubevirt_py.virt_handler.descriptors import listening
 from tests.host.agentlab import needs_qemu
 from tests.host.hugepages import huge_pages
 

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-from kubevirt_py.virt_handler import launch, launcher
+from kubevirt_py.virt_handler import launcher, opened
 from kubevirt_py.virt_handler.launcher import ATTEMPTS, MAX_CALLERS_OF_POD, Launcher
 from kubevirt_py.virt_handler.peers import Peer
 from kubevirt_py.virt_handler.seqpacket import ProtocolError
@@ -142,7 +142,7 @@ def test_a_secret_that_is_no_file_is_not_read() -> None:
     reader, writer = os.pipe()
     try:
         with pytest.raises(ProtocolError, match="not a file"):
-            launch._secret(reader)
+            opened._secret(reader)
     finally:
         os.close(reader)
         os.close(writer)
