@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH
+from kubevirt_py.decide.guest_state import DUMPING, IO_ERROR, PAUSED, PRELAUNCH, SUSPENDED
 from kubevirt_py.plan import Document
 from kubevirt_py.virt_handler import guestcommands
 from kubevirt_py.virt_handler.guest import Guest
@@ -21,6 +21,8 @@ STILL = {
     PRELAUNCH: "the guest has not begun",
     PAUSED: "the guest is paused",
     IO_ERROR: "the guest is paused, for one of its disks failed",
+    DUMPING: "the guest stands still while its memory is dumped",
+    SUSPENDED: "the guest sleeps",
 }
 """Why a guest in this state of QEMU answers nobody."""
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from kubevirt_py.decide.guest_state import IO_ERROR, PAUSED, PRELAUNCH, RUNNING
+from kubevirt_py.decide.guest_state import DUMPING, IO_ERROR, PAUSED, PRELAUNCH, RUNNING, SUSPENDED
 from kubevirt_py.virt_handler import probes
 from tests.unit.virt_handler.agents import agent, answering
 
@@ -33,7 +33,7 @@ async def _codes(guest: Any) -> list[int]:
     return [(await probes.answer(guest, name))["code"] for name in NAMES]
 
 
-@pytest.mark.parametrize("run_state", [PRELAUNCH, PAUSED, IO_ERROR])
+@pytest.mark.parametrize("run_state", [PRELAUNCH, PAUSED, IO_ERROR, DUMPING, SUSPENDED])
 @pytest.mark.parametrize("probe", [PING, {"exec": {"command": ["/bin/true"]}}])
 async def test_a_guest_that_stands_still_is_alive_and_not_ready(run_state: str, probe: dict[str, Any]) -> None:
     assert await _codes(_guest(probe, run_state=run_state)) == [0, 1]
