@@ -1,4 +1,4 @@
-"""A guest's DHCP client, told to renew its lease."""
+"""A guest's DHCP clients, told to renew a lease, or to give it back and ask anew."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ def _obtained(guest: Console, times: int) -> list[str]:
     lines = [line.removeprefix("udhcpc: ").partition(",")[0] for line in guest.run(f"cat {SAID}").splitlines()]
     before = [number for number, line in enumerate(lines) if "obtained" in line][:-1]
     return lines[before[-1] + 1 :] if before else lines
+
+
+def leased_again(guest: Console, card: str, address: str) -> None:
+    """See that DHCPv6 gives an address back to a client that gave it up.
+
+    Its lease is for ever, and such a one no client renews (RFC 8415, section 14.2).
+    """
+    held = f"ip -6 addr show dev {card} | grep -c 'inet6 {address}/'"
+    assert guest.attempt(held)[0] == "1"
+    guest.run("kill $(cat /run/dhcp6c.pid)")
+    guest.until(held, "0", 20)
+    guest.run("/usr/lib/tiny/lease6")
+    guest.until(held, "1", 20)

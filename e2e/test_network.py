@@ -13,7 +13,7 @@ import pytest
 from e2e import machines
 from e2e.console import Console, console
 from e2e.kubectl import VIRTCTL, Namespace, eventually, run, status
-from e2e.leases import renewed
+from e2e.leases import leased_again, renewed
 
 SERVE = """
 import http.server, socket
@@ -151,10 +151,11 @@ def test_guest_to_guest_across_nodes(net: Namespace, here: str, there: str) -> N
 
 
 def test_a_lease_of_the_pods_own_address_is_renewed(net: Namespace) -> None:
-    (address, *_) = addresses(net.get("vmi", "bridged"))
+    address, address6 = addresses(net.get("vmi", "bridged"))
     with console(net.name, "bridged") as guest:
         guest.login()
         assert renewed(guest, "eth0", address, server="169.254.75.10")
+        leased_again(guest, "eth0", address6)
 
 
 def test_virtctl_forwards_a_port(net: Namespace) -> None:

@@ -11,7 +11,7 @@ import pytest
 from e2e import machines
 from e2e.console import Console, console
 from e2e.kubectl import Failed, Namespace, condition, eventually, status
-from e2e.leases import renewed
+from e2e.leases import leased_again, renewed
 from e2e.test_network import configured, server_pod
 from e2e.test_resilience import kill_in
 
@@ -30,11 +30,11 @@ while True:
 """
 ASK = """
 import socket, sys, time
-kind, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+kind, host, port, tries = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 family = socket.AF_INET6 if ":" in host else socket.AF_INET
 s = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
 s.settimeout(8 if kind == "tcp" else 2)
-for left in reversed(range(1 if kind == "tcp" else 10)):
+for left in reversed(range(tries)):
     try:
         s.connect((host, port))
         if kind == "udp": s.send(b"hello\\n")
@@ -47,8 +47,8 @@ VM_ADDRESS6 = "fd10:0:2::2"
 LISTED, HIDDEN, DATAGRAMS = 8080, 8081, 5353
 SERVE = (
     f"for port in {LISTED} {HIDDEN}; do nc -ll -p $port -e /bin/hostname >/dev/null 2>&1 & done; "
-    f"mkfifo /run/echo; (while :; do nc.openbsd -6ulw 1 {DATAGRAMS} </run/echo | tee /run/echo >/dev/null; done) & "
-    "sleep 1"
+    f"for port in {DATAGRAMS} {HIDDEN}; do f=/run/echo-$port; mkfifo $f; "
+    "(while :; do nc.openbsd -6ulw 1 $port <$f | tee $f >/dev/null; done) & done; sleep 1"
 )
 
 
@@ -135,8 +135,16 @@ def net(shared: Namespace, nodes: tuple[str, ...]) -> Iterator[Namespace]:
     yield shared
 
 
-def ask(net: Namespace, kind: str, host: str, port: int) -> str:
-    return net.kubectl("exec", "peer", "--", "python3", "-c", ASK, kind, host, str(port)).strip()
+def ask(net: Namespace, kind: str, host: str, port: int, tries: int = 0) -> str:
+    tries = tries or {"tcp": 1, "udp": 10}[kind]
+    return net.kubectl("exec", "peer", "--", "python3", "-c", ASK, kind, host, str(port), str(tries)).strip()
+
+
+def refuses(net: Namespace, host: str, port: int) -> None:
+    """See that nobody answers at a port, by either protocol, and that this is said at once."""
+    for kind in ("tcp", "udp"):
+        with pytest.raises(Failed, match="refused"):
+            ask(net, kind, host, port, tries=1)
 
 
 def cluster_ips(net: Namespace, name: str) -> list[str]:
@@ -176,9 +184,12 @@ def test_ports_that_are_not_listed_are_refused(net: Namespace) -> None:
     with console(net.name, "first") as guest:
         guest.login()
         assert guest.run(f"nc.openbsd -w 5 127.0.0.1 {HIDDEN} </dev/null") == "web"
-    for address in [*cluster_ips(net, "first"), *interface(net, "default")["ipAddresses"]]:
+        assert guest.run(f"echo hello | nc.openbsd -u -w 1 127.0.0.1 {HIDDEN}") == "hello"
+    for address in cluster_ips(net, "first"):
         with pytest.raises(Failed, match="refused"):
             ask(net, "tcp", address, HIDDEN)
+    for address in interface(net, "default")["ipAddresses"]:
+        refuses(net, address, HIDDEN)
 
 
 def test_passt_speaks_for_its_guest_on_its_ports_alone(net: Namespace) -> None:
@@ -187,8 +198,7 @@ def test_passt_speaks_for_its_guest_on_its_ports_alone(net: Namespace) -> None:
     for address in addresses:
         assert ask(net, "tcp", address, LISTED) == "spoken"
         assert ask(net, "udp", address, DATAGRAMS) == "hello"
-        with pytest.raises(Failed, match="refused"):
-            ask(net, "tcp", address, HIDDEN)
+        refuses(net, address, HIDDEN)
 
 
 def test_a_guest_has_its_network_back_after_passt_was_killed(net: Namespace) -> None:
@@ -231,6 +241,7 @@ def test_a_lease_is_renewed(net: Namespace) -> None:
         guest.login()
         assert renewed(guest, "eth0", "10.0.2.2", server="10.0.2.1")
         assert renewed(guest, "eth1", interface(net, "blue")["ipAddress"], server="169.254.75.11")
+        leased_again(guest, "eth0", VM_ADDRESS6)
 
 
 def test_names_in_a_subdomain(net: Namespace) -> None:
