@@ -203,7 +203,7 @@ def _named(port: Document) -> Document:
 
 def _probe(spec: Document, name: str) -> Document | None:
     """A probe as the kubelet runs it: network probes against the pod's address, which reaches the guest; others ask
-    the agent in the guest, by way of the node's agent, and have a second more for that.
+    the agent in the guest, by way of the node's agent, for whose answer they wait a second more.
     """
     given: Document | None = spec.get(name)
     if not given:
@@ -212,5 +212,6 @@ def _probe(spec: Document, name: str) -> Document | None:
     if not in_guest(given):
         return given | delay
     kept = {key: value for key, value in given.items() if key not in ("exec", "guestAgentPing")}
-    timeout = {"timeoutSeconds": (given.get("timeoutSeconds") or 1) + 1}
-    return kept | delay | timeout | {"exec": {"command": [LAUNCHER, "probe", name]}}
+    patience_s = (given.get("timeoutSeconds") or 1) + 1
+    command = [LAUNCHER, "probe", name, str(patience_s)]
+    return kept | delay | {"timeoutSeconds": patience_s + 1, "exec": {"command": command}}

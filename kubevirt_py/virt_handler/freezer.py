@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import anyio
 
 from kubevirt_py.virt_handler import guestcommands
 from kubevirt_py.virt_handler.guestagent import AgentError, AgentRefused, AgentSilent, Channel
 from kubevirt_py.virt_handler.hosted import Hosted
+from kubevirt_py.virt_handler.monitor import Monitor
 from kubevirt_py.virt_handler.records import Freeze
 
 LOOK_S = 5.0
@@ -26,8 +29,9 @@ log = logging.getLogger(__name__)
 class Freezer:
     """Freezes and thaws one guest."""
 
-    def __init__(self, hosted: Hosted, channel: Channel) -> None:
+    def __init__(self, hosted: Hosted, monitor: Monitor, channel: Channel) -> None:
         self._hosted = hosted
+        self._monitor = monitor
         self._channel = channel
         self._lock = anyio.Lock()
         self._poke = anyio.Event()
@@ -64,14 +68,20 @@ class Freezer:
 
     async def run(self) -> None:
         """Watch over a frozen guest, until cancelled."""
-        while True:
-            self._poke = anyio.Event()
-            again_s = None
-            if self.frozen:
-                async with self._lock:
-                    again_s = await self._look()
-            with anyio.move_on_after(again_s):
-                await self._poke.wait()
+        with self._monitor.listening(self._on_event):
+            while True:
+                self._poke = anyio.Event()
+                again_s = None
+                if self.frozen:
+                    async with self._lock:
+                        again_s = await self._look()
+                with anyio.move_on_after(again_s):
+                    await self._poke.wait()
+
+    def _on_event(self, event: str, _data: Mapping[str, Any]) -> None:
+        """A guest that begins anew is not frozen, and may have no agent that says so."""
+        if event == "RESET" and self.frozen:
+            self._note(None)
 
     async def _look(self) -> float | None:
         """Seconds until the next look, None when there is nothing to look after any more."""

@@ -39,7 +39,7 @@ class Guest:
         self.channel = Channel(folder.socket("agent"))
         self.monitor = Monitor(self.hosted, self._set_up)
         self.agent = AgentWatch(self.hosted, self.monitor, self.channel)
-        self.freezer = Freezer(self.hosted, self.channel)
+        self.freezer = Freezer(self.hosted, self.monitor, self.channel)
         self.screen = Screen(self.monitor)
         self.credentials = Credentials(self.hosted, self.channel, self.agent)
         self.wiring = Wiring(self.hosted)

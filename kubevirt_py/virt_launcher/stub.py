@@ -12,8 +12,9 @@ It speaks JSON with descriptors over SOCK_SEQPACKET to the node agent, whose soc
     either {"error": text}                    the end of this pod
 
 End of file on the socket tells the agent that exec succeeded; should the agent restart, the stub begins again.
-`virt-launcher shutdown` is the pod's preStop hook: it returns when the guest is off. `virt-launcher probe NAME` asks
-the agent for the outcome of one of the VMI's probes: {"probe": NAME}, answered by {"code": 0, "output": text}.
+`virt-launcher shutdown` is the pod's preStop hook: it returns when the guest is off. `virt-launcher probe NAME
+SECONDS` asks the agent for the outcome of one of the VMI's probes: {"probe": NAME}, answered by {"code": 0, "output":
+text}.
 `virt-launcher attach` is an attachment pod: {"attach": 1}, then it answers "open" with all descriptors, and "dump"
 with that of a new file for the guest's memory. `virt-launcher share SOCKET FOLDER` serves a shared file system.
 Only the standard library is imported, and little of it, since this runs before each guest.
@@ -147,13 +148,14 @@ def attach(conn: socket.socket) -> None:
                 os.close(fd)
 
 
-def probe(name: str) -> int:
-    """A probe of the kubelet. An agent that is away proves nothing: then a guest that lives stays alive."""
-    conn = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+def probe(name: str, patience_s: float) -> int:
+    """A probe of the kubelet. An agent that is away or stuck proves nothing: then a guest that lives stays alive."""
     try:
-        conn.connect(AGENT_SOCKET)
-        conn.send(json.dumps({"probe": name}).encode())
-        answer, _ = receive(conn)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC) as conn:
+            conn.settimeout(patience_s)
+            conn.connect(AGENT_SOCKET)
+            conn.send(json.dumps({"probe": name}).encode())
+            answer, _ = receive(conn)
     except OSError as error:
         say(f"virt-handler does not answer: {error}")
         return 0 if name == "livenessProbe" else 1
@@ -163,7 +165,7 @@ def probe(name: str) -> int:
 
 def main() -> int:
     if sys.argv[1:2] == ["probe"]:
-        return probe(sys.argv[2])
+        return probe(sys.argv[2], float(sys.argv[3]))
     if sys.argv[1:] == ["console-log"]:
         from kubevirt_py.virt_launcher.consolelog import follow
 

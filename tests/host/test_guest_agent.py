@@ -114,7 +114,7 @@ async def test_probes_are_answered_through_the_stub(lab: Node, pods: list[FakePo
     speak, path = _Recording(**{"guest-ping": {}, "guest-exec": {"pid": 7}, "guest-exec-status": ended}), lab.root / "a"
 
     async def code(name: str) -> int:
-        process = pod.command("probe", name)
+        process = pod.command("probe", name, "10")
         await lab.until(lambda: process.poll() is not None, "the probe to end")
         return process.returncode
 

@@ -12,6 +12,7 @@ from anyio.abc import SocketStream
 from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent, Channel
 from kubevirt_py.virt_handler.hosted import Hosted
+from kubevirt_py.virt_handler.monitor import Monitor
 from kubevirt_py.virt_handler.records import Folder, Record
 from tests.unit.virt_handler.agents import HONEST, agent, answering
 
@@ -46,6 +47,13 @@ def _hosted(root: Path) -> Hosted:
     return Hosted(record, Folder(root, UID), -1, _Home())  # type: ignore[arg-type]
 
 
+def _monitor(hosted: Hosted) -> Monitor:
+    async def set_up(_: Any) -> None:
+        return
+
+    return Monitor(hosted, set_up)
+
+
 async def _until_thawed(freezer: Freezer) -> None:
     with anyio.fail_after(10):
         while freezer.frozen:  # noqa: ASYNC110
@@ -55,7 +63,7 @@ async def _until_thawed(freezer: Freezer) -> None:
 async def test_a_freeze_is_on_disk_and_ends_by_itself(tmp_path: Path) -> None:
     guest, hosted = _Guest(), _hosted(tmp_path)
     async with agent(tmp_path / "a", guest) as channel, anyio.create_task_group() as tasks:
-        freezer = Freezer(hosted, channel)
+        freezer = Freezer(hosted, _monitor(hosted), channel)
         await freezer.freeze(60)
         written = hosted.folder.load()
         assert written is not None
@@ -74,7 +82,7 @@ async def test_a_freeze_is_on_disk_and_ends_by_itself(tmp_path: Path) -> None:
 async def test_a_guest_that_thaws_by_itself_is_noticed(tmp_path: Path) -> None:
     guest, hosted = _Guest(), _hosted(tmp_path)
     async with agent(tmp_path / "a", guest) as channel, anyio.create_task_group() as tasks:
-        freezer = Freezer(hosted, channel)
+        freezer = Freezer(hosted, _monitor(hosted), channel)
         await freezer.freeze(0)
         assert hosted.record.freeze is not None
         assert hosted.record.freeze.thaw_at is None
@@ -84,10 +92,27 @@ async def test_a_guest_that_thaws_by_itself_is_noticed(tmp_path: Path) -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_a_guest_that_is_reset_is_not_frozen_though_nobody_in_it_says_so(tmp_path: Path) -> None:
+    """It may have booted a system without an agent."""
+    hosted = _hosted(tmp_path)
+    monitor = _monitor(hosted)
+    async with agent(tmp_path / "a", _Guest()) as channel, anyio.create_task_group() as tasks:
+        freezer = Freezer(hosted, monitor, channel)
+        tasks.start_soon(freezer.run)
+        await freezer.freeze(0)
+        channel._path = str(tmp_path / "nowhere")
+        monitor._on_event("RESET", {"guest": False, "reason": "host-qmp-system-reset"})
+        assert not freezer.frozen
+        tasks.cancel_scope.cancel()
+    written = hosted.folder.load()
+    assert written is not None
+    assert written.freeze is None
+
+
 async def test_an_agent_that_cannot_freeze_leaves_nothing_behind(tmp_path: Path) -> None:
     hosted = _hosted(tmp_path)
     async with agent(tmp_path / "a", answering(HONEST)) as channel:
-        freezer = Freezer(hosted, channel)
+        freezer = Freezer(hosted, _monitor(hosted), channel)
         with pytest.raises(AgentRefused, match="guest-fsfreeze-freeze"):
             await freezer.freeze(60)
         assert not freezer.frozen
@@ -96,12 +121,12 @@ async def test_an_agent_that_cannot_freeze_leaves_nothing_behind(tmp_path: Path)
 async def test_a_freeze_whose_end_is_not_known_counts_as_frozen_and_is_thawed(tmp_path: Path) -> None:
     guest, hosted = _Guest(), _hosted(tmp_path)
     async with agent(tmp_path / "a", guest) as channel, agent(tmp_path / "b", _mute(guest)):
-        broken = Freezer(hosted, Channel(str(tmp_path / "b")))
+        broken = Freezer(hosted, _monitor(hosted), Channel(str(tmp_path / "b")))
         with pytest.raises(AgentSilent):
             await broken.freeze(60)
         assert broken.frozen
         async with anyio.create_task_group() as tasks:
-            freezer = Freezer(hosted, channel)
+            freezer = Freezer(hosted, _monitor(hosted), channel)
             tasks.start_soon(freezer.run)
             await _until_thawed(freezer)
             tasks.cancel_scope.cancel()

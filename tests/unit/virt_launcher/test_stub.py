@@ -287,3 +287,15 @@ def test_a_claim_mounted_by_a_link_or_without_files_takes_no_dump(tmp_path: Path
 def test_a_claim_without_room_is_told(tmp_path: Path) -> None:
     with pytest.raises(files.Refused, match=r"the claim has \d+ MiB left, a dump needs 1099511627776 MiB"):
         _dump(tmp_path, size=1 << 60)
+
+
+@pytest.mark.parametrize(("name", "code"), [("livenessProbe", 0), ("readinessProbe", 1)])
+def test_a_node_agent_that_is_stuck_kills_no_guest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    path = str(tmp_path / "agent")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stuck:
+        stuck.bind(path)
+        stuck.listen()
+        monkeypatch.setattr(stub, "AGENT_SOCKET", path)
+        assert stub.probe(name, 0.1) == code
