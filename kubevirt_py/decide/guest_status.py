@@ -56,7 +56,7 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
 def interfaces(guest: GuestState, old: Sequence[Document] = ()) -> list[Document]:
     """One entry per interface of the spec, enriched by what the agent in the guest says of the same MAC.
 
-    `old` are the entries so far: what they have of an agent that is there and has told this process nothing yet is kept.
+    `old` are the entries so far: what they have of an agent that is there, but has told this process nothing, is kept.
     """
     told = list(guest.info.interfaces if guest.info else _told(old) if guest.agent_connected else ())
     cards = {nic.name: nic for nic in guest.machine.nics}
@@ -86,7 +86,7 @@ def _told(old: Sequence[Document]) -> list[Document]:
 
 
 def _of_card(mac: str, told: list[Document]) -> Document | None:
-    """A bridge, bond or VLAN has the MAC of the card under it: the first of them with an address speaks for the card."""
+    """A bridge, bond or VLAN has the MAC of the card under it: the first with an address speaks for the card."""
     same = [item for item in told if item["mac"] == mac]
     return next((item for item in same if item["addresses"]), same[0] if same else None)
 

@@ -34,7 +34,7 @@ async def reset(guest: Guest) -> None:
 
 
 async def soft_reboot(guest: Guest) -> None:
-    """By the agent in the guest where there is one that does it; else the power button, and on again after the shutdown.
+    """By the agent in the guest where one does it; else by the power button, and on again after the shutdown.
 
     Raises AgentError where the guest has no power button either.
     """

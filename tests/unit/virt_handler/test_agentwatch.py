@@ -114,6 +114,6 @@ async def test_an_agent_that_was_too_busy_to_answer_is_asked_again_soon(
             await anyio.lowlevel.checkpoint()
         monitor._on_event("VSERPORT_CHANGE", {"id": "channel0", "open": True})
         with anyio.fail_after(10):
-            while watch.info is None:
+            while watch.info is None:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
