@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import anyio
@@ -20,7 +19,7 @@ from kubevirt_py.api import names
 from kubevirt_py.api.views import HostedInstance
 from kubevirt_py.decide.guest_state import Plugged
 from kubevirt_py.plan import Document
-from kubevirt_py.render.hotplug_machine import reachable
+from kubevirt_py.render.hotplug_machine import Becoming
 from kubevirt_py.render.hotplug_volumes import boot_volumes, brought_volumes, task_volumes
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.cpu import sockets_of
@@ -236,19 +235,20 @@ class HotPlug:
         if signature == self._settled and record.wanted is None:
             return TICK_S
         before = record.machine
-        reach = partial(
-            reachable,
-            before,
-            record.wanted,
-            spec,
-            self._hosted.uid,
-            wires=wires,
+        becoming = Becoming(
+            running=before,
+            goal=record.wanted,
+            spec=spec,
+            uid=self._hosted.uid,
             cpus=has[names.HOT_VCPU_CHANGE],
             memory=has[names.HOT_MEMORY_CHANGE],
         )
         # Nothing is awaited between the look at the neighbours and the record of what is wanted, which they see.
-        self._note_taken(conflicts(reach(opened)[0], self._hosted.key.namespace, self._hosted.neighbours()))
-        wanted, unfit = reach({name: file for name, file in opened.items() if name not in self._taken})
+        self._note_taken(
+            conflicts(becoming.reachable(opened, wires)[0], self._hosted.key.namespace, self._hosted.neighbours())
+        )
+        free = {name: file for name, file in opened.items() if name not in self._taken}
+        wanted, unfit = becoming.reachable(free, wires)
         for name, why in {**unfit, "": ""}.items():
             self._note(name, why)
         done = await self._bring(before, wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubevirt_py.plan import Document
-from kubevirt_py.render.hotplug_machine import reachable
+from kubevirt_py.render.hotplug_machine import Becoming
 from kubevirt_py.render.hotplug_volumes import boot_volumes
 from kubevirt_py.render.machine import Attachments, DiskFile, Facts, Machine, NicWire, machine_from_vmi
 
@@ -32,9 +32,13 @@ def _running() -> Machine:
     return machine_from_vmi("default_vm", UID, _spec(), Facts(kvm=False), files)
 
 
+def _becoming(spec: Document) -> Becoming:
+    return Becoming(running=_running(), goal=None, spec=spec, uid=UID, cpus=True, memory=True)
+
+
 def _reached(spec: Document, opened: dict[str, DiskFile], cards: int = 1) -> tuple[list[str], list[str], list[str]]:
     """Names of the disks and cards, and of what is left out."""
-    found, reasons = reachable(_running(), None, spec, UID, opened, _wires(cards), cpus=True, memory=True)
+    found, reasons = _becoming(spec).reachable(opened, _wires(cards))
     assert all(reasons.values())
     return [disk.name for disk in found.disks], [nic.name for nic in found.nics], sorted(reasons)
 
@@ -73,7 +77,7 @@ def test_what_is_wrong_with_the_machine_itself_is_told() -> None:
     spec = _spec()
     spec["domain"]["memory"] = {"guest": "128Mi"}
     with pytest.raises(ValueError, match="maxGuest"):
-        reachable(_running(), None, spec, UID, {}, _wires(1), cpus=True, memory=True)
+        _becoming(spec).reachable({}, _wires(1))
 
 
 def test_a_guest_waits_for_the_volumes_that_it_sees_from_the_start() -> None:
