@@ -255,16 +255,17 @@ def _cost(node: str) -> tuple[int, float]:
     return int(found.group(1)), float(found.group(2))
 
 
-def _is_turned_away(space: Namespace) -> bool:
-    """Whether the hostile agent was asked and did not get far with what it said."""
+def _answers(space: Namespace) -> bool | None:
+    """Whether the hostile agent, asked, says something of use; None where there is none to be asked."""
     try:
         space.virtctl("guestosinfo", "hostile")
     except Failed as failure:
-        return "does not answer" in str(failure)  # and not: there is none
-    return False
+        return False if "does not answer" in str(failure) else None
+    return True
 
 
 def _flood(guest: Console, command: str) -> None:
+    """Make the agent begin with that command's output, or at once with its answers."""
     guest.run(f"cat > /tmp/flood <<'END'\n{command}\nEND\nkillall yes tr cat head guest-agent; true")
 
 
@@ -280,8 +281,10 @@ def test_a_hostile_agent_harms_nobody(machine: Machine, nodes: tuple[str, ...]) 
     with console(space.name, "hostile") as guest:
         guest.login()
         for what, command in FLOODS.items():
+            _flood(guest, "")
+            assert eventually(lambda: _answers(space) is True, 60), what
             _flood(guest, command)
-            assert eventually(lambda: _is_turned_away(space), 60), what
+            assert eventually(lambda: _answers(space) is False, 60), what
             assert json.loads(space.virtctl("guestosinfo", "agent"))["hostname"] == "agent", what
             assert len(json.dumps(space.get("vmi", "hostile"))) < VMI_BYTES, what
     memory_kib, used_s = _cost(nodes[0])
