@@ -22,8 +22,9 @@ WARM_UP = 2
 """Cycles before the first look: memory pools and caches fill once."""
 MAX_SOCKETS = 60
 """Under emulation each plug of a CPU takes one thread that QEMU never gives again."""
-SETTLE_S = 60.0
-"""Until what is on its way out has gone: pods, and threads that wait for more work."""
+SETTLE_S = 150.0
+"""Until what is on its way out has gone: pods, threads that wait for more work, and idle connections to the API server,
+which are kept for 60 s and looked at as often."""
 
 
 @dataclass(frozen=True)
