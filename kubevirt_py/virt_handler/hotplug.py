@@ -243,12 +243,12 @@ class HotPlug:
             cpus=has[names.HOT_VCPU_CHANGE],
             memory=has[names.HOT_MEMORY_CHANGE],
         )
+        wanted, unfit = becoming.reachable(opened, wires)
         # Nothing is awaited between the look at the neighbours and the record of what is wanted, which they see.
-        self._note_taken(
-            conflicts(becoming.reachable(opened, wires)[0], self._hosted.key.namespace, self._hosted.neighbours())
-        )
-        free = {name: file for name, file in opened.items() if name not in self._taken}
-        wanted, unfit = becoming.reachable(free, wires)
+        self._note_taken(conflicts(wanted, self._hosted.key.namespace, self._hosted.neighbours()))
+        if self._taken:
+            free = {name: file for name, file in opened.items() if name not in self._taken}
+            wanted, unfit = becoming.reachable(free, wires)
         for name, why in {**unfit, "": ""}.items():
             self._note(name, why)
         done = await self._bring(before, wanted)
