@@ -349,8 +349,8 @@ def test_what_is_sealed_to_a_boot_opens_after_the_same_boot_alone(machine: Names
     assert tpm.unseal(SEALED, len(SEALED_WORDS)) is None
     booted, instance = guest.run("cat /proc/sys/kernel/random/boot_id"), machine.get("vmi", NAME)["metadata"]["uid"]
     guest.send("reboot\n")
-    guest.expect("login: $", 240)
-    guest.login()
+    guest.expect("Restarting system", 60)
+    guest.login(240)
     assert guest.run("cat /proc/sys/kernel/random/boot_id") != booted
     assert machine.get("vmi", NAME)["metadata"]["uid"] == instance
     assert tpm.pcr(0) == measured
