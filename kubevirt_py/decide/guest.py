@@ -17,7 +17,7 @@ from kubevirt_py.api.views import Condition, HostedInstance, PhaseTransition
 from kubevirt_py.decide import conditions, phases
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.decide.guest_agent import propagation_events
-from kubevirt_py.decide.guest_state import PRELAUNCH, VANISHED, GuestState, Outcome
+from kubevirt_py.decide.guest_state import VANISHED, GuestState, Outcome
 from kubevirt_py.decide.guest_status import NOT_RUNNING, guest_conditions, running_status
 from kubevirt_py.decide.guest_volumes import news
 from kubevirt_py.decide.patches import status_patch
@@ -50,10 +50,8 @@ def decide(s: Snapshot) -> Plan:
     outcome = s.guest.outcome or (VANISHED if s.guest.exited else None)
     if outcome is not None:
         return _ended(s, outcome)
-    spec = msgspec.json.decode(s.vmi.spec)
-    paused_from_the_start = s.guest.run_state == PRELAUNCH and spec.get("startStrategy") == "Paused"
-    if s.guest.alive or paused_from_the_start:
-        return _running(s, s.guest, spec)
+    if s.guest.alive or s.guest.waits_for_user:
+        return _running(s, s.guest, msgspec.json.decode(s.vmi.spec))
     return _refused(s, s.guest.trouble or "; ".join(filter(None, s.guest.plugged.troubles.values())))
 
 

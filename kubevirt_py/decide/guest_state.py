@@ -144,6 +144,7 @@ class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     machine_type: str
     network: NetworkPlan
     run_state: str = ""
+    start_paused: bool = False
     exited: bool = False
     outcome: Outcome | None = None
     agent_connected: bool = False
@@ -159,3 +160,8 @@ class GuestState(msgspec.Struct, frozen=True, kw_only=True):
     def alive(self) -> bool:
         """Whether QEMU has said that the guest runs, or stands still and could run on."""
         return not self.exited and self.outcome is None and self.run_state not in ("", PRELAUNCH)
+
+    @property
+    def waits_for_user(self) -> bool:
+        """Whether it stands before its first instruction because a user wants it so."""
+        return not self.exited and self.outcome is None and self.run_state == PRELAUNCH and self.start_paused

@@ -11,6 +11,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.live_update import fixed_part
 from kubevirt_py.render.machine_version import with_version
 from kubevirt_py.render.owners import controlled_by
+from kubevirt_py.render.start import PAUSED
 
 FIRMWARE_UUIDS = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 """Namespace of the firmware UUIDs of VMs that name none: a guest keeps its UUID over restarts."""
@@ -27,7 +28,7 @@ def vmi_from_vm(vm: Document, *, paused: bool = False, machine: str = "") -> Doc
     template_meta, spec = template.get("metadata") or {}, dict(with_version(template.get("spec") or {}, machine))
     spec["domain"] = _with_firmware_uuid(spec.get("domain") or {}, meta["name"])
     if paused:
-        spec["startStrategy"] = "Paused"
+        spec["startStrategy"] = PAUSED
     return {
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachineInstance",

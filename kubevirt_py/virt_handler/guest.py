@@ -81,6 +81,7 @@ class Guest:
             selinux_context=self.record.selinux_context,
             network=self.record.network or NetworkPlan(),
             run_state=self.run_state,
+            start_paused=self.record.start_paused,
             exited=self.exited,
             outcome=self.record.outcome,
             agent_connected=self.agent.connected,

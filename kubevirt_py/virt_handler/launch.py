@@ -34,6 +34,7 @@ from kubevirt_py.render.pod_files import pod_files
 from kubevirt_py.render.preallocation import preallocated_volumes
 from kubevirt_py.render.resources import is_pinned
 from kubevirt_py.render.shares import socket_path
+from kubevirt_py.render.start import starts_paused
 from kubevirt_py.render.tuning import has_pci_hole64, permits_free_page_reporting
 from kubevirt_py.virt_handler.descriptors import Descriptors, descriptors, listening
 from kubevirt_py.virt_handler.downwardmetrics import make_disk
@@ -161,7 +162,7 @@ async def _wired_record(
             device_id=peer.device_id,
             network=network,
             grace_s=float(guest_grace_s(spec)),
-            start_paused=spec.get("startStrategy") == "Paused",
+            start_paused=starts_paused(spec),
         )
         folder.save(record)
     return record

@@ -57,6 +57,7 @@ class Record(msgspec.Struct, kw_only=True):
     selinux_context: str = ""
     grace_s: float = 30.0
     start_paused: bool = False
+    """Whether the guest, where it stands before its first instruction, waits for a user, unless it was `resumed`."""
     ready: bool = False
     """Whether QEMU has been set up over QMP (VNC socket, links)."""
     resumed: bool = False

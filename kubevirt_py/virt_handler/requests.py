@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
-from kubevirt_py.decide.guest_state import PRELAUNCH
+from kubevirt_py.decide.guest_state import PAUSED, PRELAUNCH
 from kubevirt_py.decide.guest_status import info_document
 from kubevirt_py.plan import Document
 from kubevirt_py.virt_handler import guestcommands, guestfacts
@@ -30,6 +30,10 @@ async def unpause(guest: Guest) -> None:
 
 
 async def reset(guest: Guest) -> None:
+    """QEMU has a paused guest stand before its first instruction then, as one that starts paused: so it stays paused."""
+    if (await guest.monitor.execute("query-status"))["status"] == PAUSED:
+        guest.record.start_paused, guest.record.resumed = True, False
+        guest.hosted.save()
     await guest.monitor.execute("system_reset")
 
 

@@ -170,6 +170,11 @@ async def test_pause_and_a_signal_that_qemu_blocks(lab: Node, pods: list[FakePod
         await lab.until(lambda: guest.run_state == "paused", "the guest to be paused")
         paused = [c for c in lab.status(key)["conditions"] if c["type"] == "Paused"]
         assert [c["reason"] for c in paused] == ["PausedByUser"]
+        await requests.reset(guest)
+        await lab.until(lambda: guest.run_state == "prelaunch", "the reset of the paused guest")
+        await guest.steering._step()
+        assert (await guest.monitor.execute("query-status"))["status"] == "prelaunch"
+        assert [c["reason"] for c in lab.status(key)["conditions"] if c["type"] == "Paused"] == ["PausedByUser"]
         await requests.unpause(guest)
         await lab.until(lambda: guest.run_state == "running", "the guest to run on")
         async with serial_console(lab, document["metadata"]["uid"]):

@@ -31,6 +31,7 @@ from kubevirt_py.render.machine.nics import Nic
 from kubevirt_py.render.machine.pci import LARGE, LARGE_GUEST_BYTES, SMALL, Address, Expander, RootPort
 from kubevirt_py.render.machine.pinning import Cell, Pins
 from kubevirt_py.render.machine.wiring import Attachments, Facts, descriptor, options
+from kubevirt_py.render.start import starts_paused
 
 QEMU = {"amd64": "/usr/bin/qemu-system-x86_64"}
 DEFAULT_TYPE = "q35"
@@ -139,7 +140,7 @@ def machine_from_vmi(
         platform=board,
         cpu=processor,
         memory=ram,
-        firmware=firmware.firmware_from_domain(domain, uid, files, facts, menu=spec.get("startStrategy") == "Paused"),
+        firmware=firmware.firmware_from_domain(domain, uid, files, facts, menu=starts_paused(spec)),
         graphics=graphics.graphics_from_devices(parts, layout, uefi=firmware.wants_uefi(domain)),
         nics=cards,
         disks=drives,

@@ -8,6 +8,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, between, exactly_one, one_of
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.network.linknames import is_primary
+from kubevirt_py.render.start import starts_paused
 
 HANDLERS = ("exec", "guestAgentPing", "httpGet", "tcpSocket")
 SCHEMES = ("HTTP", "HTTPS")
@@ -25,7 +26,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         if (probe := spec.get(name)) is not None:
             yield from _probe(probe, f"{path}.{name}", spec)
     liveness = spec.get("livenessProbe")
-    if liveness is not None and "guestAgentPing" not in liveness and spec.get("startStrategy") == "Paused":
+    if liveness is not None and "guestAgentPing" not in liveness and starts_paused(spec):
         text = "a guest that starts paused fails its livenessProbe; leave one of both out, or probe by guestAgentPing"
         yield Cause(f"{path}.startStrategy", INVALID, text)
     if (liveness or {}).get("successThreshold", 1) > 1:

@@ -9,6 +9,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, one_of
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.selectors import label_key, labels_causes, selector_causes
+from kubevirt_py.render.start import PAUSED
 from kubevirt_py.render.validate.affinity import topology_key
 from kubevirt_py.render.validate.text import dns_label, dns_subdomain, search_domain
 
@@ -25,7 +26,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     yield from dns_label(f"{path}.subdomain", spec.get("subdomain") or None)
     yield from dns_subdomain(f"{path}.priorityClassName", spec.get("priorityClassName") or None)
     yield from one_of(f"{path}.evictionStrategy", spec.get("evictionStrategy"), EVICTION_STRATEGIES)
-    yield from one_of(f"{path}.startStrategy", spec.get("startStrategy"), ("Paused",))
+    yield from one_of(f"{path}.startStrategy", spec.get("startStrategy"), (PAUSED,))
     yield from at_least(f"{path}.terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds"), 0)
     yield from _dns(spec, path)
     yield from dns_subdomain(f"{path}.schedulerName", spec.get("schedulerName") or None)

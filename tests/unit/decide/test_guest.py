@@ -143,7 +143,7 @@ def test_a_guest_that_does_not_run_yet_is_not_told(run_state: str) -> None:
 
 def test_a_guest_that_starts_paused_is_running_and_paused() -> None:
     document = _vmi(spec={**SPEC, "startStrategy": "Paused"})
-    after = _applied(document, _decide(document, _guest(run_state="prelaunch")))
+    after = _applied(document, _decide(document, _guest(run_state="prelaunch", start_paused=True)))
     assert after["status"]["phase"] == "Running"
     assert _conditions(after)["Paused"]["reason"] == "PausedByUser"
     assert _conditions(after)["Ready"]["reason"] == "GuestNotRunning"
