@@ -402,6 +402,18 @@ async def test_lease_carries_the_users_dhcp_options(lab: Lab) -> None:
     assert bytes.fromhex(lease["opt240"]) == b"private"
 
 
+async def test_the_pods_loopback_is_not_the_guests(lab: Lab) -> None:
+    """The pod's own may reach the guest by it; the guest, whatever its kernel was told, nothing of the pod."""
+    async with running(lab, vmi("masquerade")):
+        await lab.lease()
+        assert await echo(lab.guest, lab.pod, "127.0.0.1", 80) == "hello from 10.0.2.1"
+        lab.guest.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet")
+        lab.guest.ip("addr", "flush", "dev", "lo")
+        lab.guest.ip("route", "add", "127.0.0.1", "via", "10.0.2.1", "dev", "eth0")
+        assert "via 10.0.2.1 dev eth0" in lab.guest.ip("route", "get", "127.0.0.1")
+        assert (await echo(lab.pod, lab.guest, "127.0.0.1", 15000)).startswith("failed")
+
+
 @pytest.mark.parametrize("binding", ["masquerade", "bridge"])
 async def test_plumbing_again_with_the_same_plan_changes_nothing(lab: Lab, binding: str) -> None:
     async with running(lab, vmi(binding)) as plan:

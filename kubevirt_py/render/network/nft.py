@@ -24,6 +24,9 @@ UNMESHED_PORT = 22
 """SSH goes to the guest past the proxy."""
 
 _DSTNAT, _SRCNAT, _FILTER, _BRIDGE_DSTNAT = -100, 100, 0, -300
+_RAW = -300
+"""Before any address is translated (back)."""
+_LOOPBACK = {"prefix": {"addr": "127.0.0.0", "len": 8}}
 _DHCP_SERVER = 67
 _UDP, _ICMPV6 = 17, 58
 """By number: nft looks names up in /etc/protocols, which a small image does not have."""
@@ -41,6 +44,9 @@ def ruleset(plan: NetworkPlan, without: Iterable[InterfacePlan] = ()) -> Documen
                 _chain(family, "output", "nat", _DSTNAT),
                 _chain(family, "postrouting", "nat", _SRCNAT),
             ]
+            if loopback:
+                commands.append(_chain(family, "prerouting", "filter", _RAW, name="arriving"))
+                commands += [_shut_loopback(interface) for interface, _ in forwards]
             for interface, forward in forwards:
                 commands += _nat(family, interface, forward, loopback)
     moved = [(interface, interface.moved.nic) for interface in plan.interfaces if interface.moved]
@@ -98,6 +104,13 @@ def _nat(family: str, interface: InterfacePlan, forward: Forwarding, loopback: s
             )
         )
     return rules
+
+
+def _shut_loopback(interface: InterfacePlan) -> Document:
+    """`route_localnet`, by which the pod's loopback reaches the guest, would let the guest reach what listens there."""
+    assert interface.bridge is not None
+    to_loopback = _match(_payload("ip", "daddr"), _LOOPBACK)
+    return _rule("ip", "arriving", _match(_meta("iifname"), interface.bridge.name), to_loopback, {"drop": None})
 
 
 def _covers(port: PortRange, number: int) -> bool:
@@ -180,8 +193,8 @@ def _table(family: str) -> list[Document]:
     return [{"add": table}, {"delete": table}, {"add": table}]
 
 
-def _chain(family: str, hook: str, kind: str, priority: int) -> Document:
-    chain = {"family": family, "table": TABLE, "name": hook, "type": kind, "hook": hook, "prio": priority}
+def _chain(family: str, hook: str, kind: str, priority: int, name: str = "") -> Document:
+    chain = {"family": family, "table": TABLE, "name": name or hook, "type": kind, "hook": hook, "prio": priority}
     return {"add": {"chain": {**chain, "policy": "accept"}}}
 
 
