@@ -32,8 +32,8 @@ _Peer = Any
 async def serve(pidfd: int, plan: NetworkPlan) -> None:
     """Answer the guest's DHCPv4, DHCPv6 and router solicitations until cancelled or the process is gone.
 
-    The namespace must be plumbed. May be called again by an agent that has restarted.
-    Raises OSError when a bridge of the plan is missing.
+    Interfaces whose bridge is not there are left out: one that joins a running guest is planned before it is plumbed.
+    May be called again, with another plan or by an agent that has restarted. Raises OSError.
     """
     try:
         responders = await in_netns(pidfd, lambda: _open_all(plan))
@@ -94,8 +94,10 @@ class _Responder:
 def _open_all(plan: NetworkPlan) -> list[_Responder]:
     responders: list[_Responder] = []
     try:
+        present = {name for _, name in socket.if_nameindex()}
         for interface in plan.interfaces:
-            responders.extend(_open(interface))
+            if interface.bridge is not None and interface.bridge.name in present:
+                responders.extend(_open(interface, interface.bridge.name))
     except BaseException:
         for responder in responders:
             responder.close()
@@ -103,10 +105,7 @@ def _open_all(plan: NetworkPlan) -> list[_Responder]:
     return responders
 
 
-def _open(interface: InterfacePlan) -> Iterator[_Responder]:
-    if interface.bridge is None:
-        return
-    bridge = interface.bridge.name
+def _open(interface: InterfacePlan, bridge: str) -> Iterator[_Responder]:
     if interface.lease4 is not None:
         yield _dhcp4(bridge, interface.lease4)
     if interface.lease6 is not None:

@@ -157,6 +157,16 @@ async def test_wiring_follows_links_and_cards(lab: Lab) -> None:
         assert LINK in lab.pod.ip("-br", "link")
 
 
+async def test_a_card_that_is_not_wired_yet_keeps_no_other_from_its_answers(lab: Lab) -> None:
+    async with running(lab, vmi("masquerade")) as first:
+        attach(lab)
+    both = await joined(lab, first, two("masquerade"))
+    (tap,) = await plumb(lab.pod.pidfd, both, {"default"})
+    with guest_on(lab.guest, both.interfaces[0].mac, tap.fds):
+        async with served(lab, both):
+            assert (await lab.lease())["ip"] == "10.0.2.2"
+
+
 async def test_the_proxy_of_a_mesh_hears_what_is_for_the_guest(lab: Lab) -> None:
     """Only SSH goes past it; and what it passes on reaches the guest."""
     links = await read_links(lab.pod.pidfd)
