@@ -1,14 +1,13 @@
-"""Brings one running guest to what its VMI's spec says now: takes the steps of render.machine.hotplug over QMP.
+"""Brings one running guest to what its VMI's spec says now: sees what is there and plans; plugging.py carries it out.
 
-The record on disk says what QEMU has and what it is on its way to, and QEMU itself is asked before each change, so an
-agent that was killed at any point goes on where it stopped.
+The record on disk says what QEMU has and what it is on its way to, so an agent that was killed at any point goes on
+where it stopped.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -23,15 +22,15 @@ from kubevirt_py.render.hotplug_machine import Becoming
 from kubevirt_py.render.hotplug_volumes import boot_volumes, brought_volumes, task_volumes
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.machine.cpu import sockets_of
-from kubevirt_py.render.machine.hotplug import SOCKETS, applied, changes, facts, underway, with_cpus_to_check
+from kubevirt_py.render.machine.hotplug import SOCKETS, changes, underway, with_cpus_to_check
 from kubevirt_py.render.machine.memory import PLUG_ID
-from kubevirt_py.render.machine.plugsteps import Change, Step, remaining
 from kubevirt_py.render.machine.sharing import conflicts
 from kubevirt_py.virt_handler import qmp
 from kubevirt_py.virt_handler.attachments import Attachment, NotOpened
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.monitor import Monitor
-from kubevirt_py.virt_handler.seqpacket import ERROR_CHARACTERS, PeerGone, ProtocolError, close_all
+from kubevirt_py.virt_handler.plugging import Plugging, qemu_facts
+from kubevirt_py.virt_handler.seqpacket import PeerGone, ProtocolError
 from kubevirt_py.virt_handler.troubles import Troubles
 from kubevirt_py.virt_handler.wiring import NotWired, Wiring
 
@@ -54,10 +53,6 @@ EVENTS = frozenset(
 log = logging.getLogger(__name__)
 
 
-class Waiting(Exception):
-    """A change goes on later: what it waits for, in words for the user. Empty for what is on its way anyway."""
-
-
 class HotPlug:
     """One guest's disks, discs, cards, CPUs and memory that come and go."""
 
@@ -69,6 +64,7 @@ class HotPlug:
         self._monitor = monitor
         self._wiring = wiring
         self._changed = changed
+        self._plugging = Plugging(hosted, monitor, wiring, self._find, self._note)
         self._attachments: list[Attachment] = []
         self._arrived: list[Attachment] = []
         self._unopened: dict[str, str] = {}
@@ -275,7 +271,7 @@ class HotPlug:
         record.machine, record.wanted = start, wanted
         self._hosted.save()
         for change in changes(start, wanted):
-            await self._carry_out(change, wanted)
+            await self._plugging.carry_out(change, wanted)
         left = changes(record.machine, wanted)
         if not left:
             record.wanted = None
@@ -283,85 +279,9 @@ class HotPlug:
         self._changed()
         return not left
 
-    async def _carry_out(self, change: Change, wanted: Machine) -> None:
-        """One change as far as it goes now; one that fails keeps none of the others."""
-        record = self._hosted.record
-        assert record.machine is not None
-        try:
-            while True:
-                todo = remaining(change, await self._facts())
-                again = False
-                for step in todo:
-                    await self._take(step)
-                    if step.guest:  # what follows depends on what the guest did meanwhile
-                        again = True
-                        break
-                if not again:
-                    break
-                if remaining(change, await self._facts())[:1] == todo[:1]:
-                    raise Waiting(f"waiting for the guest to let go of {change.part} {change.name}")
-        except Waiting as error:
-            self._note(change.name, str(error))
-            return
-        except qmp.MonitorError as error:
-            self._note(change.name, f"QEMU refused {change.part} {change.name}: {error}"[:ERROR_CHARACTERS])
-            return
-        record.machine = applied(record.machine, change, wanted)
-        self._hosted.save()
-        self._note(change.name, "")
-        extra = {"vmi": str(self._hosted.key), "part": change.part, "device": change.name, "leaves": change.leaves}
-        log.info("hot-plugged", extra=extra)
-        if change.part == "disk" and change.leaves:
-            text = f"Volume {change.name} has been unplugged from the guest"
-            self._hosted.tell(names.VOLUME_UNPLUGGED, text)
-
-    async def _take(self, step: Step) -> None:
-        try:
-            if step.command == "add-fd":
-                await self._monitor.execute_with(self._descriptor(step), step.command, step.arguments)
-            elif step.command == "netdev_add":
-                await self._wire(step)
-            else:
-                await self._monitor.execute(step.command, step.arguments or None)
-        except qmp.MonitorError as error:
-            if step.guest:
-                raise Waiting(f"the guest does not let go yet: {error}"[:ERROR_CHARACTERS]) from error
-            if error.kind != step.harmless:
-                raise
-
-    async def _wire(self, step: Step) -> None:
-        """Give QEMU the taps of a new card. What an attempt that was cut short left with it is let go first."""
-        for name in step.fds:
-            with suppress(qmp.MonitorError):
-                await self._monitor.execute("closefd", {"fdname": name})
-        try:
-            fds = await self._wiring.open(step.fds)
-        except NotWired as error:
-            raise Waiting(str(error)) from error
-        try:
-            for name, fd in fds.items():
-                await self._monitor.pass_descriptor(name, fd)
-        finally:
-            close_all(list(fds.values()))
-        await self._monitor.execute(step.command, step.arguments)
-
-    def _descriptor(self, step: Step) -> int:
-        name = step.fds[0].partition(".")[2]
-        found = (one.descriptor(name, direct=step.direct) for one in reversed(self._attachments))
-        fd = next((fd for fd in found if fd is not None), None)
-        if fd is None:
-            raise Waiting(f"waiting for the attachment pod of volume {name}")
-        return fd
-
-    async def _facts(self) -> frozenset[str]:
-        execute = self._monitor.execute
-        return facts(
-            await execute("qom-list", {"path": "/machine/peripheral"}),
-            await execute("qom-list", {"path": "/objects"}),
-            await execute("query-named-block-nodes", {"flat": True}),
-            await execute("query-fdsets"),
-            await execute("query-block"),
-        )
+    def _find(self, volume: str, *, direct: bool) -> int | None:
+        found = (one.descriptor(volume, direct=direct) for one in reversed(self._attachments))
+        return next((fd for fd in found if fd is not None), None)
 
     async def _ask_memory(self, machine: Machine) -> None:
         """How much the guest has taken, once per connection; events tell of changes."""
@@ -380,7 +300,7 @@ class HotPlug:
         assert record.machine is not None
         if self._cpus_unsure and record.wanted is None:
             self._cpus_unsure = False  # first, for the guest may speak again while QEMU is asked
-            record.wanted = with_cpus_to_check(record.machine, await self._facts())
+            record.wanted = with_cpus_to_check(record.machine, await qemu_facts(self._monitor))
 
     def _note_taken(self, found: dict[str, str]) -> None:
         """Volumes that other machines have: each is told once."""

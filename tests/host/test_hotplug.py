@@ -21,6 +21,7 @@ from kubevirt_py.virt_handler.attachments import Attachment
 from kubevirt_py.virt_handler.hosted import Hosted
 from kubevirt_py.virt_handler.hotplug import HotPlug
 from kubevirt_py.virt_handler.monitor import Monitor
+from kubevirt_py.virt_handler.plugging import qemu_facts
 from kubevirt_py.virt_handler.records import Folder, Record
 from kubevirt_py.virt_handler.wiring import Wiring
 from tests.host.agentlab import needs_qemu
@@ -184,7 +185,7 @@ async def _facts(lab: Lab) -> frozenset[str]:
         connected = anyio.Event()
         with monitor.listening(lambda *_: connected.set()), anyio.fail_after(10):
             await connected.wait()
-            found = await HotPlug(hosted, monitor, Wiring(hosted), lambda: None)._facts()
+            found = await qemu_facts(monitor)
         tasks.cancel_scope.cancel()
     return found
 
