@@ -20,11 +20,13 @@ DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM = range(1, 9)
 _HEADER = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s")
 _COOKIE = b"\x63\x82\x53\x63"
 _MAX_MESSAGE = 1500
+_LEAST_MESSAGE = 576
+"""What every client takes; a value below is none (RFC 2132, 9.10)."""
 _MAX_SEARCH = 512
 _IP_UDP_BYTES = 28
 _FOREVER = 0xFFFFFFFF
 _MASK, _ROUTER, _DNS, _HOSTNAME, _DOMAIN, _MTU, _NTP = 1, 3, 6, 12, 15, 26, 42
-_REQUESTED, _LEASE_TIME, _TYPE, _SERVER_ID = 50, 51, 53, 54
+_REQUESTED, _LEASE_TIME, _TYPE, _SERVER_ID, _MAX_SIZE = 50, 51, 53, 54, 57
 _TFTP_SERVER, _BOOT_FILE, _SEARCH, _ROUTES = 66, 67, 119, 121
 _PRIVATE = range(224, 255)
 
@@ -132,19 +134,28 @@ def _configuration(lease: Lease4) -> list[tuple[int, bytes]]:
 
 
 def _message(request: Request4, lease: Lease4, ciaddr: bytes, yiaddr: bytes, options: list[tuple[int, bytes]]) -> bytes:
-    """The reply with as many of the options, the most needed first, as one packet holds."""
-    siaddr = _packed(lease.server)
+    """The reply with as many of the options, the most needed first, as one packet holds and the client takes.
+
+    Firmware that boots by TFTP looks for the server's address in the header (`siaddr`), not among the options.
+    """
+    siaddr = _packed(lease.tftp_server if _is_ipv4(lease.tftp_server) else lease.server)
     message = _HEADER.pack(
         2, 1, 6, 0, request.xid, 0, request.flags, ciaddr, yiaddr, siaddr, request.giaddr, request.mac, b"", b""
     )
     message += _COOKIE
-    room = min(lease.mtu, _MAX_MESSAGE) - _IP_UDP_BYTES - len(message) - 1
+    room = min(lease.mtu, _MAX_MESSAGE, _most(request)) - _IP_UDP_BYTES - len(message) - 1
     for code, value in options:
         encoded = _option(code, value)
         if len(encoded) <= room:
             message += encoded
             room -= len(encoded)
     return (message + b"\xff").ljust(300, b"\0")
+
+
+def _most(request: Request4) -> int:
+    """Bytes of the largest packet that the client says it takes. BusyBox drops larger ones."""
+    given = request.options.get(_MAX_SIZE, b"")
+    return max(int.from_bytes(given), _LEAST_MESSAGE) if len(given) == 2 else _MAX_MESSAGE
 
 
 def encode_routes(routes: Iterable[Route]) -> bytes:

@@ -151,6 +151,22 @@ def test_an_answer_fits_one_packet_and_keeps_what_matters_most() -> None:
     assert 1200 < len(dhcp4.datagram(reply, long)[0]) <= 1450
 
 
+def test_an_answer_is_no_larger_than_its_client_takes() -> None:
+    long = msgspec.structs.replace(LEASE, search=tuple(f"{n}.{'x' * 60}.example" for n in range(8)))
+    for stated, most in ((576, 576), (1472, 1450), (3, 576)):
+        reply = dhcp4.answer(client("discover", ("max_dhcp_size", stated)), long)
+        assert reply is not None
+        assert len(dhcp4.datagram(reply, long)[0]) <= most
+        assert heard(reply)[1]["router"] == "10.0.2.1"
+
+
+def test_firmware_finds_the_server_of_its_boot_file_in_the_header() -> None:
+    packet, options = heard(
+        dhcp4.answer(client("discover"), msgspec.structs.replace(LEASE, tftp_server="198.51.100.7"))
+    )
+    assert (packet.siaddr, options["tftp_server_name"]) == ("198.51.100.7", b"198.51.100.7")
+
+
 def test_search_list_is_dns_names() -> None:
     assert dhcp4.encode_search(("a.bc", "d")) == b"\x01a\x02bc\x00\x01d\x00"
 
