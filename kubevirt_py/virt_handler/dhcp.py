@@ -133,7 +133,7 @@ def _dhcp6(bridge: str, lease: Lease6) -> _Responder:
 
     def answer(data: bytes, peer: _Peer) -> None:
         if peer[0].startswith("fe80:") and (reply := dhcp6.answer(data, lease)):
-            sock.sendto(reply, peer)
+            sock.sendto(reply, (peer[0], dhcp6.CLIENT_PORT, *peer[2:]))  # wherever the client sends from
 
     return _Responder(sock, answer)
 

@@ -71,10 +71,12 @@ def leased(index: int, mac: str) -> dict[str, object]:
     sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     sock.settimeout(TIMEOUT_S)
     sock.bind(("::", 546))
+    sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     client = DHCP6OptClientId(duid=DUID_LL(lladdr=mac))
 
     def exchange(message: object) -> bytes:
-        sock.sendto(bytes(message), ("ff02::1:2", 547, 0, index))  # type: ignore[call-overload]
+        """Sent from any port, as some clients do; heard at the one that clients listen at (RFC 8415, 7.2)."""
+        sender.sendto(bytes(message), ("ff02::1:2", 547, 0, index))  # type: ignore[call-overload]
         return sock.recv(2000)
 
     advertise = DHCP6_Advertise(exchange(DHCP6_Solicit(trid=7) / client / DHCP6OptIA_NA(iaid=1)))
