@@ -39,6 +39,8 @@ def restart_reason(s: VmSnapshot) -> str:
         return ""
     if s.config.rollout_strategy != LIVE_UPDATE:
         return STAGED if found.restart or found.spec != _running(s) else ""
+    if s.failure is not None and patch_vmi(s, found.spec) == (s.failure.action,):
+        return f"the running guest cannot follow: {s.failure.message}; restart"
     return "; ".join(found.restart)
 
 
@@ -48,7 +50,7 @@ def follow(s: VmSnapshot) -> tuple[Action, ...]:
     if s.config.rollout_strategy != LIVE_UPDATE or s.final or s.vmi.metadata.deletion_timestamp:
         return ()
     found = _found(s)
-    return (patch_vmi(s, found.spec) if found is not None else ()) or _tidy(s)
+    return _unless_refused(s, (patch_vmi(s, found.spec) if found is not None else ()) or _tidy(s))
 
 
 def _tidy(s: VmSnapshot) -> tuple[Action, ...]:
@@ -76,9 +78,14 @@ def carry_out_requests(s: VmSnapshot) -> tuple[Action, ...]:
     if ops := patches.guarded(meta.resource_version, patches.field_ops(TEMPLATE, template, changed)):
         return (JsonPatch(kinds.VM, key_of(s.vm), ops),)
     if followed is not None and (vmi_patch := patch_vmi(s, followed)):
-        return vmi_patch
+        return _unless_refused(s, vmi_patch)
     done = ({"op": "remove", "path": "/status/volumeRequests"},)
     return (JsonPatch(kinds.VM, key_of(s.vm), patches.guarded(meta.resource_version, done), subresource="status"),)
+
+
+def _unless_refused(s: VmSnapshot, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """The actions, but not those just refused: the VM's status is written first, and then they are tried again."""
+    return () if s.failure is not None and actions == (s.failure.action,) else actions
 
 
 def _found(s: VmSnapshot) -> LiveChanges | None:

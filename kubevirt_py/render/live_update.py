@@ -128,21 +128,42 @@ def with_room(spec: Document, config: ClusterConfig) -> Document:
 def _volumes(wanted: Document, spec: Document) -> None:
     """The hotpluggable volumes of `wanted` instead of those in `spec`; drives stay when their disc goes.
 
-    A volume that stays keeps its disk as it is.
+    A volume that stays keeps its disk as it is, and stays for as long as the guest runs where the next one is to
+    have it for good.
     """
-    new, old = hotplug_volumes(wanted), hotplug_volumes(spec)
-    same = _staying(new, old)
+    old, listed = hotplug_volumes(spec), {volume["name"]: volume for volume in wanted.get("volumes") or ()}
+    same = _staying(listed, old)
+    possible = same | _pluggable(wanted, spec)
+    new = [name for name in listed if name in possible]
     if same == set(new) == set(old):
         return
     devices = spec["domain"].setdefault("devices", {})
-    disks = {disk["name"]: disk for disk in (wanted["domain"].get("devices") or {}).get("disks") or ()}
+    disks = _disks(wanted)
     spec["volumes"] = [volume for volume in spec.get("volumes") or () if not is_hotpluggable(volume)]
-    spec["volumes"] += [old[name] if name in same else copy.deepcopy(volume) for name, volume in new.items()]
+    spec["volumes"] += [old[name] if name in same else copy.deepcopy(listed[name]) for name in new]
     leaving = set(old) - same
     kept = [disk for disk in devices.get("disks") or () if disk["name"] not in leaving or "cdrom" in disk]
     there = {disk["name"] for disk in kept}
     kept += [copy.deepcopy(disks[name]) for name in new if name in disks and name not in there]
     devices["disks"] = kept
+
+
+def _pluggable(wanted: Document, running: Document) -> set[str]:
+    """Names of the hotpluggable volumes of `wanted` that a running guest can get: a disc needs a drive that is there,
+    and what the guest was started with is not taken from it.
+    """
+    fixed = {volume["name"] for volume in running.get("volumes") or () if not is_hotpluggable(volume)}
+    new, old = _disks(wanted), _disks(running)
+    return {
+        name
+        for name in hotplug_volumes(wanted)
+        if name not in fixed and ("cdrom" in new.get(name, {})) == ("cdrom" in old.get(name, {}))
+    }
+
+
+def _disks(spec: Document) -> dict[str, Document]:
+    """The disks of a VMI spec by name."""
+    return {disk["name"]: disk for disk in (spec["domain"].get("devices") or {}).get("disks") or ()}
 
 
 def _staying(new: Mapping[str, Document], old: Mapping[str, Document]) -> set[str]:
@@ -152,10 +173,7 @@ def _staying(new: Mapping[str, Document], old: Mapping[str, Document]) -> set[st
 
 def _other_disks(wanted: Document, running: Document) -> Iterator[str]:
     """Plugged volumes that stay, but as another disk: a running guest keeps the old one."""
-    disks = [
-        {disk["name"]: disk for disk in (spec["domain"].get("devices") or {}).get("disks") or ()}
-        for spec in (wanted, running)
-    ]
+    disks = _disks(wanted), _disks(running)
     for name in sorted(_staying(hotplug_volumes(wanted), hotplug_volumes(running))):
         new, old = (found.get(name) for found in disks)
         if new != old and not any("cdrom" in (disk or {}) for disk in (new, old)):

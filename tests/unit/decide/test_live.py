@@ -17,6 +17,7 @@ from kubevirt_py.render.defaults import with_vmi_defaults
 from kubevirt_py.render.live_update import with_room
 from kubevirt_py.render.overhead import overhead_bytes
 from kubevirt_py.render.resources import compute_resources
+from kubevirt_py.render.validate.vmi import validate_vmi_update
 from kubevirt_py.render.vmi_from_vm import template_hash
 
 from .scene import after, ago, condition, created, pod, vm, vm_snapshot, vmi, vmi_snapshot
@@ -428,3 +429,50 @@ def test_another_definition_of_a_network_waits_for_a_restart_where_no_card_can_b
     machine["spec"]["template"]["spec"]["networks"][1]["multus"]["networkName"] = "other"
     told = condition(after(machine, decide_vm(vm_snapshot(machine, running))), "RestartRequired")
     assert told is not None and "network red changes when the guest restarts" in told["message"]
+
+
+ROOT_CLAIM = {"name": "root", "persistentVolumeClaim": {"claimName": "root", "hotpluggable": True}}
+DATA_CLAIM = {"name": "data", "persistentVolumeClaim": {"claimName": "data", "hotpluggable": True}}
+ROOT_DISK = {"name": "root", "disk": {"bus": "virtio"}}
+
+
+@pytest.mark.parametrize(
+    ("disks", "volumes"),
+    [
+        ([ROOT_DISK, {"name": "data", "cdrom": {"bus": "sata"}}], [*TEMPLATE["volumes"], DATA_CLAIM]),
+        ([{"name": "root", "disk": {"bus": "scsi"}}], [ROOT_CLAIM]),
+    ],
+    ids=["a disc with its drive", "what the guest was started with"],
+)
+def test_volumes_that_cannot_be_plugged_wait_for_a_restart_and_keep_nothing_else(
+    disks: list[Document], volumes: list[Document]
+) -> None:
+    machine, running = pair({"domain.devices.disks": disks, "volumes": volumes, "domain.cpu.sockets": 2})
+    plan = decide_vm(vm_snapshot(machine, running))
+    followed = after(running, plan)
+    assert not validate_vmi_update(followed, running, CONFIG, by_kubevirt=True)
+    assert followed["spec"]["domain"]["cpu"]["sockets"] == 2
+    assert followed["spec"]["volumes"] == running["spec"]["volumes"]
+    told = condition(after(machine, decide_vm(vm_snapshot(machine, followed))), "RestartRequired")
+    assert told is not None and "restart" in told["message"]
+
+
+def test_a_plugged_disk_that_becomes_the_machines_own_stays_with_its_guest() -> None:
+    """Its next start has it for good; until then the guest, which may have mounted it, keeps it as it is."""
+    disks = [ROOT_DISK, {"name": "data", "disk": {"bus": "scsi"}}]
+    machine, running = pair({"domain.devices.disks": disks, "volumes": [*TEMPLATE["volumes"], DATA_CLAIM]})
+    running = after(running, decide_vm(vm_snapshot(machine, running)))
+    own = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    machine["spec"]["template"]["spec"]["volumes"] = [*TEMPLATE["volumes"], own]
+    plan = decide_vm(vm_snapshot(machine, running))
+    assert after(running, plan) == running
+    assert condition(after(machine, plan), "RestartRequired") is not None
+
+
+def test_a_patch_of_the_guest_that_is_refused_is_told_and_keeps_no_status_back() -> None:
+    machine, running = pair({"domain.cpu.sockets": 2})
+    (patch,) = decide_vm(vm_snapshot(machine, running)).do
+    failure = Failure(patch, "Invalid", "spec.domain.cpu.sockets: no", 422)
+    told = after(machine, decide_vm(vm_snapshot(machine, running, failure=failure)))
+    assert told["status"]["printableStatus"] == "Running"
+    assert condition(told, "RestartRequired")["message"].endswith("spec.domain.cpu.sockets: no; restart")
