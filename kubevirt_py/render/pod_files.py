@@ -116,8 +116,8 @@ def _volume_steps(volume: Document, read_only: bool, claim_bytes: int) -> list[S
         return [_host_disk(name, host, read_only)]
     if empty := volume.get("emptyDisk"):
         size = quantity_bytes(empty["capacity"])
-        path = f"empty-disks/{name}.qcow2"
-        return [Step(do="qcow2", name=f"disk.{name}", root=names.EPHEMERAL_DIR, path=path, size=size, probe=True)]
+        path, root = f"empty-disks/{name}.qcow2", names.EPHEMERAL_DIR
+        return [Step(do="qcow2", name=f"disk.{name}", root=root, path=path, size=size, probe=True, read_only=read_only)]
     if any(source in volume for source in CLOUD_INIT_SOURCES):
         folders = [data_folder(name, part) for part, _ in data_secrets(volume)]
         return [Step(do="secret", name=folder, root=f"{names.SECRET_DIR}/{folder}") for folder in folders]

@@ -195,7 +195,7 @@ async def _add_images(
             continue
         fd = await anyio.to_thread.run_sync(make_iso, image.label, image.files)
         held.add(f"iso.{image.volume}", fd)
-        files[f"disk.{image.volume}"] = OpenedFile(format="raw", size=os.fstat(fd).st_size, direct=False)
+        files[f"disk.{image.volume}"] = OpenedFile(format="raw", size=os.fstat(fd).st_size, made=True)
         copies.append(
             {
                 "source": f"iso.{image.volume}",

@@ -35,9 +35,10 @@ class OpenedFile(msgspec.Struct, frozen=True):
     allocated: bool = False
     number: int = -1
     read_only: bool = False
+    made: bool = False
 
 
-PLACEHOLDER = OpenedFile(format="raw", size=0, direct=False)
+PLACEHOLDER = OpenedFile(format="raw", size=0, made=True)
 """For an image that is made once the machine's addresses are known, which it tells of."""
 
 
@@ -108,7 +109,8 @@ def disk_files(
             base = files.get(f"base.{volume}")
             known: dict[str, Any] = {"format": file.format, "base": base.format if base else ""}
             known |= {"block": file.block, "blocks": file.blocks, "base_block": bool(base and base.block)}
-            known |= {"read_only": file.read_only, "preallocated": volume in preallocated, "allocated": file.allocated}
+            known |= {"read_only": file.read_only, "made": file.made}
+            known |= {"preallocated": volume in preallocated, "allocated": file.allocated}
             known |= {"direct": file.direct, "size_bytes": file.size, "identity": identities.get(volume, UNKNOWN)}
             disks[volume] = msgspec.convert(known, DiskFile)
     return disks

@@ -90,4 +90,4 @@ def _aio(disk: Disk) -> str:
 
 
 def _is_direct(disk: Disk) -> bool:
-    return disk.cache == "none" if disk.cache else disk.file.direct
+    return disk.file.direct and disk.cache in ("", "none")

@@ -139,7 +139,7 @@ def _check_storage(spec: Document, kind: str, file: DiskFile | None) -> None:
         return
     if kind == "lun" and not file.block:
         raise ValueError(f"disk {spec['name']}: a lun needs a claim of volumeMode Block; use disk for a file")
-    if spec.get("cache") == "none" and not file.direct:
+    if spec.get("cache") == "none" and not (file.direct or file.made):
         text = "cache none needs storage with direct I/O, which this volume has not; use writethrough or writeback"
         raise ValueError(f"disk {spec['name']}: {text}")
 

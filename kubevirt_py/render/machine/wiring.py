@@ -34,9 +34,10 @@ class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
 
     `block` and `base_block` tell of block devices, `blocks` the logical and physical block size of the storage, in
     bytes, 0 where not known. `source` names the claim of a volume that can be plugged. `read_only` files are never
-    written, whatever the spec says of the disk. Space of `preallocated` storage is never given back; an `allocated`
-    file has all of its space. `identity` is equal for the same storage wherever this node has it: device number and
-    inode of a file, of a block device its own number and 0; (0, 0) where not known.
+    written, whatever the spec says of the disk; what is `made` of small files needs no direct I/O. Space of
+    `preallocated` storage is never given back; an `allocated` file has all of its space. `identity` is equal for the
+    same storage wherever this node has it: device number and inode of a file, of a block device its own number and 0;
+    (0, 0) where not known.
     """
 
     format: Literal["raw", "qcow2"] = "raw"
@@ -48,6 +49,7 @@ class DiskFile(msgspec.Struct, frozen=True, kw_only=True):
     blocks: tuple[int, int] = (0, 0)
     source: str = ""
     read_only: bool = False
+    made: bool = False
     preallocated: bool = False
     allocated: bool = False
     identity: tuple[int, int] = (0, 0)
