@@ -31,7 +31,8 @@ STARTED = "VirtualMachineInstance started."
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`guest` is None when this node has no process for the VMI's pod; `refused` is why one could not start.
 
-    `bindings` are the cluster's network binding plugins, by name.
+    `bindings` are the cluster's network binding plugins, by name; `pod_ip` is the first address of the guest's pod, empty
+    until the pod's status tells.
     """
 
     vmi: HostedInstance
@@ -39,6 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     now: datetime
     refused: str = ""
     bindings: Mapping[str, Document] = {}
+    pod_ip: str = ""
 
 
 def decide(s: Snapshot) -> Plan:
@@ -58,7 +60,7 @@ def decide(s: Snapshot) -> Plan:
 def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
     if s.vmi.phase not in (phases.SCHEDULED, phases.RUNNING):
         return NOTHING
-    status = running_status(spec, s.vmi.status, guest)
+    status = running_status(spec, s.vmi.status, guest, s.pod_ip)
     changes = guest_conditions(spec, s.vmi.status, guest, s.vmi.metadata.annotations, s.bindings)
     ready = conditions.find(_conditions(s.vmi), names.READY)
     leaving = ready is not None and ready.reason == names.POD_TERMINATING

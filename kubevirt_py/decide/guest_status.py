@@ -29,14 +29,14 @@ NOT_RUNNING = Condition(names.READY, "False", names.GUEST_NOT_RUNNING, "Guest VM
 """Of a guest that has ended, and of one that is paused: nobody answers."""
 
 
-def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str, Any]:
-    """Top-level status fields, conditions apart."""
+def running_status(spec: Document, old: Document, guest: GuestState, pod_ip: str = "") -> dict[str, Any]:
+    """Top-level status fields, conditions apart. `pod_ip` is the first address of the guest's pod, if that is known."""
     machine = guest.machine
     taken, offered = (format_bytes(kib << 10) for kib in memory_kib(guest))
     topology = {"cores": machine.cpu.cores, "sockets": machine.cpu.sockets, "threads": machine.cpu.threads}
     return {
         "phase": phases.RUNNING,
-        "interfaces": interfaces(guest, old.get("interfaces") or ()),
+        "interfaces": interfaces(guest, old.get("interfaces") or (), pod_ip),
         "volumeStatus": volumes(spec, old.get("volumeStatus") or [], guest),
         "machine": {"type": guest.machine_type},
         "memory": {
@@ -53,10 +53,11 @@ def running_status(spec: Document, old: Document, guest: GuestState) -> dict[str
     }
 
 
-def interfaces(guest: GuestState, old: Sequence[Document] = ()) -> list[Document]:
+def interfaces(guest: GuestState, old: Sequence[Document] = (), pod_ip: str = "") -> list[Document]:
     """One entry per interface of the spec, enriched by what the agent in the guest says of the same MAC.
 
     `old` are the entries so far: what they have of an agent that is there, but has told this process nothing, is kept.
+    Of the pod's addresses those of the family of `pod_ip` come first, as in the pod's status.
     """
     told = list(guest.info.interfaces if guest.info else _told(old) if guest.agent_connected else ())
     cards = {nic.name: nic for nic in guest.machine.nics}
@@ -64,7 +65,7 @@ def interfaces(guest: GuestState, old: Sequence[Document] = ()) -> list[Document
     for plan in guest.network.interfaces:
         own = _of_card(plan.mac, told)
         told = [item for item in told if item is not own]
-        entries.append(_interface(plan, cards.get(plan.name), own))
+        entries.append(_interface(plan, cards.get(plan.name), own, pod_ip))
     if guest.agent_connected:
         entries += [_guest_only(item) for item in told[:MAX_GUEST_INTERFACES]]
     return entries
@@ -91,13 +92,13 @@ def _of_card(mac: str, told: list[Document]) -> Document | None:
     return next((item for item in same if item["addresses"]), same[0] if same else None)
 
 
-def _interface(plan: InterfacePlan, card: Nic | None, told: Document | None) -> Document:
+def _interface(plan: InterfacePlan, card: Nic | None, told: Document | None, pod_ip: str) -> Document:
     """`card` is None while the guest gets the interface, or has let go of it; Multus then alone knows of it.
 
     On the pod's own network the pod's addresses are the guest's; elsewhere the guest may have others than it was given.
     """
     sources = {"domain": card is not None, "guest-agent": told is not None, "multus-status": plan.pod_link != POD_LINK}
-    addressed = _addressed(plan.pod_addresses)
+    addressed = _addressed(sorted(plan.pod_addresses, key=lambda one: (one != pod_ip, (":" in one) != (":" in pod_ip))))
     if told and plan.pod_link != POD_LINK:
         addressed = _addressed(sorted(told["addresses"], key=_rank)) or addressed
     entry: Document = {

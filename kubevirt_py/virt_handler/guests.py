@@ -330,9 +330,11 @@ class Guests:
         vmi = self._vmis.get(key)
         assert vmi is not None
         guest = self._guests.get(vmi.metadata.uid)
+        pod = self.pod(guest.record.pod_uid) if guest is not None else None
         return Snapshot(
             vmi=vmi,
             guest=guest.state if guest is not None else None,
+            pod_ip=pod.status.pod_ip if pod is not None else "",
             now=self._office.now(),
             refused=self._refused.get(vmi.metadata.uid, ""),
             bindings=self.network_bindings(),
@@ -354,6 +356,8 @@ class Guests:
         assert view is not None
         if (guest := self.of_pod(view.metadata.uid)) is not None:
             guest.poke()
+            if old is None or new is None or old.status.pod_ip != new.status.pod_ip:
+                self.changed(guest.key)
         self._wake()
 
     def _wake(self) -> None:

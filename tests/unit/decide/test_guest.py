@@ -204,6 +204,15 @@ def test_what_an_agent_told_an_earlier_process_is_kept_until_it_tells_this_one()
     assert "AgentVersionNotSupported" not in _conditions(gone)
 
 
+def test_addresses_of_the_pod_stand_in_the_order_of_its_status() -> None:
+    """As upstream: where IPv6 comes first, clients that look at the first address alone are to find that."""
+    vmi = msgspec.json.decode(msgspec.json.encode(_vmi()), type=HostedInstance)
+    for pod_ip, shown in (("fd00::5", ["fd00::5", "10.244.1.5"]), ("10.244.1.5", ["10.244.1.5", "fd00::5"])):
+        plan = decide(Snapshot(vmi=vmi, guest=_guest(), now=NOW, pod_ip=pod_ip))
+        (entry,) = _applied(_vmi(), plan)["status"]["interfaces"]
+        assert (entry["ipAddress"], entry["ipAddresses"]) == (shown[0], shown)
+
+
 def test_on_further_networks_the_guest_says_which_addresses_it_has() -> None:
     (card,) = _guest().network.interfaces
     given = msgspec.structs.replace(card, binding="bridge", pod_link="pod37a8eec1ce1", pod_addresses=("10.77.0.5",))
