@@ -33,10 +33,11 @@ class _Monitor:
         self.commands: list[str] = []
         self.error: Exception | None = None
 
-    async def execute(self, command: str, _arguments: Any = None) -> None:
+    async def execute(self, command: str, _arguments: Any = None) -> dict[str, Any]:
         self.commands.append(command)
         if self.error:
             raise self.error
+        return {"status": "running"} if command == "query-status" else {}
 
 
 class Lab:
@@ -129,13 +130,13 @@ async def test_only_virt_api_gets_in(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "command"),
-    [("pause", "stop"), ("unpause", "cont"), ("reset", "system_reset")],
+    ("verb", "commands"),
+    [("pause", ["stop"]), ("unpause", ["cont"]), ("reset", ["query-status", "system_reset"])],
 )
-async def test_verbs(lab: Lab, verb: str, command: str) -> None:
+async def test_verbs(lab: Lab, verb: str, commands: list[str]) -> None:
     async with lab.client() as client, client.put(f"vm/{verb}") as answer:
         assert answer.status == 200
-    assert lab.monitor.commands == [command]
+    assert lab.monitor.commands == commands
 
 
 async def test_soft_reboot_without_agent_presses_the_button(lab: Lab) -> None:
