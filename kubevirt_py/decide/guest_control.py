@@ -29,12 +29,15 @@ REPORT_S = 5.0
 """How long QEMU is kept after the guest's end, for the API to learn the outcome before the pod ends."""
 HOOK_S = 2.0
 """How long the preStop hook may take to come, and after its answer the kubelet's SIGTERM."""
+WAKE_S = 1.0
+"""From waking a guest that sleeps to the next look at it."""
 RETRY_IO_S = (10.0, 20.0, 40.0, 80.0, 160.0, 180.0)
 
 
 class Command(Enum):
     CONTINUE = "cont"
     POWERDOWN = "system_powerdown"
+    WAKE = "system_wakeup"
     RESET = "system_reset"
     QUIT = "quit"
     KILL = "kill"
@@ -112,7 +115,7 @@ def _clear_away(c: Control) -> Next:
 
 
 def _stop(c: Control) -> Next:
-    """ACPI first, again and again; then, at the end of the grace period, quit."""
+    """The button first, again and again; then, at the end of the grace period, quit. Who sleeps does not hear it."""
     assert c.stop_at is not None
     deadline = c.stop_at + c.grace_s
     if c.destroy or c.grace_s <= 0 or c.now >= deadline or c.run_state in (PRELAUNCH, *CRASHED_STATES):
@@ -120,6 +123,8 @@ def _stop(c: Control) -> Next:
     due = c.stop_at if c.powerdown_at is None else c.powerdown_at + RESIGNAL_S
     if c.now < due or not c.reachable:
         return Next(again_s=max(0.05, min(due if c.now < due else c.now + 1.0, deadline) - c.now))
+    if c.run_state == SUSPENDED:
+        return Next((Command.WAKE,), again_s=min(WAKE_S, deadline - c.now))
     commands = (Command.POWERDOWN,)
     if c.run_state in (PAUSED, IO_ERROR):
         return Next((Command.CONTINUE, *commands), again_s=min(RESIGNAL_S, deadline - c.now))

@@ -10,13 +10,13 @@ from kubevirt_py.decide.guest_state import GuestState
 from kubevirt_py.decide.guest_volumes import memory_kib
 from kubevirt_py.render.machine import Machine
 from kubevirt_py.render.network.model import NetworkPlan
-from kubevirt_py.virt_handler import qmp
+from kubevirt_py.virt_handler import guestcommands, qmp
 from kubevirt_py.virt_handler.agentwatch import AgentWatch
 from kubevirt_py.virt_handler.credentials import Credentials
 from kubevirt_py.virt_handler.downwardmetrics import DownwardMetrics
 from kubevirt_py.virt_handler.expansion import Expansion
 from kubevirt_py.virt_handler.freezer import Freezer
-from kubevirt_py.virt_handler.guestagent import Channel
+from kubevirt_py.virt_handler.guestagent import TEXT, AgentError, Channel
 from kubevirt_py.virt_handler.hosted import Home, Hosted
 from kubevirt_py.virt_handler.hotplug import HotPlug
 from kubevirt_py.virt_handler.memorydump import MemoryDumps
@@ -26,6 +26,9 @@ from kubevirt_py.virt_handler.screen import Screen
 from kubevirt_py.virt_handler.setup import set_up
 from kubevirt_py.virt_handler.steering import Steering
 from kubevirt_py.virt_handler.wiring import Wiring
+
+FAREWELL_S = 3.0
+"""How long a guest's agent may take over the wish for its guest's end before the power button is pressed."""
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ class Guest:
         self.dumps = MemoryDumps(self.hosted, self.monitor, self.hotplug.bringing, self._memory_bytes)
         self.expansion = Expansion(self.hosted, self.monitor)
         self.metrics = DownwardMetrics(self.hosted)
-        self.steering = Steering(self.hosted, self.monitor, lambda: self.hotplug.incomplete)
+        self.steering = Steering(self.hosted, self.monitor, lambda: self.hotplug.incomplete, self._end_by_agent)
         self.key = record.key
         self.uid = record.uid
         self.following = anyio.CancelScope()
@@ -122,6 +125,18 @@ class Guest:
             self.hosted.changed()
         finally:
             self.steering.close()
+
+    async def _end_by_agent(self) -> bool:
+        """Whether the agent in the guest shuts it down."""
+        if not self.agent.connected or self.freezer.frozen:
+            return False
+        try:
+            with anyio.fail_after(FAREWELL_S):
+                await guestcommands.shut_down(self.channel, "powerdown")
+        except (AgentError, TimeoutError) as error:
+            log.info("the agent does not end its guest", extra={"vmi": str(self.key), "error": repr(error)[:TEXT]})
+            return False
+        return True
 
     def _memory_bytes(self) -> int | None:
         state = self.state

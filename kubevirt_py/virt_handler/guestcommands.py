@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Literal
 
 import anyio
 import msgspec
@@ -45,10 +46,10 @@ async def ping(channel: Channel, deadline_s: float) -> None:
         await channel.ask("guest-ping", Nothing)
 
 
-async def reboot(channel: Channel) -> None:
-    """Ask for a reboot; a success has no answer, so what is not refused soon is under way. Raises AgentError."""
+async def shut_down(channel: Channel, mode: Literal["powerdown", "reboot"]) -> None:
+    """Ask for the guest's end; a success has no answer, so what is not refused soon is under way. Raises AgentError."""
     async with channel.conversation() as talk:
-        await talk.tell("guest-shutdown", {"mode": "reboot"})
+        await talk.tell("guest-shutdown", {"mode": mode})
         with anyio.move_on_after(REFUSAL_S):
             await talk.hear("guest-shutdown", Nothing)
 

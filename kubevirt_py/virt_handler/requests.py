@@ -44,7 +44,7 @@ async def soft_reboot(guest: Guest) -> None:
     """
     if guest.agent.connected:
         try:
-            await guestcommands.reboot(guest.channel)
+            await guestcommands.shut_down(guest.channel, "reboot")
             return
         except AgentError as error:
             if guest.machine is None or not guest.machine.platform.acpi:

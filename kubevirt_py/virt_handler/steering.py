@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import anyio
@@ -45,9 +45,17 @@ log = logging.getLogger(__name__)
 class Steering:
     """One guest's run state, its way to its end, and who waits for that."""
 
-    def __init__(self, hosted: Hosted, monitor: Monitor, is_incomplete: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        hosted: Hosted,
+        monitor: Monitor,
+        is_incomplete: Callable[[], bool],
+        end_by_agent: Callable[[], Awaitable[bool]],
+    ) -> None:
         self.run_state = ""
         self._is_incomplete = is_incomplete
+        self._end_by_agent = end_by_agent
+        self._agent_ends = False
         self._hosted = hosted
         self._monitor = monitor
         self._poke = anyio.Event()
@@ -224,6 +232,11 @@ class Steering:
             if self._powerdown_at is None:
                 self._hosted.tell(names.SHUTTING_DOWN, "Signaled Graceful Shutdown")
             self._powerdown_at = now
+            if not self._agent_ends:
+                # Some systems ignore the button, or ask their user about it. It follows if this does not help.
+                self._agent_ends = await self._end_by_agent()
+                if self._agent_ends:
+                    return
         elif command is Command.CONTINUE and self.run_state == IO_ERROR:
             self._io_errors += 1
             self._io_error_at = now

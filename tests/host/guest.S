@@ -1,5 +1,5 @@
 # A guest of one sector: says READY, echoes what it hears on the serial port, powers off at the power button or on
-# "p", panics through the pvpanic device on "x".
+# "p", sleeps (S3) on "z", panics through the pvpanic device on "x".
     .code16
     .globl _start
 _start:
@@ -28,6 +28,8 @@ listen:
     in %dx, %al
     cmp $'p', %al
     je poweroff
+    cmp $'z', %al
+    je sleep
     cmp $'x', %al
     je panic
     out %al, %dx
@@ -39,6 +41,11 @@ button:
 poweroff:
     mov $0x604, %dx             # ACPI PM1 control: sleep, type S5
     mov $0x2000, %ax
+    out %ax, %dx
+    jmp listen
+sleep:
+    mov $0x604, %dx             # the same, type S3: who wakes it finds no way back and boots anew
+    mov $0x2400, %ax
     out %ax, %dx
     jmp listen
 panic:

@@ -8,6 +8,7 @@ import signal
 import anyio
 import pytest
 
+from kubevirt_py.decide.guest_state import POWERED_OFF
 from kubevirt_py.virt_handler import launch, requests
 from tests.host.agentlab import DEVICE, FakePod, Node, needs_qemu, place, serial_console, vmi
 
@@ -321,3 +322,20 @@ async def test_vnc_speaks_to_whoever_has_the_path(lab: Node, pods: list[FakePod]
             async with await anyio.connect_unix(path) as viewer:
                 with anyio.fail_after(30):
                     assert await viewer.receive(12) == b"RFB 003.008\n"
+
+
+async def test_a_guest_that_sleeps_is_woken_to_be_powered_down(lab: Node, pods: list[FakePod]) -> None:
+    document = vmi("asleep")
+    key, pod = place(lab, document)
+    pods.append(pod)
+    async with lab.agent():
+        pod.start()
+        await lab.until_phase(key, "Running")
+        guest = lab.guests.named("default", "asleep")
+        assert guest is not None
+        async with serial_console(lab, document["metadata"]["uid"]) as console:
+            await console.send(b"z")
+            await lab.until(lambda: guest.run_state == "suspended", "the guest to sleep")
+        hook = pod.command("shutdown")
+        await lab.until(lambda: hook.poll() is not None, "the hook to return")
+        assert guest.record.outcome == POWERED_OFF

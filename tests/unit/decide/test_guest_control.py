@@ -30,6 +30,8 @@ def _next(**changes: Any) -> tuple[list[str], float | None]:
         ({"run_state": "prelaunch", "stop_at": 99.0}, ["quit"]),
         ({"stop_at": 100.0}, ["system_powerdown"]),
         ({"stop_at": 100.0, "run_state": "paused"}, ["cont", "system_powerdown"]),
+        ({"stop_at": 100.0, "run_state": "suspended"}, ["system_wakeup"]),
+        ({"stop_at": 69.0, "run_state": "suspended"}, ["quit"]),
         ({"stop_at": 100.0, "grace_s": 0.0}, ["quit"]),
         ({"stop_at": 100.0, "destroy": True}, ["quit"]),
         ({"stop_at": 69.0, "grace_s": 30.0, "powerdown_at": 99.0}, ["quit"]),

@@ -11,15 +11,18 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
+from anyio.abc import SocketStream
 
 from kubevirt_py.api.views import HostedInstance, Pod
+from kubevirt_py.decide.guest_control import Command
 from kubevirt_py.decide.guest_state import POWERED_OFF, SHUTDOWN
 from kubevirt_py.virt_handler import guest as guests
-from kubevirt_py.virt_handler import qmp
+from kubevirt_py.virt_handler import guestcommands, qmp
 from kubevirt_py.virt_handler.guest import Guest
 from kubevirt_py.virt_handler.hooks import MAX_HOOKS
-from kubevirt_py.virt_handler.records import Folder, Record
+from kubevirt_py.virt_handler.records import Folder, Freeze, Record
 from kubevirt_py.virt_handler.steering import REBOOT_S
+from tests.unit.virt_handler.agents import agent, answering
 
 UID = "0a1b2c3d-1111-4222-8333-444455556666"
 
@@ -116,6 +119,44 @@ async def test_a_grace_period_that_shrinks_in_the_vmi_shrinks_for_the_guest(
     guest = _guest(tmp_path, home)
     await guest.steering.look_for_stop()
     assert guest.steering._control().grace_s == left
+
+
+@pytest.mark.parametrize(
+    ("takes", "frozen", "pressed"),
+    [
+        (True, False, [[], ["system_powerdown"]]),
+        (False, False, [["system_powerdown"]]),
+        (True, True, [["system_powerdown"]]),
+    ],
+)
+async def test_a_guest_is_ended_by_its_agent_and_then_by_the_button(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes: bool, frozen: bool, pressed: list[list[str]]
+) -> None:
+    """As upstream: there are systems that ignore the button, and such without one."""
+    monkeypatch.setattr(guestcommands, "REFUSAL_S", 0.05)
+    modes: list[str] = []
+
+    async def speak(stream: SocketStream, request: dict[str, Any]) -> None:
+        if request["execute"] == "guest-shutdown" and takes:
+            modes.append(request["arguments"]["mode"])
+        else:
+            await answering({})(stream, request)
+
+    guest = _guest(tmp_path, _Home())
+    done: list[str] = []
+
+    async def execute(command: str) -> None:
+        done.append(command)
+
+    monkeypatch.setattr(guest.monitor, "execute", execute)
+    async with agent(tmp_path / "a", speak) as channel:
+        guest.channel, guest.agent.connected = channel, True
+        guest.record.freeze = Freeze() if frozen else None
+        for commands in pressed:
+            done.clear()
+            await guest.steering._perform(Command.POWERDOWN)
+            assert done == commands
+    assert modes == (["powerdown"] if takes and not frozen else [])
 
 
 async def test_what_qemu_refuses_when_it_is_set_up_is_told_until_it_works(
