@@ -9,7 +9,7 @@ from typing import Any
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document, Key
 from kubevirt_py.render.network.attached import chosen_mac, identity, kept_mac
-from kubevirt_py.render.network.binding import ABSENT
+from kubevirt_py.render.network.binding import ABSENT, MANAGED_TAP
 from kubevirt_py.render.network.linknames import bridge_name, pod_link_name
 
 
@@ -28,8 +28,8 @@ def network_annotations(
         interface = interfaces.get(network["name"], {})
         if interface.get("state") == ABSENT and network["name"] not in kept:
             continue
-        if plugin := plugins.get((interface.get("binding") or {}).get("name", "")):
-            elements += _plugin_elements(plugin, network, namespace)
+        plugin = plugins.get((interface.get("binding") or {}).get("name", "")) or {}
+        elements += _plugin_elements(plugin, network, namespace)
         if "masquerade" in interface:
             annotations |= _mesh(network)
         if "multus" not in network:
@@ -38,7 +38,8 @@ def network_annotations(
         if network["multus"].get("default"):
             annotations[names.DEFAULT_NETWORK_ANNOTATION] = f"{home}/{name}"
             continue
-        mac = kept_mac(interface, identity(spec, uid)) if "bridge" in interface else chosen_mac(interface)
+        bridged = "bridge" in interface or plugin.get("domainAttachmentType") == MANAGED_TAP
+        mac = kept_mac(interface, identity(spec, uid)) if bridged else chosen_mac(interface)
         element = {"name": name, "namespace": home, "mac": mac, "interface": pod_link_name(network)}
         elements.append({key: value for key, value in element.items() if value})
     if elements:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from kubevirt_py.api import names
 from kubevirt_py.plan import Key
 from kubevirt_py.render.network.annotations import attached_links, definitions, in_mesh, network_annotations
+from kubevirt_py.render.network.binding import plan_links
+from kubevirt_py.render.network.model import LinkFacts, ResolvFacts
 
 UUID = "5d307ca9-b3ef-428c-8861-06e72d69f223"
 
@@ -82,6 +86,17 @@ def test_a_plugin_brings_a_network_of_its_own() -> None:
     assert json.loads(found[names.NETWORKS_ANNOTATION]) == [
         {"name": "fast-cni", "namespace": "plugins", "cni-args": {"logicNetworkName": "default"}}
     ]
+
+
+@pytest.mark.parametrize("binding", [{"bridge": {}}, {"binding": {"name": "managed"}}])
+def test_multus_is_asked_for_the_mac_that_the_guest_has(binding: dict[str, Any]) -> None:
+    """Networks that filter addresses let no other through."""
+    plugins = {"managed": {"domainAttachmentType": "managedTap"}}
+    given = spec(({"name": "blue", **binding}, BLUE[1]))
+    (element,) = json.loads(annotated(given, plugins=plugins)[names.NETWORKS_ANNOTATION])
+    link = LinkFacts(name=element["interface"], mac="02:01:02:03:04:05", mtu=1500)
+    planned = plan_links(given, (link,), ResolvFacts(), name="vm1", uid="uid-1", plugins=plugins)
+    assert element.get("mac") == planned.interfaces[0].mac
 
 
 def test_only_links_that_multus_has_finished_count() -> None:
