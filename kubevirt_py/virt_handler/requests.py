@@ -30,7 +30,7 @@ async def unpause(guest: Guest) -> None:
 
 
 async def reset(guest: Guest) -> None:
-    """QEMU has a paused guest stand before its first instruction then, as one that starts paused: so it stays paused."""
+    """A paused guest stays paused: QEMU has it stand before its first instruction then, as one that starts paused."""
     if (await guest.monitor.execute("query-status"))["status"] == PAUSED:
         guest.record.start_paused, guest.record.resumed = True, False
         guest.hosted.save()
