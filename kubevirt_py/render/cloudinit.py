@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from kubevirt_py.plan import Document
+from kubevirt_py.render.credentials import key_lines
 from kubevirt_py.render.network.attached import identity
 from kubevirt_py.render.network.resolv import guest_hostname
 
@@ -158,8 +159,6 @@ def key_secrets(spec: Document, kind: str = "") -> tuple[str, ...]:
 
 
 def _public_keys(spec: Document, kind: str, secrets: Mapping[str, Mapping[str, bytes]]) -> list[str]:
-    lines = []
-    for secret in key_secrets(spec, kind):
-        for _, value in sorted(secrets.get(credential_volume(secret), {}).items()):
-            lines += [line.strip() for line in value.decode("utf-8", "replace").splitlines() if line.strip()]
-    return lines
+    return [
+        line for secret in key_secrets(spec, kind) for line in key_lines(secrets.get(credential_volume(secret), {}))
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -35,6 +36,13 @@ def agent_credentials(spec: Document) -> tuple[AgentCredential, ...]:
 def agent_secrets(spec: Document) -> tuple[str, ...]:
     """Names of the Secrets that the agent sets, each once."""
     return tuple(dict.fromkeys(credential.secret for credential in agent_credentials(spec)))
+
+
+def key_lines(values: Mapping[str, bytes]) -> list[str]:
+    """The SSH keys in a Secret, by name of the value: lines as in a file of authorized keys, without its comments."""
+    text = "\n".join(value.decode(errors="replace") for _, value in sorted(values.items()))
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def secret_of(credential: Document) -> str:

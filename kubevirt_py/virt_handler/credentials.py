@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 
 from kubevirt_py.decide.guest_state import Propagation
+from kubevirt_py.render.credentials import key_lines
 from kubevirt_py.virt_handler import authorizedkeys, guestcommands, kernel, secretfolder
 from kubevirt_py.virt_handler.agentwatch import AgentWatch
 from kubevirt_py.virt_handler.guestagent import TEXT, AgentRefused, AgentSilent, Channel
@@ -100,10 +101,10 @@ class Credentials:
                 unread.update(credential.users)
                 continue
             for user in credential.users:
-                keys.setdefault(user, []).extend(_lines(values))
-            for user, password in values.items() if credential.kind == "passwords" else ():
+                keys.setdefault(user, []).extend(key_lines(values))
+            for user, password in _passwords(values) if credential.kind == "passwords" else ():
                 with _noted(problems, f"password of {user}"):
-                    await guestcommands.set_password(self._channel, user, password.rstrip(b"\n"))
+                    await guestcommands.set_password(self._channel, user, password)
         for user, found in keys.items():
             # The guest is told all keys of a user at once, so those of several Secrets go together or not at all.
             if user not in unread:
@@ -125,7 +126,7 @@ def _noted(problems: list[str], what: str) -> Iterator[None]:
         problems.append(f"{what}: {error}"[:TEXT])
 
 
-def _lines(values: Mapping[str, bytes]) -> list[str]:
-    """The keys of a Secret: every line of every value."""
-    text = "\n".join(value.decode(errors="replace") for value in values.values())
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _passwords(values: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Users and their passwords, without white space around these. An empty one lets nobody in, and so is none."""
+    stripped = ((user, value.strip()) for user, value in values.items())
+    return ((user, password) for user, password in stripped if password)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def _credentials(tmp_path: Path, channel: Any, *given: AgentCredential) -> Crede
 
 async def test_a_user_has_the_keys_of_all_its_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second command would take away what the first had given."""
-    secrets = {"own": {"key": b"ssh-ed25519 A\nssh-ed25519 B\n"}, "team": {"key": b"ssh-ed25519 C"}}
+    secrets = {"own": {"key": b"# of Eva\nssh-ed25519 A\n\nssh-ed25519 B\r\n"}, "team": {"key": b"ssh-ed25519 C"}}
     told: list[dict[str, Any]] = []
 
     async def speak(stream: SocketStream, request: dict[str, Any]) -> None:
@@ -74,11 +75,13 @@ async def test_a_user_that_the_guest_lacks_keeps_no_other_from_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users: list[str] = []
+    passwords: list[bytes] = []
 
     async def speak(stream: SocketStream, request: dict[str, Any]) -> None:
         if request["execute"] != "guest-set-user-password":
             return await answering({})(stream, request)
         users.append(request["arguments"]["username"])
+        passwords.append(base64.b64decode(request["arguments"]["password"]))
         known = users[-1] == "eva"
         await stream.send(
             b'{"return": {}}\n' if known else b'{"error": {"class": "GenericError", "desc": "no user"}}\n'
@@ -86,8 +89,8 @@ async def test_a_user_that_the_guest_lacks_keeps_no_other_from_its_password(
 
     async with agent(tmp_path / "a", speak) as channel:
         credentials = _credentials(tmp_path, channel, AgentCredential("passwords", "all"))
-        monkeypatch.setattr(credentials, "_read", {"all": {"adam": b"x", "eva": b"y\n"}}.__getitem__)
+        monkeypatch.setattr(credentials, "_read", {"all": {"adam": b"x", "eva": b"y\r\n", "gone": b"\n"}}.__getitem__)
         assert not await credentials._set_all()
-    assert users == ["adam", "eva"]
+    assert (users, passwords) == (["adam", "eva"], [b"x", b"y"])
     assert credentials.outcome is not None
     assert credentials.outcome.message.startswith("password of adam: ")
