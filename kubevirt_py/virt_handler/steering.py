@@ -145,6 +145,8 @@ class Steering:
             self._end(outcome)
         await self.look_for_stop()
         if self._hosted.record.outcome is not None:
+            if self._ended_at is None:
+                self._ended_at = anyio.current_time()  # it ended in an earlier life of the agent
             await self.answer_hooks()
         following = guest_control.control(self._control())
         for command in following.commands:
@@ -166,7 +168,10 @@ class Steering:
         if self.run_state == before:
             return
         if self.run_state == IO_ERROR:
-            self._io_error_at = anyio.current_time()
+            now = anyio.current_time()
+            if self._io_error_at is not None and now > self._io_error_at + guest_control.RETRY_IO_S[-1]:
+                self._io_errors = 0  # it has run well since the last try
+            self._io_error_at = now
         self._hosted.changed()
 
     async def look_for_stop(self) -> None:

@@ -14,8 +14,8 @@ import pytest
 from anyio.abc import SocketStream
 
 from kubevirt_py.api.views import HostedInstance, Pod
-from kubevirt_py.decide.guest_control import Command
-from kubevirt_py.decide.guest_state import POWERED_OFF, SHUTDOWN
+from kubevirt_py.decide.guest_control import RETRY_IO_S, Command
+from kubevirt_py.decide.guest_state import IO_ERROR, POWERED_OFF, SHUTDOWN
 from kubevirt_py.virt_handler import guest as guests
 from kubevirt_py.virt_handler import guestcommands, qmp
 from kubevirt_py.virt_handler.guest import Guest
@@ -99,6 +99,33 @@ async def test_a_wish_for_a_reboot_that_the_guest_ignored_expires(
     now += REBOOT_S + 1
     guest.steering.on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
     assert guest.record.outcome == POWERED_OFF
+
+
+async def test_a_disk_that_failed_long_ago_makes_nobody_wait_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest, now, said = _guest(tmp_path, _Home()), 1000.0, ""
+
+    async def execute(_command: str) -> dict[str, Any]:
+        return {"status": said}
+
+    monkeypatch.setattr(anyio, "current_time", lambda: now)
+    monkeypatch.setattr(guest.monitor, "execute", execute)
+    monkeypatch.setattr(guest.monitor, "_session", object())
+
+    async def errors() -> int:
+        nonlocal said
+        for said in ("running", IO_ERROR):
+            guest.steering._stale = True
+            await guest.steering._refresh()
+        return guest.steering._control().io_errors
+
+    assert await errors() == 0
+    await guest.steering._perform(Command.CONTINUE)
+    now += 1.0
+    assert await errors() == 1
+    now += RETRY_IO_S[-1] + 1.0
+    assert await errors() == 0
 
 
 @pytest.mark.parametrize(("given", "left"), [(None, 13.0), (5, 5.0), (0, 0.0)])
