@@ -115,7 +115,8 @@ async def test_a_disk_that_failed_long_ago_makes_nobody_wait_longer(
 
     async def errors() -> int:
         nonlocal said
-        for said in ("running", IO_ERROR):
+        for state in ("running", IO_ERROR):
+            said = state
             guest.steering._stale = True
             await guest.steering._refresh()
         return guest.steering._control().io_errors
