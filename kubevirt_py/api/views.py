@@ -188,10 +188,20 @@ class Container(Tree, frozen=True):
     resources: dict[str, Any] = field(default_factory=dict)
 
 
+class ClaimSource(View, frozen=True):
+    claim_name: str = ""
+
+
+class PodVolume(View, frozen=True):
+    name: str = ""
+    persistent_volume_claim: ClaimSource | None = None
+
+
 class PodSpec(Tree, frozen=True):
     node_name: str = ""
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
+    volumes: tuple[PodVolume, ...] = ()
 
 
 class PodStatus(Tree, frozen=True):

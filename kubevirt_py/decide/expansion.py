@@ -25,9 +25,11 @@ def growth(
     disks = {disk.name: disk for disk in machine.disks if not disk.read_only and not disk.empty and disk.name in claims}
     found = {}
     for status in volume_status:
-        disk = disks.get(str(status.get("name")))
-        capacity = ((status.get("persistentVolumeClaimInfo") or {}).get("capacity") or {}).get("storage")
+        disk, claim = disks.get(str(status.get("name"))), status.get("persistentVolumeClaimInfo") or {}
+        capacity = (claim.get("capacity") or {}).get("storage")
         if disk is None or capacity is None or not is_quantity(capacity):
+            continue
+        if disk.file.source not in ("", claim.get("claimName")):  # another one of that name is on its way
             continue
         wanted = quantity_bytes(capacity) // BLOCK_BYTES * BLOCK_BYTES
         if wanted > sizes.get(node_name(disk), wanted):

@@ -21,6 +21,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.hotplug_volumes import brought_volumes, task_volumes
 from kubevirt_py.render.isos import SOURCES as ISO_SOURCES
 from kubevirt_py.render.persistent_state import is_state_entry, keeps_state
+from kubevirt_py.render.pod_volumes import claim_of
 
 MESSAGE_CHARACTERS = 512
 TOLD = (READY, MOUNTED, UNMOUNTED, DUMPING, DUMPED, DUMP_FAILED)
@@ -43,7 +44,8 @@ def volumes(spec: Document, old: list[Document], guest: GuestState) -> list[Docu
         if dump is not None and name == dump.volume:
             entry |= _dumped(dump)
         elif name in plugged:
-            entry |= _arriving(entry, there=disk is not None, guest=guest)
+            there = disk is not None and disk.file.source == claim_of(volume)
+            entry |= _arriving(entry, there=there, guest=guest)
         entries.append(entry)
     entries += [_leaving(entry, guest) for entry in known.values() if "hotplugVolume" in entry]
     if keeps_state(spec):

@@ -15,11 +15,20 @@ from kubevirt_py.decide.clock import age_s
 from kubevirt_py.decide.references import event, key_of
 from kubevirt_py.decide.vmi_pod import vmi_document
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
-from kubevirt_py.decide.volume_status import ATTACHED, GIVEN, is_serving, still_held, volume_status, volumes_of
+from kubevirt_py.decide.volume_status import (
+    ATTACHED,
+    GIVEN,
+    READY,
+    claim_told,
+    is_serving,
+    still_held,
+    volume_status,
+    volumes_of,
+)
 from kubevirt_py.plan import NOTHING, Action, Create, Delete, Document, Event, Plan
 from kubevirt_py.render.data_volumes import is_being_filled
 from kubevirt_py.render.hotplug_pod import hotplug_pod, hotplug_pod_name
-from kubevirt_py.render.hotplug_volumes import brought_volumes
+from kubevirt_py.render.hotplug_volumes import brought_volumes, hotplug_volumes
 from kubevirt_py.render.persistent_state import keeps_state
 from kubevirt_py.render.pod_volumes import claim_of
 
@@ -95,12 +104,28 @@ def attachment_status(s: VmiSnapshot, pod: Pod | None) -> tuple[list[Document], 
 
 def _superfluous(s: VmiSnapshot, mine: Iterable[Pod], name: str) -> list[Pod]:
     """Pods of other sets of volumes that bring nothing the guest may still use."""
-    held = still_held(s.spec, s.volume_status)
+    held, arriving = still_held(s.spec, s.volume_status), _arriving(s)
     return [
         pod
         for pod in mine
-        if pod.metadata.name != name and not pod.metadata.deletion_timestamp and not held.intersection(volumes_of(pod))
+        if pod.metadata.name != name
+        and not pod.metadata.deletion_timestamp
+        and not held.intersection(volumes_of(pod))
+        and not any(arriving.get(volume, claim) != claim for volume, claim in _claims(pod))
     ]
+
+
+def _arriving(s: VmiSnapshot) -> dict[str, str]:
+    """Claims of disks that the guest does not have yet, by volume: of each it may have another one meanwhile."""
+    there = {(entry.get("name"), claim_told(entry)) for entry in s.volume_status if entry.get("phase") == READY}
+    wanted = {name: claim_of(volume) or "" for name, volume in hotplug_volumes(s.spec).items()}
+    return {name: claim for name, claim in wanted.items() if (name, claim) not in there}
+
+
+def _claims(pod: Pod) -> list[tuple[str, str]]:
+    """Volumes of an attachment pod with their claims."""
+    sources = ((volume.name, volume.persistent_volume_claim) for volume in pod.spec.volumes)
+    return [(name, source.claim_name) for name, source in sources if source is not None]
 
 
 def _body(s: VmiSnapshot, pod: Pod, volumes: dict[str, Document]) -> Document:

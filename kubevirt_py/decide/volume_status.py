@@ -65,7 +65,7 @@ def volume_status(
     entries = []
     for volume in every_volume(spec):
         name = volume["name"]
-        entry = {"target": "", **known.pop(name, {}), "name": name}
+        entry = {"target": "", **_same_claim(known.pop(name, {}), claim_of(volume)), "name": name}
         claim = claims.get(claim_of(volume) or "")
         if info := _claim_info(claim):
             entry["persistentVolumeClaimInfo"] = info
@@ -79,6 +79,17 @@ def volume_status(
     held = {name: pod for pod in bringing for name in volumes_of(pod)}
     entries += [_leaving(entry, held[name]) for name, entry in known.items() if name in held and _is_plugged(entry)]
     return sorted(entries, key=lambda entry: str(entry["name"]))
+
+
+def claim_told(entry: Document) -> str:
+    """The claim that an entry tells of; empty for none."""
+    return str((entry.get("persistentVolumeClaimInfo") or {}).get("claimName") or "")
+
+
+def _same_claim(entry: Document, claim: str | None) -> Document:
+    """The entry of a volume, begun anew where it was plugged on another claim before."""
+    other = _is_plugged(entry) and claim_told(entry) not in ("", claim)
+    return {"target": entry.get("target", "")} if other else entry
 
 
 def every_volume(spec: Document) -> list[Document]:

@@ -51,6 +51,14 @@ def test_nothing_is_done_to_a_disk_of_unknown_size() -> None:
     assert growth(SPEC, status, MACHINE, {}) == {}
 
 
+def test_a_disk_that_makes_room_for_another_claim_does_not_follow_that() -> None:
+    files = {"data": DiskFile(source="a"), "iso": DiskFile()}
+    machine = machine_from_vmi("a", "b", SPEC, Facts(kvm=False), Attachments(disks=files))
+    for claim, grown in (("a", {"disk0": 2 * GIB}), ("other", {})):
+        status = [{"name": "data", "persistentVolumeClaimInfo": {"claimName": claim, "capacity": {"storage": "2Gi"}}}]
+        assert growth(SPEC, status, machine, {"disk0": GIB}) == grown
+
+
 def test_the_controller_tells_the_agent_of_a_claim_that_grew() -> None:
     told = [{"name": "data", "target": "vda", "persistentVolumeClaimInfo": {"capacity": {"storage": "1Gi"}}}]
     machine = vmi("Running", spec={"volumes": SPEC["volumes"][:1]}, volumeStatus=told, nodeName="node1")

@@ -70,6 +70,14 @@ def test_a_volume_arrives(old: str, state: GuestState, phase: str, reason: str |
     assert found["target"] == ("sda" if phase == "Ready" else "")
 
 
+def test_a_disk_on_another_claim_is_not_the_volume() -> None:
+    wanted = spec("a")
+    wanted["volumes"][0]["persistentVolumeClaim"]["claimName"] = "other"
+    trouble = {"a": "waiting for the guest to let go of disk a"}
+    (found,) = volumes(wanted, [entry("AttachedToNode")], guest("a", mounted=frozenset({"a"}), troubles=trouble))
+    assert (found["phase"], found["message"]) == ("MountedToPod", trouble["a"])
+
+
 @pytest.mark.parametrize(
     ("held", "phase", "words"),
     [

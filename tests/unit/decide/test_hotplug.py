@@ -272,3 +272,22 @@ def test_what_is_attached_for_a_task_comes_by_the_same_pod_and_goes_when_it_is_l
     machine, _ = look(attachment(body), attachment(smaller, uid="new"))
     _, plan = look(attachment(body), attachment(smaller, uid="new"))
     assert deleted(plan) == [f"pods/{body['metadata']['name']}"]
+
+
+def test_another_claim_behind_a_volume_begins_anew_and_the_old_pod_stays_until_the_guest_has_it() -> None:
+    machine, plans = settle(running("a"))
+    (old,) = created(plans[-1])
+    machine, _ = settle(machine, attachment(old))
+    entry(machine, "a")["phase"] = "Ready"
+    machine["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = "other"
+    machine, plans = settle(machine, attachment(old))
+    (new,) = created(plans[-1])
+    pods = attachment(old), attachment(new, uid="new")
+    machine, plans = settle(machine, *pods)
+    assert entry(machine, "a")["phase"] == "AttachedToNode"
+    assert entry(machine, "a")["hotplugVolume"]["attachPodUID"] == "new"
+    assert [deleted(plan) for plan in plans] == [[]] * len(plans)
+    entry(machine, "a")["phase"] = "MountedToPod"  # the guest has not let go of the first
+    assert not settle(machine, *pods)[1][-1].do
+    entry(machine, "a")["phase"] = "Ready"
+    assert deleted(settle(machine, *pods)[1][-1]) == [f"pods/{old['metadata']['name']}"]

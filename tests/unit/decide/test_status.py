@@ -101,7 +101,8 @@ def told(machine: Document, guest: GuestState) -> Document:
 def guest(*plugged: str, **changes: Any) -> GuestState:
     """A guest that runs, with these volumes plugged."""
     spec = with_volumes(SPEC, plugged)
-    files = {name: DiskFile() for name in ("root", *plugged)} | {"seed": DiskFile(size_bytes=374784)}
+    files = {"root": DiskFile(), "seed": DiskFile(size_bytes=374784)}
+    files |= {name: DiskFile(source=name) for name in plugged}
     wires = (NicWire(name="default", mac=MAC),)
     attached = Attachments(disks=files, nics=wires, vsock_cid=3)
     machine = machine_from_vmi("default_testvm", "vmi-uid", spec, Facts(kvm=False), attached)
