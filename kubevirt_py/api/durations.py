@@ -13,4 +13,7 @@ def parse_duration(text: str) -> timedelta:
     """Parse a positive Go duration. Raises ValueError that repeats the text and says what is allowed."""
     if not re.fullmatch(f"(?:{_PART.pattern})+", text):
         raise ValueError(f"{text!r} is not a duration: use numbers with units h, m, s or ms, such as 24h or 1h30m")
-    return timedelta(seconds=sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text)))
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text)))
+    except OverflowError as error:
+        raise ValueError(f"{text[:64]!r} is too long a duration: use less, such as 24h") from error

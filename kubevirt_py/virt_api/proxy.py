@@ -11,11 +11,13 @@ from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import NotFound
 from kubevirt_py.plan import Key
 from kubevirt_py.virt_api import machines
-from kubevirt_py.virt_api.agents import Agents
+from kubevirt_py.virt_api.agents import CALL_S, Agents
 from kubevirt_py.virt_api.answers import VMI_RESOURCE, Handler, Refused, conflict, dry_run, read_options
 
-FREEZE_S = 65.0
-"""A guest first writes out what its file systems hold back."""
+GUEST_S = 65.0
+"""For what the agent in the guest does or tells: a busy one is slow, and a freeze first writes out what file systems
+hold back."""
+BY_GUEST = ("softreboot", "unfreeze")
 SCREENSHOT_S = 30.0
 SCREENSHOT_BYTES = 64 << 20
 """A PNG can be a little larger than the pixels it shows."""
@@ -54,7 +56,7 @@ class Proxy:
         machine = await self._machine(request)
         machines.check_freeze(machine)
         body = msgspec.json.encode({"unfreezeTimeout": timeout}) if timeout else b""
-        await self._agents.call(machine, "PUT", "freeze", body, within_s=FREEZE_S)
+        await self._agents.call(machine, "PUT", "freeze", body, within_s=GUEST_S)
         return web.Response(status=200)
 
     async def screenshot(self, request: web.Request) -> web.Response:
@@ -79,7 +81,7 @@ class Proxy:
             if verb == "unpause":
                 await self._check_snapshot(key)
             if not dry:
-                await self._agents.call(machine, "PUT", verb)
+                await self._agents.call(machine, "PUT", verb, within_s=GUEST_S if verb in BY_GUEST else CALL_S)
             return web.Response(status=200)
 
         return put
@@ -89,7 +91,7 @@ class Proxy:
             key = Key(request.match_info["namespace"], request.match_info["name"])
             machine = await machines.read(self._api, key)
             check(machine)
-            answer = await self._agents.call(machine, "GET", verb)
+            answer = await self._agents.call(machine, "GET", verb, within_s=GUEST_S)
             return web.Response(status=answer.status, body=answer.body, content_type=answer.content_type)
 
         return get

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import anyio
 import msgspec
 import trustme
 from aiohttp import WSMsgType, web
@@ -113,6 +114,7 @@ class FakeAgent:
     client_names: list[str] = field(default_factory=list)
     refuse: tuple[int, str] | None = None
     close_code: int = 1000
+    slow_s: float = 0.0
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -130,6 +132,7 @@ class FakeAgent:
     async def call(self, request: web.Request) -> web.Response:
         self._note(request)
         self.bodies.append(await request.read())
+        await anyio.sleep(self.slow_s)
         if self.refuse:
             return web.Response(status=self.refuse[0], text=self.refuse[1])
         if request.path.endswith("screenshot"):

@@ -8,6 +8,7 @@ import pytest
 
 from kubevirt_py.api import kinds
 from kubevirt_py.plan import Key
+from kubevirt_py.virt_api import proxy
 from tests.unit.virt_api.apilab import BASE, PICTURE, Cloud
 
 SCREENLESS = {"domain": {"devices": {"autoattachGraphicsDevice": False}}}
@@ -124,6 +125,15 @@ async def test_a_freeze_is_passed_on_with_its_deadline(cloud: Cloud) -> None:
     async with cloud.session.put(f"{URL}/unfreeze") as response:
         assert response.status == 200
     assert cloud.agent.bodies == [b'{"unfreezeTimeout":"5m0s"}', b""]
+
+
+async def test_a_guest_may_take_longer_than_qemu(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxy, "CALL_S", 0.2)
+    cloud.add_vmi(conditions=("AgentConnected",))
+    cloud.agent.slow_s = 0.5
+    for method, verb, status in (("PUT", "unfreeze", 200), ("GET", "guestosinfo", 200), ("PUT", "pause", 503)):
+        async with cloud.session.request(method, f"{URL}/{verb}") as response:
+            assert (verb, response.status) == (verb, status)
 
 
 async def test_a_screenshot_is_passed_on_whole(cloud: Cloud) -> None:
