@@ -19,6 +19,8 @@ _KIB = 1024
 PLUG_BLOCK_BYTES = 2 << 20
 """Blocks of virtio-mem."""
 PLUG_ID = "plug0"
+_GRAIN_KIB = 8
+"""QEMU makes the memory of the start a multiple of this, and takes it from a file that has just that size only."""
 
 
 class Plug(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,10 +138,10 @@ def _resized(running: Memory, wanted_kib: int) -> Memory:
 def memory_args(memory: Memory, *, in_cells: bool = False) -> list[str]:
     """`in_cells`: NUMA cells bring the memory of the start themselves."""
     room = memory.plug.size_kib if memory.plug else 0
-    size = options("", size=f"{memory.size_kib}k", maxmem=f"{memory.size_kib + room}k" if room else None)
-    args = ["-m", size]
+    start = -(-memory.size_kib // _GRAIN_KIB) * _GRAIN_KIB
+    args = ["-m", options("", size=f"{start}k", maxmem=f"{start + room}k" if room else None)]
     if memory.has_backend and not in_cells:
-        args = ["-object", _backend(memory, "ram", memory.size_kib), *args]
+        args = ["-object", _backend(memory, "ram", start), *args]
     if memory.locked:
         args += ["-overcommit", "mem-lock=on"]
     if memory.plug:

@@ -162,6 +162,12 @@ def test_memory_of_a_running_machine_changes_only_by_what_is_plugged() -> None:
             machine(running=before, memory={"guest": guest})
 
 
+def test_memory_of_any_size_has_a_backend_of_the_size_that_qemu_makes_of_it() -> None:
+    args = argv(machine(memory={"guest": "1000M"}, devices={"filesystems": [{"name": "share", "virtiofs": {}}]}))
+    assert "size=976568k" in args
+    assert "memory-backend-memfd,id=ram,size=976568k,share=on" in args
+
+
 def test_locked_memory_has_nothing_to_plug() -> None:
     locked = machine(memory={"guest": "1Gi", "maxGuest": "4Gi", "reservedOverhead": {"memLock": "Required"}}).memory
     assert locked.locked
