@@ -128,6 +128,7 @@ COMPUTE = "compute"
 """QEMU's container in the pod of a machine."""
 
 # Devices of the kubelet plugin
+DEVICE_PREFIX = "devices.kubevirt.io/"
 ATTACHMENT_DEVICE = "devices.kubevirt.io/attachment"
 """What an attachment pod has instead of a tun device, so that it does not count as a guest of its node."""
 KVM_DEVICE = "devices.kubevirt.io/kvm"

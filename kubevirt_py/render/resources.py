@@ -13,6 +13,9 @@ from kubevirt_py.render.machine.memory import guest_memory_bytes, hugepage_bytes
 from kubevirt_py.render.reservations import has_reservations
 
 VIRTIO = "virtio"
+SCRATCH = "ephemeral-storage"
+SCRATCH_BYTES = 50 * 10**6
+"""What a pod writes of its own on its node's disk."""
 ALIGN_GATE = "AlignCPUs"
 
 
@@ -59,19 +62,25 @@ def compute_resources(
     Limits exist only where the VMI names them, for dedicated CPUs, which the kubelet gives to pods whose limits are
     their requests only, and of CPU with `limit_cpus`: one for each vCPU and thread, or what is asked for if that is
     more. Guest memory of huge pages is asked for as such and cannot be overcommitted; memory is then the overhead,
-    and what the VMI names beyond the guest's.
+    and what the VMI names beyond the guest's. Other resources that the VMI names are its pod's, with what a pod needs
+    itself of its node's disk.
     """
     domain = spec.get("domain") or {}
+    others = {side: _others(domain, side) for side in ("requests", "limits")}
+    others["requests"].setdefault(SCRATCH, f"{SCRATCH_BYTES // 10**6}M")
     if is_pinned(spec):
         pinned = _pinned_resources(spec, domain, overhead_bytes, even=config.gate(ALIGN_GATE))
-        return {"requests": pinned | {"ephemeral-storage": "50M"}, "limits": _device_limits(spec, config) | pinned}
+        return {
+            "requests": pinned | others["requests"],
+            "limits": others["limits"] | _device_limits(spec, config) | pinned,
+        }
     threads = vcpus(spec) + supplemental_threads(domain)
     requests: Document = {
         "cpu": str(_resource(domain, "requests", "cpu") or f"{threads * 1000 // config.cpu_allocation_ratio}m"),
         "memory": str(_requested_memory(domain, config, overhead_bytes)),
-        "ephemeral-storage": "50M",
+        **others["requests"],
     }
-    limits: Document = _device_limits(spec, config) | _hugepages(domain)
+    limits: Document = others["limits"] | _device_limits(spec, config) | _hugepages(domain)
     requests |= _hugepages(domain)
     if cpu := _resource(domain, "limits", "cpu"):
         limits["cpu"] = str(cpu)
@@ -106,6 +115,17 @@ def _pinned_resources(spec: Document, domain: Document, overhead_bytes: int, *, 
 
 def _device_limits(spec: Document, config: ClusterConfig) -> Document:
     return dict.fromkeys(devices(spec, config), "1")
+
+
+def _others(domain: Document, side: str) -> Document:
+    """What the VMI names beside CPU, memory and what the spec alone decides: disk space, extended resources."""
+    given = (domain.get("resources") or {}).get(side) or {}
+    found = {
+        name: str(amount)
+        for name, amount in given.items()
+        if name not in ("cpu", "memory") and not name.startswith(("hugepages-", names.DEVICE_PREFIX))
+    }
+    return found | ({SCRATCH: str(quantity_bytes(found[SCRATCH]) + SCRATCH_BYTES)} if SCRATCH in found else {})
 
 
 def _huge_bytes(domain: Document) -> int:

@@ -101,3 +101,13 @@ def test_huge_pages_and_what_qemu_needs_beside_them_are_never_overcommitted(reso
     assert found["requests"]["hugepages-2Mi"] == found["limits"]["hugepages-2Mi"] == str(GIB)
     assert found["requests"]["memory"] == "100"
     assert found["limits"].get("memory") == ("100" if "limits" in resources else None)
+
+
+def test_other_resources_that_a_vmi_names_are_its_pods() -> None:
+    amounts = {"ephemeral-storage": "1Gi", "example.com/dongle": 1, "devices.kubevirt.io/attachment": 1}
+    for cpu in ({"cores": 2}, {"cores": 2, "dedicatedCpuPlacement": True}):
+        found = compute_resources(spec(cpu=cpu, resources={"requests": amounts, "limits": amounts}), CONFIG, 100)
+        for side in ("requests", "limits"):
+            assert found[side]["ephemeral-storage"] == str(GIB + 50 * 10**6)
+            assert found[side]["example.com/dongle"] == "1"
+            assert "devices.kubevirt.io/attachment" not in found[side]
