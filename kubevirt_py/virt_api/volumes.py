@@ -22,6 +22,7 @@ from kubevirt_py.kube.api import Api
 from kubevirt_py.kube.errors import ApiError
 from kubevirt_py.plan import Document, Key
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.default_devices import DISK_KINDS
 from kubevirt_py.render.hotplug_volumes import SOURCES, is_hotpluggable
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.render.volume_requests import with_request
@@ -38,6 +39,7 @@ from kubevirt_py.virt_api.answers import (
 DECLARATIVE = "DeclarativeHotplugVolumes"
 IMPERATIVE = "HotplugVolumes"
 Verb = Literal["add", "remove"]
+CLAIM_KEYS = {"persistentVolumeClaim": "claimName", "dataVolume": "name"}
 TEMPLATE = "/spec/template/spec"
 REQUESTS = "/status/volumeRequests"
 
@@ -45,10 +47,11 @@ REQUESTS = "/status/volumeRequests"
 def volume_request(verb: Verb, options: Document) -> Document:
     """The body as an entry of status.volumeRequests. Refused 400 for what is missing in it."""
     kind = "AddVolumeOptions" if verb == "add" else "RemoveVolumeOptions"
-    if not options.get("name"):
+    name = options.get("name")
+    if not name or not isinstance(name, str):
         raise Refused(400, f"{kind} requires name to be set")
     if verb == "remove":
-        return {"removeVolumeOptions": {"name": options["name"]}}
+        return {"removeVolumeOptions": {"name": name}}
     if not isinstance(options.get("disk"), dict):
         raise Refused(400, "AddVolumeOptions requires disk to not be nil")
     source = options.get("volumeSource")
@@ -57,8 +60,13 @@ def volume_request(verb: Verb, options: Document) -> Document:
         raise Refused(400, "AddVolumeOptions requires VolumeSource to not be nil")
     assert isinstance(source, dict)
     found = {given[0]: {**source[given[0]], "hotpluggable": True}}
-    disk = {**options["disk"], "name": options["name"]}
-    return {"addVolumeOptions": {"name": options["name"], "disk": disk, "volumeSource": found}}
+    key = CLAIM_KEYS[given[0]]
+    if not isinstance(claim := source[given[0]].get(key), str) or not claim:
+        raise Refused(400, f"AddVolumeOptions requires volumeSource.{given[0]}.{key} to be set")
+    disk = {key: value for key, value in options["disk"].items() if value is not None}
+    if wrong := next((each for each in DISK_KINDS if not isinstance(disk.get(each, {}), dict)), ""):
+        raise Refused(400, f"AddVolumeOptions.disk.{wrong} must be an object, not {disk[wrong]!r}")
+    return {"addVolumeOptions": {"name": name, "disk": {**disk, "name": name}, "volumeSource": found}}
 
 
 def check_request(request: Document, spec: Document, resource: str, name: str) -> None:

@@ -19,6 +19,7 @@ from kubevirt_py.render.causes import (
 )
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.default_devices import METRICS_BUS
+from kubevirt_py.render.hotplug_volumes import is_hotpluggable
 from kubevirt_py.render.machine.disks import SATA_BLOCK_BYTES
 from kubevirt_py.render.validate.hotplug import may_be_empty
 from kubevirt_py.render.validate.text import pci_address
@@ -81,7 +82,10 @@ def _filesystem(name: str, volume: Document | None, field: str, config: ClusterC
         yield Cause(f"{field}.name", INVALID, f"is also the tag to mount it by, so at most {MAX_TAG} characters long")
     if volume is None:
         return
-    if any(source in volume for source in SHARED_CLAIMS):
+    if is_hotpluggable(volume):
+        text = f"volume {name!r} is shared from the start; leave hotpluggable out, or use a disk"
+        yield Cause(f"{field}.name", NOT_SUPPORTED, text)
+    elif any(source in volume for source in SHARED_CLAIMS):
         if not config.gate(VIRTIOFS_STORAGE_GATE):
             yield needs_gate(f"{field}.virtiofs", VIRTIOFS_STORAGE_GATE)
     elif not any(source in volume for source in SHARED_FILES):

@@ -130,6 +130,8 @@ def _host_disk(host: Document | None, field: str, config: ClusterConfig) -> Iter
         yield needs_gate(field, HOST_DISK_GATE)
     if not host.get("path"):
         yield Cause(f"{field}.path", REQUIRED, "names a file on the node")
+    elif host["path"].endswith(("/", "/.")):
+        yield Cause(f"{field}.path", INVALID, f"{host['path']!r} names a directory; name a file in it")
     yield from absolute_path(f"{field}.path", host.get("path"))
     yield from one_of(f"{field}.type", host["type"], HOST_DISK_TYPES)
     if not host["type"]:

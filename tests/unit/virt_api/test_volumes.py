@@ -32,6 +32,18 @@ DATA = {"name": "data", "persistentVolumeClaim": {"claimName": "data", "hotplugg
         ("add", {**ADD, "disk": None}, "AddVolumeOptions requires disk to not be nil"),
         ("add", {**ADD, "volumeSource": {}}, "AddVolumeOptions requires VolumeSource to not be nil"),
         ("add", {**ADD, "volumeSource": "x"}, "AddVolumeOptions requires VolumeSource to not be nil"),
+        (
+            "add",
+            {**ADD, "volumeSource": {"persistentVolumeClaim": {"readOnly": True}}},
+            "AddVolumeOptions requires volumeSource.persistentVolumeClaim.claimName to be set",
+        ),
+        (
+            "add",
+            {**ADD, "volumeSource": {"dataVolume": {"name": 5}}},
+            "AddVolumeOptions requires volumeSource.dataVolume.name to be set",
+        ),
+        ("add", {**ADD, "disk": {"lun": "scsi"}}, "AddVolumeOptions.disk.lun must be an object, not 'scsi'"),
+        ("add", {**ADD, "name": ["data"]}, "AddVolumeOptions requires name to be set"),
         ("remove", {}, "RemoveVolumeOptions requires name to be set"),
     ],
 )

@@ -667,6 +667,15 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.NOT_SUPPORTED,
         "cannot be shared; use a volume of: persistentVolumeClaim",
     ),
+    "a claim that is plugged as a file system": (
+        {
+            "domain.devices.filesystems": [{"name": "v", "virtiofs": {}}],
+            "volumes[2]": {"name": "v", "persistentVolumeClaim": {"claimName": "c", "hotpluggable": True}},
+        },
+        "domain.devices.filesystems[0].name",
+        causes.NOT_SUPPORTED,
+        "leave hotpluggable out",
+    ),
     "a tag that is too long": (
         {
             "domain.devices.filesystems": [{"name": "v" * 37, "virtiofs": {}}],
@@ -715,6 +724,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "volumes[2].hostDisk.path",
         causes.INVALID,
         "without '..'",
+    ),
+    "a host disk that is a directory": (
+        _volume(hostDisk={"path": "/a/b/", "type": "Disk"}),
+        "volumes[2].hostDisk.path",
+        causes.INVALID,
+        "name a file",
     ),
     "a host disk of no size": (
         _volume(hostDisk={"path": "/a/b", "type": "DiskOrCreate"}),
