@@ -49,15 +49,16 @@ class Freezer:
             if self.frozen and await guestcommands.is_frozen(self._channel):
                 return
             after_s = THAW_S if timeout_s is None else timeout_s
-            self._note(Freeze(thaw_at=time.time() + after_s if after_s else None))
+            begun = Freeze(thaw_at=time.time() + after_s if after_s else None)
             try:
-                frozen = await guestcommands.freeze(self._channel)
+                frozen = await guestcommands.freeze(self._channel, lambda: self._note(begun))
             except AgentRefused:
                 self._note(None)
                 raise
             except AgentSilent:
-                # Whether it froze is not known: the next looks find out, and thaw it.
-                self._note(Freeze(thaw_at=time.time()))
+                if self.frozen:
+                    # Whether it froze is not known: the next looks find out, and thaw it.
+                    self._note(Freeze(thaw_at=time.time()))
                 raise
             log.info("froze a guest", extra={"vmi": str(self._hosted.key), "filesystems": frozen})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -54,9 +54,11 @@ async def shut_down(channel: Channel, mode: Literal["powerdown", "reboot"]) -> N
             await talk.hear("guest-shutdown", Nothing)
 
 
-async def freeze(channel: Channel) -> int:
-    """Freeze all file systems; how many there were. Raises AgentError."""
-    return await channel.ask("guest-fsfreeze-freeze", int, deadline_s=FREEZE_S)
+async def freeze(channel: Channel, begin: Callable[[], None]) -> int:
+    """Freeze all file systems; how many there were. `begin` is called once an agent listens. Raises AgentError."""
+    async with channel.conversation() as talk:
+        begin()
+        return await talk.ask("guest-fsfreeze-freeze", int, deadline_s=FREEZE_S)
 
 
 async def thaw(channel: Channel) -> int:

@@ -9,6 +9,7 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
+from kubevirt_py.virt_handler import guestagent
 from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent, Channel
 from kubevirt_py.virt_handler.hosted import Hosted
@@ -131,6 +132,20 @@ async def test_a_freeze_whose_end_is_not_known_counts_as_frozen_and_is_thawed(tm
             await _until_thawed(freezer)
             tasks.cancel_scope.cancel()
     assert not guest.frozen
+
+
+async def test_a_guest_without_an_agent_is_not_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guestagent, "ANSWER_S", 0.05)
+
+    async def nobody(_stream: SocketStream, _request: dict[str, Any]) -> None:
+        return
+
+    hosted = _hosted(tmp_path)
+    async with agent(tmp_path / "a", nobody) as channel:
+        freezer = Freezer(hosted, _monitor(hosted), channel)
+        with pytest.raises(AgentSilent):
+            await freezer.freeze(60)
+        assert not freezer.frozen
 
 
 def _mute(guest: _Guest) -> Any:
