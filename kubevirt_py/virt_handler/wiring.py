@@ -11,7 +11,7 @@ import msgspec
 
 from kubevirt_py.plan import Document
 from kubevirt_py.render.machine import NicWire
-from kubevirt_py.render.network.annotations import attached_links
+from kubevirt_py.render.network.annotations import arrived_links
 from kubevirt_py.render.network.binding import extended, leaving
 from kubevirt_py.render.network.model import InterfacePlan, NetworkPlan, NetworkPlanError
 from kubevirt_py.render.network.unplumbed import PASST
@@ -115,10 +115,10 @@ class Wiring:
         record = self._hosted.record
         pod = self._hosted.pod()
         # A link is there before its addresses are: the report comes when both are.
-        finished = attached_links(pod.metadata.annotations) if pod is not None else frozenset()
-        if not finished:
+        arrived = arrived_links(spec, record.namespace, pod.metadata.annotations) if pod is not None else frozenset()
+        if not arrived:
             return
-        links = tuple(link for link in await read_links(self._hosted.pidfd) if link.name in finished)
+        links = tuple(link for link in await read_links(self._hosted.pidfd) if link.name in arrived)
         vcpus = record.machine.cpu.count if record.machine is not None else 1
         bindings = self._hosted.network_bindings()
         plan = extended(self._plan, spec, links, name=record.name, uid=record.uid, vcpus=vcpus, plugins=bindings)

@@ -114,15 +114,19 @@ class Hosted:
     """As much of virt_handler.hosted.Hosted as its wiring asks for."""
 
     def __init__(self, lab: Lab, plan: NetworkPlan) -> None:
-        self.record = SimpleNamespace(network=plan, machine=None, wanted=None, **OF)
+        self.record = SimpleNamespace(network=plan, machine=None, wanted=None, namespace="farm", **OF)
         self.pidfd = lab.pod.pidfd
         self.key = "default/vm1"
         self.saved = 0
         self.attached: list[str] = []
+        self.network = "blue"
 
     def pod(self) -> Any:
-        report = json.dumps([{"interface": name} for name in self.attached])
-        return SimpleNamespace(metadata=SimpleNamespace(annotations={names.NETWORK_STATUS_ANNOTATION: report}))
+        annotations = {
+            names.NETWORKS_ANNOTATION: json.dumps([{"interface": LINK, "namespace": "farm", "name": self.network}]),
+            names.NETWORK_STATUS_ANNOTATION: json.dumps([{"interface": name} for name in self.attached]),
+        }
+        return SimpleNamespace(metadata=SimpleNamespace(annotations=annotations))
 
     def network_bindings(self) -> dict[str, Any]:
         return {}
@@ -155,6 +159,13 @@ async def test_wiring_follows_links_and_cards(lab: Lab) -> None:
         os.close(held["tap.blue.0"])
         assert [wire.name for wire in await wiring.follow(absent)] == ["default"]
         assert LINK in lab.pod.ip("-br", "link")
+        moved = two("masquerade")
+        moved["networks"] = [*moved["networks"][:1], {"name": "blue", "multus": {"networkName": "green"}}]
+        assert [wire.name for wire in await wiring.follow(moved)] == ["default"], "the link is the old network's"
+        lab.pod.ip("link", "del", LINK)
+        attach(lab)
+        hosted.network = "green"
+        assert [wire.name for wire in await wiring.follow(moved)] == ["default", "blue"]
 
 
 async def test_a_card_that_is_not_wired_yet_keeps_no_other_from_its_answers(lab: Lab) -> None:

@@ -74,6 +74,44 @@ def attached_links(annotations: Mapping[str, str]) -> frozenset[str]:
     return frozenset(str(entry.get("interface")) for entry in entries if isinstance(entry, dict))
 
 
+def arrived_links(spec: Document, namespace: str, pod: Mapping[str, str]) -> frozenset[str]:
+    """Links that Multus has finished for networks of a VMI with this `spec`, by the annotations of its pod.
+
+    A link that the guest has given back may be there still, when another network of the same name is wanted already.
+    """
+    finished, asked = attached_links(pod), _asked(pod)
+    secondary = [network for network in spec.get("networks") or () if "multus" in network]
+    wanted = {pod_link_name(one): namespaced(one["multus"]["networkName"], namespace) for one in secondary}
+    return frozenset(link for link, network in wanted.items() if link in finished and asked.get(link) == network)
+
+
+def in_turn(wanted: str, pod: Mapping[str, str]) -> str:
+    """The annotation that is `wanted`, without networks whose links Multus has yet to take from others, or to make anew.
+
+    Else it might see nothing but that the pod has a link of this name. Empty when none is left.
+    """
+    finished, asked = attached_links(pod), _asked(pod)
+    free = [
+        element
+        for element in json.loads(wanted)
+        if element.get("interface") not in finished or asked.get(element["interface"]) == _network(element)
+    ]
+    return json.dumps(free, separators=(",", ":")) if free else ""
+
+
+def _asked(pod: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Namespace and name of the networks that Multus is asked for, by their links; none where a user writes them."""
+    try:
+        elements = json.loads(pod.get(names.NETWORKS_ANNOTATION) or "[]")
+        return {element["interface"]: _network(element) for element in elements if "interface" in element}
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return {}
+
+
+def _network(element: Document) -> tuple[str, str]:
+    return element["namespace"], element["name"]
+
+
 def _plugin_elements(plugin: Document, network: Document, namespace: str) -> list[dict[str, Any]]:
     if not plugin.get("networkAttachmentDefinition"):
         return []

@@ -44,6 +44,21 @@ def test_a_network_goes_when_the_guest_has_let_go_of_it() -> None:
     assert asked(decide(vmi_snapshot(running(absent, []), has_it))) == [None]
 
 
+def test_a_network_that_takes_anothers_place_waits_until_multus_has_taken_its_link() -> None:
+    """Multus might see only that the pod has a link of this name, and leave the guest where it was."""
+    moved = running([{"name": "blue", "bridge": {}}], [])
+    moved["spec"]["networks"] = [{"name": "blue", "multus": {"networkName": "green-net"}}]
+    (old,) = asked(decide(vmi_snapshot(running([{"name": "blue", "bridge": {}}], []), pod())))
+    report = {names.NETWORK_STATUS_ANNOTATION: json.dumps([{"name": "default/blue-net", "interface": ELEMENT}])}
+    has_old = pod(meta={"annotations": {names.NETWORKS_ANNOTATION: old, **report}})
+    assert asked(decide(vmi_snapshot(moved, has_old))) == [None]
+    assert asked(decide(vmi_snapshot(moved, pod(meta={"annotations": report})))) == []
+    (value,) = asked(decide(vmi_snapshot(moved, pod())))
+    assert [element["name"] for element in json.loads(value)] == ["green-net"]
+    has_it = pod(meta={"annotations": {names.NETWORKS_ANNOTATION: value, **report}})
+    assert asked(decide(vmi_snapshot(moved, has_it))) == []
+
+
 def test_what_a_user_asked_of_multus_stays() -> None:
     own = {"annotations": {names.NETWORKS_ANNOTATION: "storage"}}
     assert asked(decide(vmi_snapshot(running([], [], **own), pod(meta=own)))) == []

@@ -9,7 +9,13 @@ import pytest
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Key
-from kubevirt_py.render.network.annotations import attached_links, definitions, in_mesh, network_annotations
+from kubevirt_py.render.network.annotations import (
+    arrived_links,
+    attached_links,
+    definitions,
+    in_mesh,
+    network_annotations,
+)
 from kubevirt_py.render.network.binding import plan_links
 from kubevirt_py.render.network.model import LinkFacts, ResolvFacts
 
@@ -105,6 +111,17 @@ def test_only_links_that_multus_has_finished_count() -> None:
     for nonsense in ("", "{", "{}", "[1]", "[" * 100_000):
         assert attached_links({names.NETWORK_STATUS_ANNOTATION: nonsense}) == frozenset()
     assert attached_links({}) == frozenset()
+
+
+@pytest.mark.parametrize("asked", ["", "{", "1", "[1]", "storage", '[{"interface": []}]', '[{"interface": "x"}]'])
+def test_a_link_arrives_for_the_network_that_was_asked_for(asked: str) -> None:
+    wanted = spec(DEFAULT, BLUE)
+    (element,) = json.loads(annotated(wanted)[names.NETWORKS_ANNOTATION])
+    pod = {names.NETWORK_STATUS_ANNOTATION: json.dumps([{"interface": "eth0"}, {"interface": element["interface"]}])}
+    assert arrived_links(wanted, "farm", pod | annotated(wanted)) == {element["interface"]}
+    assert arrived_links(wanted, "barn", pod | annotated(wanted)) == frozenset()
+    assert arrived_links(wanted, "farm", annotated(wanted)) == frozenset()
+    assert arrived_links(wanted, "farm", pod | {names.NETWORKS_ANNOTATION: asked}) == frozenset()
 
 
 def test_a_mesh_is_told_of_the_guests_bridge() -> None:
