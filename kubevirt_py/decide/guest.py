@@ -18,7 +18,7 @@ from kubevirt_py.decide import conditions, phases
 from kubevirt_py.decide.clock import rfc3339
 from kubevirt_py.decide.guest_agent import propagation_events
 from kubevirt_py.decide.guest_state import VANISHED, GuestState, Outcome
-from kubevirt_py.decide.guest_status import NOT_RUNNING, guest_conditions, running_status
+from kubevirt_py.decide.guest_status import ENDED, guest_conditions, running_status
 from kubevirt_py.decide.guest_volumes import news
 from kubevirt_py.decide.patches import status_patch
 from kubevirt_py.decide.references import event, key_of, warning
@@ -31,8 +31,8 @@ STARTED = "VirtualMachineInstance started."
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """`guest` is None when this node has no process for the VMI's pod; `refused` is why one could not start.
 
-    `bindings` are the cluster's network binding plugins, by name; `pod_ip` is the first address of the guest's pod, empty
-    until the pod's status tells.
+    `bindings` are the cluster's network binding plugins, by name; `pod_ip` is the first address of the guest's pod,
+    empty until the pod's status tells.
     """
 
     vmi: HostedInstance
@@ -81,11 +81,10 @@ def _running(s: Snapshot, guest: GuestState, spec: Document) -> Plan:
 
 
 def _ended(s: Snapshot, outcome: Outcome) -> Plan:
-    changes = {names.READY: NOT_RUNNING, names.PAUSED: None, names.AGENT_CONNECTED: None}
     make = event if outcome.clean else warning
     told = [make(kinds.HOSTED_VMI, s.vmi, reason, outcome.text) for reason in (outcome.reason, names.STOPPED) if reason]
     named = {"reason": outcome.reason} if outcome.reason else {}
-    return _patch(s, {"phase": outcome.phase, **named}, changes, tuple(told))
+    return _patch(s, {"phase": outcome.phase, "fsFreezeStatus": None, **named}, ENDED, tuple(told))
 
 
 def _refused(s: Snapshot, why: str) -> Plan:
@@ -100,7 +99,7 @@ def _refused(s: Snapshot, why: str) -> Plan:
 
 
 def _patch(
-    s: Snapshot, status: dict[str, Any], changes: dict[str, Condition | None], events: tuple[Event, ...]
+    s: Snapshot, status: dict[str, Any], changes: Mapping[str, Condition | None], events: tuple[Event, ...]
 ) -> Plan:
     """One guarded patch, empty when the VMI says all this already; then the events were sent already too."""
     old, now = s.vmi.status, rfc3339(s.now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from msgspec.structs import replace
@@ -27,6 +28,13 @@ MAX_ADDRESSES = 16
 
 NOT_RUNNING = Condition(names.READY, "False", names.GUEST_NOT_RUNNING, "Guest VM is not reported as running")
 """Of a guest that has ended, and of one that is paused: nobody answers."""
+ENDED: Mapping[str, Condition | None] = MappingProxyType(
+    {
+        names.READY: NOT_RUNNING,
+        **dict.fromkeys((names.PAUSED, names.AGENT_CONNECTED, names.AGENT_VERSION_NOT_SUPPORTED)),
+    }
+)
+"""The conditions of a guest that has ended; None drops one."""
 
 
 def running_status(spec: Document, old: Document, guest: GuestState, pod_ip: str = "") -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 from kubevirt_py.api import kinds, names
 from kubevirt_py.api.views import Condition, Pod, VirtualMachineInstance
 from kubevirt_py.decide import conditions, patches, phases, pods
-from kubevirt_py.decide.guest_status import NOT_RUNNING
+from kubevirt_py.decide.guest_status import ENDED, NOT_RUNNING
 from kubevirt_py.decide.references import key_of
 from kubevirt_py.decide.vmi_snapshot import VmiSnapshot
 from kubevirt_py.plan import NOTHING, Document, Event, JsonPatch, Plan
@@ -172,7 +172,7 @@ def not_ready(s: VmiSnapshot, reason: str, message: str) -> Change:
 
 def failed(s: VmiSnapshot, reason: str, why: str = "") -> Change:
     """The guest is gone and nobody saw it end well. Where it never ran, `why` stays unless its agent said more."""
-    changed: dict[str, Condition | None] = {names.READY: NOT_RUNNING}
+    changed = dict(ENDED)
     told = conditions.false_reason(s.vmi.status.conditions, names.SYNCHRONIZED)
     if why and s.vmi.status.phase != phases.RUNNING and not told:
         changed[names.SYNCHRONIZED] = Condition(names.SYNCHRONIZED, "False", names.SYNC_FAILED, why)

@@ -266,10 +266,11 @@ def test_interfaces_of_a_guest_with_one_mac_or_none_are_all_told() -> None:
     ],
 )
 def test_ends(changes: dict[str, Any], phase: str, event_type: str) -> None:
-    running = _applied(_vmi(), _decide(_vmi(), _guest()))
+    running = _applied(_vmi(), _decide(_vmi(), _guest(frozen=True)))
     plan = _decide(running, _guest(**changes))
     after = _applied(running, plan)
     assert after["status"]["phase"] == phase
+    assert "fsFreezeStatus" not in after["status"]
     assert _conditions(after)["Ready"]["status"] == "False"
     assert [(event.reason, event.type) for event in plan.events] == [("Stopped", event_type)]
     assert _decide(after, _guest(**changes)) == NOTHING

@@ -299,11 +299,14 @@ def test_with_a_probe_readiness_is_the_pods() -> None:
 @pytest.mark.parametrize("phase", ["Scheduled", "Running"])
 def test_pod_deleted_by_somebody_makes_the_vmi_unready_then_failed(phase: str) -> None:
     machine = vmi(phase)
+    machine["status"]["conditions"] = [{"type": kind, "status": "True"} for kind in ("Paused", "AgentConnected")]
     machine = after(machine, decide(vmi_snapshot(machine, pod("Running", container=RUNNING, **GOING))))
     assert condition(machine, "Ready")["reason"] == "PodTerminating"
     assert machine["status"]["phase"] == phase
     plan = decide(vmi_snapshot(machine))
-    assert after(machine, plan)["status"]["phase"] == "Failed"
+    machine = after(machine, plan)
+    assert machine["status"]["phase"] == "Failed"
+    assert not condition(machine, "Paused") and not condition(machine, "AgentConnected")
     assert [event.type for event in plan.events] == ["Warning"]
 
 
