@@ -77,7 +77,8 @@ def devices_from_spec(
     if unknown := set(panics) - {"pvpanic", "isa", "hyperv"}:
         raise ValueError(f"panic device {unknown.pop()!r} is unknown; choose hyperv, isa or pvpanic")
     balloon = devices.get("autoattachMemBalloon") is not False
-    channel = layout.express("system", "channels")
+    virtio = layout.conventional if devices.get("useVirtioTransitional") else layout.express
+    channel = virtio("system", "channels")
     panic_slot = layout.conventional("system", "pvpanic0")  # kept free where it is not used
     return Devices(
         channel=channel,
@@ -86,10 +87,10 @@ def devices_from_spec(
         serial=devices.get("autoattachSerialConsole") is not False,
         serial_log=logs_serial(devices),
         downward_metrics=devices.get("downwardMetrics") is not None,
-        balloon=layout.express("system", "balloon0") if balloon else None,
+        balloon=virtio("system", "balloon0") if balloon else None,
         free_page_reporting=free_pages,
         balloon_stats_s=facts.balloon_stats_s if balloon else 0,
-        rng=layout.express("system", "rng0") if devices.get("rng") is not None else None,
+        rng=virtio("system", "rng0") if devices.get("rng") is not None else None,
         watchdog=layout.conventional("system", "watchdog0") if devices.get("watchdog") else None,
         watchdog_action=_watchdog_action(devices),
         usb=usb_from_devices(devices, layout, disks=usb_disks),

@@ -98,11 +98,17 @@ class Controller(msgspec.Struct, frozen=True):
     place: Address
 
 
-def controllers(disks: tuple[Disk, ...], layout: Layout, *, hotplug: bool = False) -> tuple[Controller, ...]:
-    """The SCSI controller, also for disks that come later, and the SATA controllers beyond the chipset's."""
+def controllers(
+    disks: tuple[Disk, ...], layout: Layout, *, hotplug: bool = False, transitional: bool = False
+) -> tuple[Controller, ...]:
+    """The SCSI controller, also for disks that come later, and the SATA controllers beyond the chipset's.
+
+    `transitional`: for guests of the time before virtio 1.0.
+    """
     found = []
     if hotplug or any(disk.bus == "scsi" for disk in disks):
-        found.append(Controller("scsi", "virtio-scsi-pci", layout.express("system", "scsi")))
+        place = layout.conventional if transitional else layout.express
+        found.append(Controller("scsi", "virtio-scsi-pci", place("system", "scsi")))
     added = sorted({name for disk in disks if (name := disk.port.partition(".")[0]).startswith("sata")})
     return (*found, *(Controller(name, "ahci", layout.conventional("system", name)) for name in added))
 

@@ -22,7 +22,7 @@ Role = Literal["nic", "system", "disk"]
 _EXPRESS: dict[Role, range] = {"nic": range(2, 6), "disk": range(6, 14), "system": range(14, 16)}
 _CONVENTIONAL: dict[Role, tuple[int, ...]] = {
     "nic": (*range(16, 19), 5, 4),
-    "system": tuple(range(19, 25)),
+    "system": (*range(19, 25), 15, 28, 27, 8, 9),
     "disk": (*range(25, 29), *range(13, 7, -1)),
 }
 _I440FX: dict[Role, tuple[int, ...]] = {
@@ -128,7 +128,9 @@ class Layout:
         raise ValueError(f"the machine has room for {room} PCI devices of the kind {role}")
 
     def conventional(self, role: Role, device: str) -> Address:
-        """The place of a device that is not PCI Express."""
+        """The place of a device that is not PCI Express, or of a virtio device that shall speak its older version, too:
+        behind a port, it would not.
+        """
         if device in self._kept:
             return self._kept[device]
         return (
