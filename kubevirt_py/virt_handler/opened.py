@@ -22,6 +22,8 @@ OPEN_S = 60.0
 """For the stub to open and make files; a large disk on slow storage is only a sparse file."""
 SECRET_BYTES = 7 << 20
 """A Secret or ConfigMap holds at most 1 MiB; a byte takes up to 6 characters of JSON."""
+SECRET_FILES = 4096
+"""Per volume: an image of some 60,000, as many as an object can have keys, takes a minute to make."""
 
 
 class OpenedFile(msgspec.Struct, frozen=True):
@@ -95,6 +97,8 @@ def _secret(fd: int) -> dict[str, bytes]:
     if len(data) > SECRET_BYTES:
         raise ValueError("the files of a volume are too large for an image: a Secret or ConfigMap holds up to 1 MiB")
     texts = msgspec.json.decode(data, type=dict[str, str])
+    if len(texts) > SECRET_FILES:
+        raise ValueError(f"a volume has {len(texts)} files, and an image holds up to {SECRET_FILES}")
     return {name: text.encode("latin-1") for name, text in texts.items()}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from kubevirt_py.virt_handler import launcher, opened
@@ -146,3 +147,13 @@ def test_a_secret_that_is_no_file_is_not_read() -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_a_secret_of_more_files_than_an_image_can_be_made_of_in_a_moment_is_refused() -> None:
+    fd = os.memfd_create("secret")
+    try:
+        os.write(fd, msgspec.json.encode({str(number): "" for number in range(opened.SECRET_FILES + 1)}))
+        with pytest.raises(ValueError, match="4097 files, and an image holds up to 4096"):
+            opened._secret(fd)
+    finally:
+        os.close(fd)
