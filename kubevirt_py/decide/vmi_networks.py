@@ -21,7 +21,7 @@ def network_patches(s: VmiSnapshot, pod: Pod) -> tuple[MergePatch, ...]:
     meta = s.vmi.metadata
     reported = msgspec.json.decode(s.vmi.status.interfaces) or []
     kept = {entry["name"] for entry in reported if entry.get("name")}
-    wanted = network_annotations(s.spec, meta.namespace, meta.uid, s.config.network_bindings, kept)
+    wanted = network_annotations(s.spec, meta.namespace, meta.name, meta.uid, s.config.network_bindings, kept)
     ours = in_turn(wanted.get(names.NETWORKS_ANNOTATION, "[]"), pod.metadata.annotations)
     value = ours or meta.annotations.get(names.NETWORKS_ANNOTATION)
     if value == pod.metadata.annotations.get(names.NETWORKS_ANNOTATION):

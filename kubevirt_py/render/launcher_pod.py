@@ -152,7 +152,7 @@ def _metadata(vmi: Document, config: ClusterConfig, attempt: int, reserved: dict
         },
         "annotations": annotations
         | container_paths.note(vmi["spec"])
-        | network_annotations(vmi["spec"], meta["namespace"], meta["uid"], config.network_bindings)
+        | network_annotations(vmi["spec"], meta["namespace"], meta["name"], meta["uid"], config.network_bindings)
         | {
             names.DEFAULT_CONTAINER_ANNOTATION: names.COMPUTE,
             names.DOMAIN_ANNOTATION: meta["name"],

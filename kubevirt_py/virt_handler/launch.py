@@ -146,6 +146,7 @@ async def _wired_record(
             spec,
             links,
             parse_resolv(hello.resolv),
+            namespace=meta.namespace,
             name=meta.name,
             uid=meta.uid,
             vcpus=vcpus,

@@ -121,7 +121,8 @@ class Wiring:
         links = tuple(link for link in await read_links(self._hosted.pidfd) if link.name in arrived)
         vcpus = record.machine.cpu.count if record.machine is not None else 1
         bindings = self._hosted.network_bindings()
-        plan = extended(self._plan, spec, links, name=record.name, uid=record.uid, vcpus=vcpus, plugins=bindings)
+        whose = {"namespace": record.namespace, "name": record.name, "uid": record.uid}
+        plan = extended(self._plan, spec, links, **whose, vcpus=vcpus, plugins=bindings)
         if plan != self._plan:
             self._keep(plan)
 

@@ -29,6 +29,7 @@ from tests.host.netlab import Namespace, guest_on, namespace, needs_netns
 pytestmark = needs_netns
 
 RESOLV = ResolvFacts(("10.96.0.10", "fd00:10:96::a"), ("default.svc.cluster.local", "svc.cluster.local"))
+OF = {"namespace": "farm", "name": "vm1", "uid": "0000-1111"}
 DHCP_SERVER = "169.254.75.10"
 """Of the first card behind the bridge binding."""
 GUEST_IPV6 = Path(__file__).with_name("guest_ipv6.py")
@@ -112,7 +113,7 @@ def vmi(binding: str, *, mq: bool = False, **interface: Any) -> dict[str, Any]:
 @contextlib.asynccontextmanager
 async def running(lab: Lab, spec: dict[str, Any], vcpus: int = 1) -> AsyncIterator[NetworkPlan]:
     """Plumbs the pod, plugs the guest in and serves it."""
-    plan = plan_links(spec, await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111", vcpus=vcpus)
+    plan = plan_links(spec, await read_links(lab.pod.pidfd), RESOLV, **OF, vcpus=vcpus)
     (tap,) = await plumb(lab.pod.pidfd, plan)
     with guest_on(lab.guest, plan.interfaces[0].mac, tap.fds):
         async with served(lab, plan):
@@ -439,7 +440,7 @@ def picture(pod: Namespace) -> str:
 
 async def test_plumbing_finishes_a_move_that_was_cut_short(lab: Lab) -> None:
     """The agent died after it had renamed the pod's link: the kept plan still knows all of it."""
-    plan = plan_links(vmi("bridge"), await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111")
+    plan = plan_links(vmi("bridge"), await read_links(lab.pod.pidfd), RESOLV, **OF)
     lab.pod.ip("link", "set", "eth0", "down")
     lab.pod.ip("link", "set", "eth0", "name", "eth0-nic")
     kept = msgspec.json.decode(msgspec.json.encode(plan), type=NetworkPlan)
@@ -461,7 +462,7 @@ async def test_a_second_server_goes_on_where_the_first_ended(lab: Lab) -> None:
 
 
 async def test_serving_ends_with_the_pods_process(lab: Lab) -> None:
-    plan = plan_links(vmi("masquerade"), await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111")
+    plan = plan_links(vmi("masquerade"), await read_links(lab.pod.pidfd), RESOLV, **OF)
     for fd in (await plumb(lab.pod.pidfd, plan))[0].fds:
         os.close(fd)
     async with anyio.create_task_group() as tasks:
@@ -492,7 +493,7 @@ async def test_namespace_work_leaves_the_agent_where_it_was(lab: Lab) -> None:
 
 
 async def test_a_refused_rule_set_closes_the_taps_and_says_why(lab: Lab) -> None:
-    plan = plan_links(vmi("masquerade"), await read_links(lab.pod.pidfd), RESOLV, name="vm1", uid="0000-1111")
+    plan = plan_links(vmi("masquerade"), await read_links(lab.pod.pidfd), RESOLV, **OF)
     forward = msgspec.structs.replace(plan.interfaces[0].forward4, ports=(PortRange("nonsense", 1, 1),))
     broken = NetworkPlan((msgspec.structs.replace(plan.interfaces[0], forward4=forward),))
     with pytest.raises(NftError, match=r"nft ended with 1: .*nonsense"):

@@ -16,7 +16,7 @@ from kubevirt_py.render.network.model import NetworkPlan, NetworkPlanError
 from kubevirt_py.virt_handler.links import plumb, read_links, unplumb
 from kubevirt_py.virt_handler.wiring import NotWired, Wiring
 from tests.host.netlab import guest_on, needs_netns
-from tests.host.test_network import RESOLV, Lab, echo, lab, picture, running, served, vmi
+from tests.host.test_network import OF, RESOLV, Lab, echo, lab, picture, running, served, vmi
 
 __all__ = ["lab"]
 pytestmark = needs_netns
@@ -24,7 +24,6 @@ pytestmark = needs_netns
 CYCLES = 50
 BLUE = {"name": "blue", "multus": {"networkName": "blue"}}
 LINK = pod_link_name(BLUE)
-OF = {"name": "vm1", "uid": "0000-1111"}
 
 
 def two(binding: str, **interface: Any) -> dict[str, Any]:
@@ -114,7 +113,7 @@ class Hosted:
     """As much of virt_handler.hosted.Hosted as its wiring asks for."""
 
     def __init__(self, lab: Lab, plan: NetworkPlan) -> None:
-        self.record = SimpleNamespace(network=plan, machine=None, wanted=None, namespace="farm", **OF)
+        self.record = SimpleNamespace(network=plan, machine=None, wanted=None, **OF)
         self.pidfd = lab.pod.pidfd
         self.key = "default/vm1"
         self.saved = 0

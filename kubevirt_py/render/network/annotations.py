@@ -8,15 +8,15 @@ from typing import Any
 
 from kubevirt_py.api import names
 from kubevirt_py.plan import Document, Key
-from kubevirt_py.render.network.attached import chosen_mac, identity, kept_mac
+from kubevirt_py.render.network.attached import chosen_mac, kept_mac, mac_seed
 from kubevirt_py.render.network.binding import ABSENT, MANAGED_TAP
 from kubevirt_py.render.network.linknames import bridge_name, pod_link_name
 
 
 def network_annotations(
-    spec: Document, namespace: str, uid: str, plugins: Mapping[str, Document], kept: Collection[str] = ()
+    spec: Document, namespace: str, name: str, uid: str, plugins: Mapping[str, Document], kept: Collection[str] = ()
 ) -> dict[str, str]:
-    """Annotations of the pod of a VMI with this `spec` and `uid`.
+    """Annotations of the pod of the VMI with this `spec`, `namespace`, `name` and `uid`.
 
     `kept` are interfaces whose link the guest still has: it stays, though the spec wants it no more.
     Multus is asked for the guest's MAC, so that networks which filter addresses let the guest through.
@@ -34,13 +34,13 @@ def network_annotations(
             annotations |= _mesh(network)
         if "multus" not in network:
             continue
-        home, name = namespaced(network["multus"]["networkName"], namespace)
+        home, definition = namespaced(network["multus"]["networkName"], namespace)
         if network["multus"].get("default"):
-            annotations[names.DEFAULT_NETWORK_ANNOTATION] = f"{home}/{name}"
+            annotations[names.DEFAULT_NETWORK_ANNOTATION] = f"{home}/{definition}"
             continue
         bridged = "bridge" in interface or plugin.get("domainAttachmentType") == MANAGED_TAP
-        mac = kept_mac(interface, identity(spec, uid)) if bridged else chosen_mac(interface)
-        element = {"name": name, "namespace": home, "mac": mac, "interface": pod_link_name(network)}
+        mac = kept_mac(interface, mac_seed(spec, namespace, name, uid)) if bridged else chosen_mac(interface)
+        element = {"name": definition, "namespace": home, "mac": mac, "interface": pod_link_name(network)}
         elements.append({key: value for key, value in element.items() if value})
     if elements:
         annotations[names.NETWORKS_ANNOTATION] = json.dumps(elements, separators=(",", ":"))
@@ -55,7 +55,7 @@ def namespaced(network_name: str, namespace: str) -> tuple[str, str]:
 
 def definitions(spec: Document, namespace: str, plugins: Mapping[str, Document]) -> tuple[Key, ...]:
     """The NetworkAttachmentDefinitions that the pod of a VMI with this `spec` asks of Multus."""
-    annotations = network_annotations(spec, namespace, "", plugins)
+    annotations = network_annotations(spec, namespace, "", "", plugins)
     elements = json.loads(annotations.get(names.NETWORKS_ANNOTATION, "[]"))
     found = [Key(element["namespace"], element["name"]) for element in elements]
     if default := annotations.get(names.DEFAULT_NETWORK_ANNOTATION):
@@ -82,29 +82,32 @@ def arrived_links(spec: Document, namespace: str, pod: Mapping[str, str]) -> fro
     finished, asked = attached_links(pod), _asked(pod)
     secondary = [network for network in spec.get("networks") or () if "multus" in network]
     wanted = {pod_link_name(one): namespaced(one["multus"]["networkName"], namespace) for one in secondary}
-    return frozenset(link for link, network in wanted.items() if link in finished and asked.get(link) == network)
+    there = {link: _network(element) for link, element in asked.items() if link in finished}
+    return frozenset(link for link, network in wanted.items() if there.get(link) == network)
 
 
 def in_turn(wanted: str, pod: Mapping[str, str]) -> str:
     """The annotation that is `wanted`, without networks whose links Multus has yet to take from others, or to make anew.
 
-    Else it might see nothing but that the pod has a link of this name. Empty when none is left.
+    Else it might see nothing but that the pod has a link of this name. What the pod has already stays as it is written.
+    Empty when none is left.
     """
-    finished, asked = attached_links(pod), _asked(pod)
-    free = [
-        element
-        for element in json.loads(wanted)
-        if element.get("interface") not in finished or asked.get(element["interface"]) == _network(element)
-    ]
-    return json.dumps(free, separators=(",", ":")) if free else ""
+    finished, asked, elements = attached_links(pod), _asked(pod), []
+    for element in json.loads(wanted):
+        there = asked.get(element.get("interface"))
+        if there is not None and _network(there) == _network(element):
+            elements.append(there)
+        elif element.get("interface") not in finished:
+            elements.append(element)
+    return json.dumps(elements, separators=(",", ":")) if elements else ""
 
 
-def _asked(pod: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Namespace and name of the networks that Multus is asked for, by their links; none where a user writes them."""
+def _asked(pod: Mapping[str, str]) -> dict[str, Document]:
+    """What Multus is asked for, by the links; nothing where a user writes the annotation."""
     try:
         elements = json.loads(pod.get(names.NETWORKS_ANNOTATION) or "[]")
-        return {element["interface"]: _network(element) for element in elements if "interface" in element}
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return {one["interface"]: one for one in elements if one.keys() >= {"interface", "namespace", "name"}}
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 

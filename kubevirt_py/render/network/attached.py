@@ -19,9 +19,17 @@ class Guest:
     """What all interfaces of one VMI share. `mesh`: a service mesh's proxy runs in the pod."""
 
     def __init__(
-        self, spec: Document, name: str, uid: str, resolv: ResolvFacts, vcpus: int, *, mesh: bool = False
+        self,
+        spec: Document,
+        namespace: str,
+        name: str,
+        uid: str,
+        resolv: ResolvFacts,
+        vcpus: int,
+        *,
+        mesh: bool = False,
     ) -> None:
-        self.identity = identity(spec, uid)
+        self.seed = mac_seed(spec, namespace, name, uid)
         self.mesh = mesh
         self.hostname = guest_hostname(name, spec.get("hostname", ""))
         self.search = with_subdomain(resolv.search, spec.get("subdomain", ""))
@@ -55,6 +63,11 @@ class Guest:
 def identity(spec: Document, uid: str) -> str:
     """What stays while a VM's VMIs come and go: the firmware's UUID, which admission gives each VM; else the VMI's."""
     return str(((spec.get("domain") or {}).get("firmware") or {}).get("uuid") or uid)
+
+
+def mac_seed(spec: Document, namespace: str, name: str, uid: str) -> str:
+    """What the MAC addresses of a guest come from. A copy of a VM has its UUID, but not its namespace and name."""
+    return f"{namespace}/{name}/{identity(spec, uid)}"
 
 
 def chosen_mac(interface: Document) -> str:

@@ -26,6 +26,7 @@ def plan_links(
     links: tuple[LinkFacts, ...],
     resolv: ResolvFacts,
     *,
+    namespace: str,
     name: str,
     uid: str,
     vcpus: int = 1,
@@ -34,11 +35,11 @@ def plan_links(
 ) -> NetworkPlan:
     """The plan for a VMI's `spec` on the pod's untouched `links`.
 
-    `name` and `uid` are the VMI's; `vcpus` sizes the queues under networkInterfaceMultiqueue; `mesh` says that a
+    `namespace`, `name` and `uid` are the VMI's; `vcpus` sizes the queues under networkInterfaceMultiqueue; `mesh` says that a
     service mesh's proxy runs in the pod; `plugins` are the cluster's network binding plugins by name.
     Raises NetworkPlanError when a network, its link or a supported binding is missing.
     """
-    guest = Guest(spec, name, uid, resolv, vcpus, mesh=mesh)
+    guest = Guest(spec, namespace, name, uid, resolv, vcpus, mesh=mesh)
     by_name = {link.name: link for link in links}
     plans = []
     for index, interface, network in _wanted(spec):
@@ -57,13 +58,14 @@ def extended(
     spec: Document,
     links: tuple[LinkFacts, ...],
     *,
+    namespace: str,
     name: str,
     uid: str,
     vcpus: int = 1,
     plugins: Mapping[str, Document] | None = None,
 ) -> NetworkPlan:
     """`plan` with the interfaces that `spec` has beside it, as far as their links have arrived in the running pod."""
-    guest = Guest(spec, name, uid, plan.resolv, vcpus)
+    guest = Guest(spec, namespace, name, uid, plan.resolv, vcpus)
     known = {interface.name for interface in plan.interfaces}
     by_name = {link.name: link for link in links}
     added = [

@@ -30,7 +30,7 @@ def bridge(interface: Document, network: Document, link: LinkFacts, guest: Guest
     """`index` is the interface's place in the spec, which gives its DHCP server a number of its own."""
     fields = base(interface, network, link, guest, _mac(interface, network, link, guest))
     name = bridge_name(network)
-    bridge_mac = stable_mac(guest.identity, f"{interface['name']}/bridge")
+    bridge_mac = stable_mac(guest.seed, f"{interface['name']}/bridge")
     server = _DHCP_SERVER.format(10 + index % 240)
     addresses = [f"{server}/32"]
     sysctls = [(f"net/ipv4/conf/{name}/{setting}", value) for setting, value in _AS_NEIGHBOUR]
@@ -61,7 +61,7 @@ def bridge(interface: Document, network: Document, link: LinkFacts, guest: Guest
         bridge=BridgePlan(name=name, mac=bridge_mac, addresses=tuple(addresses), routes=routes6 if pod6 else ()),
         moved=MovedLink(
             nic=nic_name(network),
-            mac=stable_mac(guest.identity, f"{interface['name']}/nic"),
+            mac=stable_mac(guest.seed, f"{interface['name']}/nic"),
             addresses=link.addresses,
         ),
         sysctls=tuple(sysctls),
@@ -97,4 +97,4 @@ def _reach(network: Document, pod6: str, routes6: tuple[Route, ...]) -> dict[str
 
 def _mac(interface: Document, network: Document, link: LinkFacts, guest: Guest) -> str:
     """On the pod's own network other addresses than the link's are often filtered; elsewhere we asked for ours."""
-    return chosen_mac(interface) or link.mac if is_primary(network) else kept_mac(interface, guest.identity)
+    return chosen_mac(interface) or link.mac if is_primary(network) else kept_mac(interface, guest.seed)

@@ -16,7 +16,7 @@ VM_CIDR6 = "fd10:0:2::/120"
 
 def masquerade(interface: Document, network: Document, link: LinkFacts, guest: Guest) -> InterfacePlan:
     """The plan of an interface with this binding, for the families that the pod's link has."""
-    fields = base(interface, network, link, guest, kept_mac(interface, guest.identity))
+    fields = base(interface, network, link, guest, kept_mac(interface, guest.seed))
     pod = network.get("pod") or {}
     bridge, bridge_mac = bridge_name(network), MASQUERADE_BRIDGE_MAC
     ports = _ports(interface)

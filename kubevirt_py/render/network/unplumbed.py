@@ -17,5 +17,5 @@ def ready_tap(interface: Document, network: Document, link: LinkFacts, guest: Gu
 
 def passt(interface: Document, network: Document, link: LinkFacts, guest: Guest) -> InterfacePlan:
     """The guest has the addresses of the pod, whose sockets speak for it. passt tells it the MTU that suits both."""
-    fields = base(interface, network, link, guest, kept_mac(interface, guest.identity))
+    fields = base(interface, network, link, guest, kept_mac(interface, guest.seed))
     return InterfacePlan(binding=PASST, bridge=None, **(fields | {"tap": "", "queues": 1, "mtu": 0}))

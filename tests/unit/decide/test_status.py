@@ -111,7 +111,7 @@ def guest(*plugged: str, **changes: Any) -> GuestState:
         pod_uid="pod-uid-0",
         machine=machine,
         machine_type="pc-q35-10.0",
-        network=plan_links(spec, (link,), ResolvFacts((), ()), name="testvm", uid="vmi-uid"),
+        network=plan_links(spec, (link,), ResolvFacts((), ()), namespace="testns", name="testvm", uid="vmi-uid"),
         run_state="running",
         agent_connected=True,
         info=GuestInfo(os=OS, commands=tuple(sorted(BASIC)), interfaces=(CARD,)),

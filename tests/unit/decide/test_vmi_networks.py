@@ -59,6 +59,15 @@ def test_a_network_that_takes_anothers_place_waits_until_multus_has_taken_its_li
     assert asked(decide(vmi_snapshot(moved, has_it))) == []
 
 
+def test_what_the_pod_has_already_stays_as_it_is_written() -> None:
+    """Another release may ask in other words: Multus is not to attach the network anew for that."""
+    machine = running([{"name": "blue", "bridge": {}}], [])
+    (value,) = asked(decide(vmi_snapshot(machine, pod())))
+    (element,) = json.loads(value)
+    other = json.dumps([{**element, "mac": "02:00:00:00:00:01"}], separators=(",", ":"))
+    assert asked(decide(vmi_snapshot(machine, pod(meta={"annotations": {names.NETWORKS_ANNOTATION: other}})))) == []
+
+
 def test_what_a_user_asked_of_multus_stays() -> None:
     own = {"annotations": {names.NETWORKS_ANNOTATION: "storage"}}
     assert asked(decide(vmi_snapshot(running([], [], **own), pod(meta=own)))) == []

@@ -32,7 +32,7 @@ def spec(*pairs: tuple[dict[str, Any], dict[str, Any]]) -> dict[str, Any]:
 
 def annotated(given: dict[str, Any], **options: Any) -> dict[str, str]:
     options.setdefault("plugins", {})
-    return network_annotations(given, "farm", "uid-1", **options)
+    return network_annotations(given, "farm", "vm1", "uid-1", **options)
 
 
 DEFAULT = ({"name": "default", "masquerade": {}}, {"name": "default", "pod": {}})
@@ -52,8 +52,8 @@ def test_secondary_networks_are_elements_with_hashed_interface_names() -> None:
 
 def test_the_mac_asked_for_outlives_the_vmi() -> None:
     wanted = spec(DEFAULT, BLUE)
-    one = network_annotations(wanted, "farm", "uid-1", {})
-    two = network_annotations(wanted, "farm", "uid-2", {})
+    one = network_annotations(wanted, "farm", "vm1", "uid-1", {})
+    two = network_annotations(wanted, "farm", "vm1", "uid-2", {})
     assert one == two
 
 
@@ -101,7 +101,7 @@ def test_multus_is_asked_for_the_mac_that_the_guest_has(binding: dict[str, Any])
     given = spec(({"name": "blue", **binding}, BLUE[1]))
     (element,) = json.loads(annotated(given, plugins=plugins)[names.NETWORKS_ANNOTATION])
     link = LinkFacts(name=element["interface"], mac="02:01:02:03:04:05", mtu=1500)
-    planned = plan_links(given, (link,), ResolvFacts(), name="vm1", uid="uid-1", plugins=plugins)
+    planned = plan_links(given, (link,), ResolvFacts(), namespace="farm", name="vm1", uid="uid-1", plugins=plugins)
     assert element.get("mac") == planned.interfaces[0].mac
 
 

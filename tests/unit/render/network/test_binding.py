@@ -53,7 +53,7 @@ PLUGINS = {"managed": {"domainAttachmentType": "managedTap"}, "ready": {"domainA
 
 
 def plan(spec: dict[str, Any], *links: LinkFacts, **options: Any) -> NetworkPlan:
-    return plan_links(spec, links or (ETH0,), RESOLV, name="vm1.example", uid="8d1b-2c", plugins=PLUGINS, **options)
+    return plan_links(spec, links or (ETH0,), RESOLV, namespace="farm", name="vm1.example", uid="8d1b-2c", plugins=PLUGINS, **options)
 
 
 def plugged(plugin: str) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def test_link_names_fit_the_kernel(case: str) -> None:
 def test_masquerade_mac_depends_on_the_vmi_and_interface_alone() -> None:
     (first,) = plan(vmi(MASQUERADE)).interfaces
     (moved,) = plan(vmi(MASQUERADE), msgspec.structs.replace(ETH0, mac="0a:00:00:00:00:09")).interfaces
-    other = plan_links(vmi(MASQUERADE), (ETH0,), RESOLV, name="vm1", uid="other").interfaces[0]
+    other = plan_links(vmi(MASQUERADE), (ETH0,), RESOLV, namespace="farm", name="vm1", uid="other").interfaces[0]
     assert first.mac == moved.mac != other.mac
     assert int(first.mac[:2], 16) & 0b11 == 0b10
 
@@ -164,15 +164,25 @@ def test_a_vm_keeps_its_macs_over_restarts() -> None:
     spec = copy.deepcopy(MULTUS)
     spec["domain"]["firmware"] = {"uuid": "5d307ca9-b3ef-428c-8861-06e72d69f223"}
     other = msgspec.structs.replace(BLUE, mac="02:01:02:03:04:99")
-    before = plan_links(spec, (ETH0, BLUE), RESOLV, name="vm1", uid="one")
-    after = plan_links(spec, (ETH0, other), RESOLV, name="vm1", uid="two")
+    before = plan_links(spec, (ETH0, BLUE), RESOLV, namespace="farm", name="vm1", uid="one")
+    after = plan_links(spec, (ETH0, other), RESOLV, namespace="farm", name="vm1", uid="two")
     assert [one.mac for one in before.interfaces] == [one.mac for one in after.interfaces]
     assert len({one.mac for one in before.interfaces}) == 2
 
 
+@pytest.mark.parametrize("copied_to", [{"namespace": "barn"}, {"name": "vm2"}])
+def test_a_copy_of_a_vm_has_addresses_of_its_own(copied_to: dict[str, str]) -> None:
+    """Whoever writes a VM's manifest down and changes its name has its firmware's UUID in it."""
+    spec = copy.deepcopy(MULTUS)
+    spec["domain"]["firmware"] = {"uuid": "5d307ca9-b3ef-428c-8861-06e72d69f223"}
+    one = {"namespace": "farm", "name": "vm1", "uid": "one"}
+    both = [plan_links(spec, (ETH0, BLUE), RESOLV, **whose) for whose in (one, {**one, "uid": "two", **copied_to})]
+    assert not {i.mac for i in both[0].interfaces} & {i.mac for i in both[1].interfaces}
+
+
 def test_an_interface_joins_when_its_link_has_arrived() -> None:
     first = plan(vmi(MASQUERADE))
-    kept = {"name": "vm1.example", "uid": "8d1b-2c"}
+    kept = {"namespace": "farm", "name": "vm1.example", "uid": "8d1b-2c"}
     assert extended(first, MULTUS, (ETH0,), **kept) == first
     both = extended(first, MULTUS, (ETH0, BLUE), **kept)
     assert both == plan(MULTUS, ETH0, BLUE)
