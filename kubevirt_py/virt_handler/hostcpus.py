@@ -17,8 +17,9 @@ _REALTIME_PRIORITY = 1
 
 
 def own_cells(pid: int, proc: Path = Path("/proc"), nodes: Path = _NODES) -> dict[int, tuple[int, ...]]:
-    """The CPUs that a process may run on, by NUMA node of the host. Empty when they are all there are: then the
-    kubelet gave it none of its own. Raises OSError when the process is gone.
+    """The CPUs that a process may run on, by NUMA node of the host, those of one core side by side, as the threads of a
+    guest's core are. Empty when they are all there are: then the kubelet gave it none of its own. Raises OSError when
+    the process is gone.
     """
     lines = dict(line.split(":", 1) for line in (proc / str(pid) / "status").read_text().splitlines() if ":" in line)
     allowed = set(cpu_list(lines["Cpus_allowed_list"]))
@@ -26,9 +27,17 @@ def own_cells(pid: int, proc: Path = Path("/proc"), nodes: Path = _NODES) -> dic
     for folder in nodes.glob("node[0-9]*"):
         numbers = cpu_list((folder / "cpulist").read_text())
         everything |= set(numbers)
-        if mine := tuple(number for number in numbers if number in allowed):
-            found[int(folder.name.removeprefix("node"))] = mine
+        if mine := [number for number in numbers if number in allowed]:
+            found[int(folder.name.removeprefix("node"))] = tuple(sorted(mine, key=lambda number: _core(folder, number)))
     return found if everything - allowed else {}
+
+
+def _core(node: Path, number: int) -> tuple[int, int]:
+    """Sorts a CPU beside those that share its core; by its number alone where the kernel does not tell."""
+    try:
+        return min(cpu_list((node / f"cpu{number}/topology/thread_siblings_list").read_text())), number
+    except (OSError, ValueError):
+        return number, number
 
 
 def host_threads(pid: int, proc: Path = Path("/proc")) -> dict[int, int]:

@@ -27,6 +27,14 @@ def test_own_cpus_are_told_by_node(tmp_path: Path) -> None:
     assert own_cells(7, *host(tmp_path, "2-3,6")) == {0: (2, 3), 1: (6,)}
 
 
+def test_own_cpus_of_one_core_are_side_by_side(tmp_path: Path) -> None:
+    proc, nodes = host(tmp_path, "0-3,6")
+    for number, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
+        (nodes / f"node0/cpu{number}/topology").mkdir(parents=True)
+        (nodes / f"node0/cpu{number}/topology/thread_siblings_list").write_text(f"{siblings}\n")
+    assert own_cells(7, proc, nodes) == {0: (0, 2, 1, 3), 1: (6,)}
+
+
 def test_a_pod_that_may_run_anywhere_has_no_cpus_of_its_own(tmp_path: Path) -> None:
     assert own_cells(7, *host(tmp_path, "0-7")) == {}
 
