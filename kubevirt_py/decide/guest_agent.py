@@ -14,11 +14,11 @@ from kubevirt_py.render.credentials import agent_credentials
 BASIC = frozenset(
     {
         *("guest-ping", "guest-info", "guest-shutdown", "guest-network-get-interfaces", "guest-get-fsinfo"),
-        *("guest-get-host-name", "guest-get-users", "guest-get-timezone", "guest-get-osinfo"),
+        *("guest-get-host-name", "guest-get-users", "guest-get-time", "guest-get-timezone", "guest-get-osinfo"),
     }
 )
 """What KubeVirt asks of every agent; frozen guests' agents are not judged."""
-KEYS = frozenset({"guest-exec", "guest-exec-status"})
+EXEC = frozenset({"guest-exec", "guest-exec-status"})
 OWN_KEYS = "guest-ssh-add-authorized-keys"
 PASSWORDS = "guest-set-user-password"
 
@@ -67,8 +67,10 @@ def _lacking(spec: Document, commands: Collection[str]) -> str:
     if BASIC - known:
         return "This guest agent doesn't support required basic commands"
     kinds_wanted = {credential.kind for credential in agent_credentials(spec)}
-    if "keys" in kinds_wanted and OWN_KEYS not in known and KEYS - known:
+    if "keys" in kinds_wanted and OWN_KEYS not in known and EXEC - known:
         return "This guest agent doesn't support required public key commands"
     if "passwords" in kinds_wanted and PASSWORDS not in known:
         return "This guest agent doesn't support required password commands"
+    if EXEC - known and any("exec" in (spec.get(name) or {}) for name in ("livenessProbe", "readinessProbe")):
+        return "This guest agent doesn't support required exec probe commands"
     return ""

@@ -17,6 +17,7 @@ from kubevirt_py.virt_handler.downwardmetrics import DownwardMetrics
 from kubevirt_py.virt_handler.expansion import Expansion
 from kubevirt_py.virt_handler.freezer import Freezer
 from kubevirt_py.virt_handler.guestagent import TEXT, AgentError, Channel
+from kubevirt_py.virt_handler.guestclock import GuestClock
 from kubevirt_py.virt_handler.hosted import Home, Hosted
 from kubevirt_py.virt_handler.hotplug import HotPlug
 from kubevirt_py.virt_handler.memorydump import MemoryDumps
@@ -45,6 +46,7 @@ class Guest:
         self.freezer = Freezer(self.hosted, self.monitor, self.channel)
         self.screen = Screen(self.monitor)
         self.credentials = Credentials(self.hosted, self.channel, self.agent)
+        self.clock = GuestClock(self.hosted, self.monitor, self.channel, self.agent)
         self.wiring = Wiring(self.hosted)
         self.hotplug = HotPlug(self.hosted, self.monitor, self.wiring, self._changed_devices)
         self.dumps = MemoryDumps(self.hosted, self.monitor, self.hotplug.bringing, self._memory_bytes)
@@ -112,6 +114,7 @@ class Guest:
                     self.agent.run,
                     self.freezer.run,
                     self.credentials.run,
+                    self.clock.run,
                     self.metrics.run,
                     self.dumps.run,
                 )

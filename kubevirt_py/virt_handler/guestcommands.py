@@ -15,6 +15,8 @@ from kubevirt_py.virt_handler.guestagent import AgentRefused, AgentSilent, Chann
 
 FREEZE_S = 60.0
 """A freeze first writes out what the guest's file systems hold back."""
+SET_TIME_S = 10.0
+"""The agent also sets the guest's hardware clock, which waits for the beginning of a second."""
 REFUSAL_S = 2.0
 STATUS_S = 0.1
 OUTPUT_BYTES = 64 << 10
@@ -95,6 +97,11 @@ async def set_keys(channel: Channel, user: str, keys: Sequence[str]) -> None:
     """Make `keys` the user's authorized keys, all of them. Raises AgentError."""
     request: Document = {"username": user, "keys": list(keys), "reset": True}
     await channel.ask("guest-ssh-add-authorized-keys", Nothing, request)
+
+
+async def set_time(channel: Channel, since_1970_ns: int) -> None:
+    """Raises AgentError."""
+    await channel.ask("guest-set-time", Nothing, {"time": since_1970_ns}, deadline_s=SET_TIME_S)
 
 
 @contextmanager

@@ -38,6 +38,9 @@ def _guest(commands: set[str], **changes: Any) -> GuestState:
         (KEYS, BASIC | {"guest-ssh-add-authorized-keys"}, None),
         (KEYS, BASIC | {"guest-exec", "guest-exec-status"}, None),
         (PASSWORDS, set(BASIC), "password"),
+        ({"readinessProbe": {"exec": {"command": ["true"]}}}, set(BASIC), "exec probe"),
+        ({"livenessProbe": {"exec": {"command": ["true"]}}}, BASIC | {"guest-exec", "guest-exec-status"}, None),
+        ({"livenessProbe": {"guestAgentPing": {}}}, set(BASIC), None),
         (PASSWORDS, BASIC | {"guest-set-user-password"}, None),
     ],
 )
