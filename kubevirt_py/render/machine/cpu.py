@@ -123,7 +123,7 @@ def _count_from_resources(domain: Document) -> int:
 def _placement_flags(cpu: Document, facts: Facts) -> tuple[str, ...]:
     """What KVM gives guests whose CPUs nobody else has, as upstream; features that the spec names come after it.
 
-    Such a guest spins and polls rather than leaves its CPU; counters of a real-time one would cost it time at each exit.
+    Such a guest spins rather than leaves its CPU; a real-time one is not held up by performance counters.
     """
     if not (facts.kvm and cpu.get("dedicatedCpuPlacement")):
         return ()
