@@ -39,21 +39,31 @@ RETRY_S = 5.0
 def wanted_volumes(s: VmiSnapshot) -> dict[str, Document]:
     """The hotpluggable volumes that a pod can bring now: their claims are bound, or wait for their first pod.
 
-    Claims that CDI fills are left to it first.
+    Claims that CDI fills are left to it first. What a guest has, it keeps, whatever becomes of the claim.
     """
-    found, filling = {}, _being_filled(s)
+    found, filling, given = {}, _being_filled(s), _given(s)
     for name, volume in brought_volumes(s.spec).items():
         claim = s.claims.get(claim_of(volume) or "")
-        if claim is None or name in filling:
-            continue
-        if claim.status.phase == "Bound" or claim_of(volume) in s.first_consumer_claims:
+        bound = claim is not None and claim.status.phase == "Bound"
+        waits = claim is not None and claim_of(volume) in s.first_consumer_claims
+        if name in given or ((bound or waits) and name not in filling):
             found[name] = volume
     return found
 
 
+def _given(s: VmiSnapshot) -> frozenset[str]:
+    """Volumes that the guest has, or may have, on the claims that the spec names."""
+    wanted = {name: claim_of(volume) for name, volume in brought_volumes(s.spec).items()}
+    return frozenset(
+        str(entry["name"])
+        for entry in s.volume_status
+        if entry.get("phase") in GIVEN and claim_told(entry) == wanted.get(str(entry["name"]))
+    )
+
+
 def _being_filled(s: VmiSnapshot) -> frozenset[str]:
-    """Volumes that no guest may have yet, since CDI writes into their claims. What a guest has, it keeps."""
-    given = {entry.get("name") for entry in s.volume_status if entry.get("phase") in GIVEN}
+    """Volumes that no guest may have yet, since CDI writes into their claims."""
+    given = _given(s)
     return frozenset(
         name
         for name, volume in brought_volumes(s.spec).items()

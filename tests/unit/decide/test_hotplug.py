@@ -291,3 +291,15 @@ def test_another_claim_behind_a_volume_begins_anew_and_the_old_pod_stays_until_t
     assert not settle(machine, *pods)[1][-1].do
     entry(machine, "a")["phase"] = "Ready"
     assert deleted(settle(machine, *pods)[1][-1]) == [f"pods/{old['metadata']['name']}"]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "gone"])
+def test_what_a_guest_has_stays_whatever_becomes_of_its_claim(lost: bool) -> None:
+    machine, plans = settle(running("a"))
+    (body,) = created(plans[-1])
+    machine, _ = settle(machine, attachment(body))
+    entry(machine, "a")["phase"] = "Ready"
+    seen = scene(machine, attachment(body), claims={"claim-a": claim("claim-a", "Lost")})
+    plan = decide(seen if lost else replace(seen, claims={}))
+    assert not deleted(plan)
+    assert entry(after(machine, plan), "a")["phase"] == "Ready"
