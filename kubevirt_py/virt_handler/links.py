@@ -22,6 +22,7 @@ from kubevirt_py.virt_handler.netns import in_netns
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 _IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
+_NTF_MASTER, _NUD_NOARP = 0x04, 0x40
 _SCOPE_GLOBAL = 0
 _MAIN_TABLE = 254
 _SYSCTL = Path("/proc/sys")
@@ -216,11 +217,20 @@ def _tap(netlink: Any, interface: InterfacePlan, bridge: str) -> TapHandle:
         index = _index(netlink, interface.tap)
         master = _index(netlink, bridge)
         netlink.link("set", index=index, mtu=interface.mtu, master=master, state="up")
+        _know_only(netlink, index, interface.mac)
     except BaseException:
         for fd in fds:
             os.close(fd)
         raise
     return TapHandle(name=interface.name, tap=interface.tap, fds=tuple(fds))
+
+
+def _know_only(netlink: Any, tap: int, mac: str) -> None:
+    """The guest's own address is behind the tap. A bridge that learns would note, in the node's memory, every address
+    that a guest cares to make up.
+    """
+    netlink.brport("set", index=tap, learning=0)
+    netlink.fdb("replace", ifindex=tap, lladdr=mac, flags=_NTF_MASTER, state=_NUD_NOARP)
 
 
 def _routes(netlink: Any, bridge: BridgePlan) -> None:

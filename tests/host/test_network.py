@@ -403,6 +403,24 @@ async def test_lease_carries_the_users_dhcp_options(lab: Lab) -> None:
     assert bytes.fromhex(lease["opt240"]) == b"private"
 
 
+async def test_a_guest_fills_no_memory_of_the_node_with_addresses(lab: Lab) -> None:
+    async with running(lab, vmi("masquerade")) as plan:
+        await lab.in_guest("python3", "-c", MANY_ADDRESSES)
+        assert (await lab.lease())["ip"] == "10.0.2.2", "all that was sent before has passed"
+        known = lab.pod.run("bridge", "fdb", "show", "dev", "tap0")
+        assert f"{plan.interfaces[0].mac} master k6t-eth0 static" in known
+        assert "02:aa" not in known
+
+
+MANY_ADDRESSES = """
+import socket
+card = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+card.bind(("eth0", 0))
+for number in range(1000):
+    card.send(b"\\xff" * 6 + b"\\x02\\xaa" + number.to_bytes(4, "big") + b"\\x88\\xb5" + bytes(46))
+"""
+
+
 async def test_the_pods_loopback_is_not_the_guests(lab: Lab) -> None:
     """The pod's own may reach the guest by it; the guest, whatever its kernel was told, nothing of the pod."""
     async with running(lab, vmi("masquerade")):
