@@ -129,12 +129,12 @@ class Guest:
         finally:
             self.steering.close()
 
-    async def _end_by_agent(self) -> bool:
-        """Whether the agent in the guest shuts it down."""
+    async def _end_by_agent(self, left_s: float) -> bool:
+        """Whether the agent in the guest shuts it down, who has `left_s` in all."""
         if not self.agent.connected or self.freezer.frozen:
             return False
         try:
-            with anyio.fail_after(FAREWELL_S):
+            with anyio.fail_after(min(FAREWELL_S, left_s)):
                 await guestcommands.shut_down(self.channel, "powerdown")
         except (AgentError, TimeoutError) as error:
             log.info("the agent does not end its guest", extra={"vmi": str(self.key), "error": repr(error)[:TEXT]})

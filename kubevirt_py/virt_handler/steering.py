@@ -50,12 +50,13 @@ class Steering:
         hosted: Hosted,
         monitor: Monitor,
         is_incomplete: Callable[[], bool],
-        end_by_agent: Callable[[], Awaitable[bool]],
+        end_by_agent: Callable[[float], Awaitable[bool]],
     ) -> None:
         self.run_state = ""
         self._is_incomplete = is_incomplete
         self._end_by_agent = end_by_agent
         self._agent_ends = False
+        self._asking = anyio.CancelScope()
         self._hosted = hosted
         self._monitor = monitor
         self._poke = anyio.Event()
@@ -135,6 +136,7 @@ class Steering:
         if self._hosted.record.outcome is None:
             self._hosted.record.outcome = outcome
             self._ended_at = anyio.current_time()
+            self._asking.cancel()
             self._hosted.save()
             self._hosted.changed()
 
@@ -239,8 +241,10 @@ class Steering:
             self._powerdown_at = now
             if not self._agent_ends:
                 # Some systems ignore the button, or ask their user about it. It follows if this does not help.
-                self._agent_ends = await self._end_by_agent()
-                if self._agent_ends:
+                started = now if self._stop_at is None else self._stop_at
+                with anyio.CancelScope() as self._asking:
+                    self._agent_ends = await self._end_by_agent(started + self._grace_s() - now)
+                if self._agent_ends or self._hosted.record.outcome is not None:
                     return
         elif command is Command.CONTINUE and self.run_state == IO_ERROR:
             self._io_errors += 1

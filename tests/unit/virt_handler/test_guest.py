@@ -184,6 +184,17 @@ async def test_a_guest_is_ended_by_its_agent_and_then_by_the_button(
             done.clear()
             await guest.steering._perform(Command.POWERDOWN)
             assert done == commands
+        if modes:
+            monkeypatch.setattr(guestcommands, "REFUSAL_S", 60.0)
+            guest.steering._agent_ends = False
+            modes.clear()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(guest.steering._perform, Command.POWERDOWN)
+                with anyio.fail_after(10):
+                    while not modes:  # noqa: ASYNC110
+                        await anyio.sleep(0.01)
+                    guest.steering.on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
+            assert done == commands
     assert modes == (["powerdown"] if takes and not frozen else [])
 
 
