@@ -45,7 +45,7 @@ def _is_usb_drive(disk: Disk) -> bool:
 
 
 def _bridge(disk: Disk) -> str:
-    return f"{device_id(disk.name)}-usb"
+    return f"usb-{device_id(disk.name)}"
 
 
 def front_device(disk: Disk) -> dict[str, Option]:

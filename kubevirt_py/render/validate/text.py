@@ -58,8 +58,8 @@ def uuid(field: str, value: str | None) -> Iterator[Cause]:
 
 
 def absolute_path(field: str, value: str | None) -> Iterator[Cause]:
-    """An absolute path to something, without `..` and not the root itself."""
-    if value and (not value.startswith("/") or value == "/" or ".." in value.split("/")):
+    """An absolute path to something, without `..` and zero bytes, and not the root itself."""
+    if value and (not value.startswith("/") or value == "/" or ".." in value.split("/") or "\0" in value):
         yield Cause(field, INVALID, f"{value!r} must be an absolute path to a file, without '..'")
 
 

@@ -118,9 +118,10 @@ def _files(volume: Document, field: str) -> Iterator[Cause]:
         if len(label) > MAX_LABEL or not (label.isascii() and label.isprintable()):
             yield Cause(f"{field}.{source}.volumeLabel", INVALID, f"must be at most {MAX_LABEL} ASCII characters")
     for index, item in enumerate((volume.get("downwardAPI") or {}).get("fields") or ()):
-        if not item.get("path") or item["path"].startswith("/") or ".." in item["path"].split("/"):
+        path = item.get("path") or ""
+        if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path:
             place = f"{field}.downwardAPI.fields[{index}].path"
-            yield Cause(place, INVALID, f"{item.get('path')!r} must be a relative path without '..'")
+            yield Cause(place, INVALID, f"{path!r} must be a relative path without '..'")
 
 
 def _host_disk(host: Document | None, field: str, config: ClusterConfig) -> Iterator[Cause]:

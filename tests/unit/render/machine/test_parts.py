@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -130,6 +131,14 @@ def test_blocks_of_the_storage_are_told_as_far_as_guests_take_them(
     spec = {"domain": {"memory": {"guest": "64Mi"}, "devices": {"disks": [disk]}}}
     found = machine_from_vmi("default_vm", "uid", spec, Facts(kvm=False), Attachments(disks={"root": file})).disks[0]
     assert (found.logical_block, found.physical_block) == sizes
+
+
+def test_no_volumes_name_gives_two_devices_one_id() -> None:
+    bridged = [{"name": "disc", "cdrom": {"bus": "usb"}}, {"name": "disc-usb", "cdrom": {"bus": "sata"}}]
+    words = " ".join(argv(machine("x", devices={"disks": [*bridged, {"name": "x", "disk": {"bus": "virtio"}}]})))
+    found = re.findall(r"-device \S*?\bid=([^,\s]+)", words)
+    assert {"disk-disc", "disk-disc-usb"} < set(found)
+    assert len(found) == len(set(found))
 
 
 def test_cpu_lists_are_the_kernels() -> None:
