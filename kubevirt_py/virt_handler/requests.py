@@ -74,9 +74,9 @@ ACTIONS: dict[str, Callable[[Guest], Awaitable[None]]] = {
 
 
 async def guest_os_info(guest: Guest) -> Document:
-    """Raises AgentSilent."""
+    """A frozen guest's agent answers next to nothing, so it is what it said before. Raises AgentSilent."""
     channel = guest.channel
-    info = await guestfacts.inform(channel)
+    info = (guest.agent.info if guest.freezer.frozen else None) or await guestfacts.inform(channel)
     if info is None:
         raise AgentSilent("no answer in time")
     users, filesystems = await _or_none(guestfacts.users, channel), await _or_none(guestfacts.filesystems, channel)

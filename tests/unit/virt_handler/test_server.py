@@ -17,6 +17,7 @@ from anyio.abc import SocketStream
 
 from kubevirt_py.api.names import HANDLER_CLIENT as CLIENT
 from kubevirt_py.api.names import STREAM_PROTOCOL as PROTOCOL
+from kubevirt_py.decide.guest_state import GuestInfo
 from kubevirt_py.kube.tls import ReloadingServerContext
 from kubevirt_py.reconcile.http import Listen, serving
 from kubevirt_py.virt_handler import qmp
@@ -177,6 +178,10 @@ async def test_questions_to_the_agent(lab: Lab) -> None:
             assert (await answer.json())["items"] == [{"userName": "root", "domain": "", "loginTime": 1.5}]
         async with client.get("vm/filesystemlist") as answer:
             assert (await answer.json())["kind"] == "VirtualMachineInstanceFileSystemList"
+        lab.guest.freezer.frozen, lab.guest.agent.info = True, GuestInfo(hostname="as it was")
+        async with client.get("vm/guestosinfo") as answer:
+            info = await answer.json()
+            assert (info["hostname"], info["fsFreezeStatus"]) == ("as it was", "frozen")
 
 
 @pytest.mark.parametrize(("verb", "socket"), [("console", "serial0"), ("vnc", "vnc")])
