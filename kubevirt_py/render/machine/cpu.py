@@ -178,5 +178,4 @@ def cpu_args(cpu: Cpu) -> list[str]:
         cores=cpu.cores,
         threads=cpu.threads,
     )
-    model = ",".join([cpu.model, *(flag.replace(",", ",,") for flag in cpu.flags)])
-    return ["-cpu", model, "-smp", topology]
+    return ["-cpu", ",".join([cpu.model, *cpu.flags]), "-smp", topology]

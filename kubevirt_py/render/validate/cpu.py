@@ -12,6 +12,7 @@ from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.cpufeatures import KNOWN, qemu_name
 from kubevirt_py.render.machine.cpu import MAX_VCPUS
 from kubevirt_py.render.resources import is_pinned, vcpus
+from kubevirt_py.render.selectors import label_value
 
 POLICIES = ("force", "require", "optional", "disable", "forbid")
 
@@ -62,6 +63,8 @@ def _topology(cpu: Document, base: str) -> Iterator[Cause]:
 
 
 def _model(cpu: Document, base: str, config: ClusterConfig) -> Iterator[Cause]:
+    """Its name is part of a label of the nodes that have it."""
+    yield from label_value(f"{base}.model", cpu.get("model") or "")
     if cpu.get("model") in config.obsolete_cpu_models:
         yield Cause(f"{base}.model", INVALID, f"{cpu['model']!r} is an obsolete CPU model in this cluster")
 

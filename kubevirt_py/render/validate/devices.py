@@ -53,5 +53,5 @@ def _hyperv(features: Document, field: str) -> Iterator[Cause]:
         f"{field}.spinlocks.spinlocks", (features.get("spinlocks") or {}).get("spinlocks"), LEAST_SPINLOCKS
     )
     vendor = (features.get("vendorid") or {}).get("vendorid") or ""
-    if len(vendor) > MAX_VENDOR_ID:
-        yield Cause(f"{field}.vendorid.vendorid", INVALID, f"must be at most {MAX_VENDOR_ID} characters")
+    if len(vendor) > MAX_VENDOR_ID or "," in vendor:
+        yield Cause(f"{field}.vendorid.vendorid", INVALID, f"must be at most {MAX_VENDOR_ID} characters, no comma")

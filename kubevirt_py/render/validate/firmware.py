@@ -9,6 +9,7 @@ from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.machine.firmware import acpi_volumes
 from kubevirt_py.render.machine_version import is_board
+from kubevirt_py.render.selectors import label_value
 from kubevirt_py.render.validate.text import absolute_path, uuid
 from kubevirt_py.render.validate.unsupported import ARCHITECTURES
 from kubevirt_py.render.validate.volumes import image
@@ -70,6 +71,7 @@ def _kernel(boot: Document | None, base: str) -> Iterator[Cause]:
 
 def _machine(domain: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     kind = (domain.get("machine") or {}).get("type")
+    yield from label_value(f"{path}.domain.machine.type", kind or "")  # of the nodes that have it
     if kind and not config.permits_machine(kind):
         yield Cause(
             f"{path}.domain.machine.type",

@@ -548,6 +548,24 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "initrd",
     ),
     "no UUID": ({"domain.firmware.uuid": "tiny"}, "domain.firmware.uuid", causes.INVALID, "UUID"),
+    "a machine with a property": (
+        {"domain.machine.type": "pc-q35-10.0,graphics=off"},
+        "domain.machine.type",
+        causes.INVALID,
+        "letters, digits",
+    ),
+    "a CPU model with a property": (
+        {"domain.cpu.model": "Haswell,pmu=on"},
+        "domain.cpu.model",
+        causes.INVALID,
+        "letters",
+    ),
+    "a vendor with a property": (
+        {"domain.features.hyperv.vendorid.vendorid": "KVM,pmu=on"},
+        "domain.features.hyperv.vendorid.vendorid",
+        causes.INVALID,
+        "no comma",
+    ),
     "no such machine": ({"domain.machine.type": "isapc"}, "domain.machine.type", causes.NOT_SUPPORTED, "q35*"),
     "no such time zone": (
         {"domain.clock.timezone": "Mars/Olympus"},
