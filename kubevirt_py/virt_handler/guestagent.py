@@ -48,6 +48,8 @@ class Channel:
     """The way to the agent of one guest."""
 
     def __init__(self, path: str) -> None:
+        self.busy = False
+        """Whether an agent that answers does something for us just now, and so nothing else."""
         self._path = path
         self._lock = anyio.Lock()
         self._serial = 0
@@ -70,7 +72,11 @@ class Channel:
                     self._serial += 1
                     talk = Conversation(stream)
                     await talk.synchronise(self._serial)
-                    yield talk
+                    self.busy = True
+                    try:
+                        yield talk
+                    finally:
+                        self.busy = False
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.IncompleteRead) as error:
             raise AgentSilent(f"the connection failed: {error!r}") from error
         except (anyio.DelimiterNotFound, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -12,7 +12,7 @@ from kubevirt_py.decide.guest_state import DUMPING, IO_ERROR, PAUSED, PRELAUNCH,
 from kubevirt_py.plan import Document
 from kubevirt_py.virt_handler import guestcommands
 from kubevirt_py.virt_handler.guest import Guest
-from kubevirt_py.virt_handler.guestagent import AgentError
+from kubevirt_py.virt_handler.guestagent import AgentError, AgentSilent
 
 LIVENESS = "livenessProbe"
 READINESS = "readinessProbe"
@@ -52,6 +52,8 @@ async def answer(guest: Guest, name: str) -> Document:
         if guest.freezer.frozen:
             # A frozen guest's agent does answer, but not while it freezes or thaws.
             return unknown(name, f"the guest is being frozen or thawed: {error}")
+        if isinstance(error, AgentSilent) and guest.channel.busy:
+            return unknown(name, f"the guest's agent is at other work of ours: {error}")
         return {"code": 1, "output": f"the guest agent: {error}"}
     text = (result.output + result.errors).decode(errors="replace")
     return {"code": min(result.code, 255), "output": text[:OUTPUT_CHARACTERS]}

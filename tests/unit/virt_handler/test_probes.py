@@ -12,7 +12,7 @@ import pytest
 from anyio.abc import SocketStream
 
 from kubevirt_py.decide.guest_state import DUMPING, IO_ERROR, PAUSED, PRELAUNCH, RUNNING, SUSPENDED
-from kubevirt_py.virt_handler import probes
+from kubevirt_py.virt_handler import guestfacts, probes
 from tests.unit.virt_handler.agents import agent, answering
 
 NAMES = ("livenessProbe", "readinessProbe")
@@ -54,3 +54,19 @@ async def test_no_guest_is_killed_for_being_frozen_just_now(tmp_path: Path) -> N
     async with agent(tmp_path / "a", speak) as channel:
         assert await _codes(_guest(PING, channel=channel, frozen=True)) == [0, 1]
         assert await _codes(_guest(PING, channel=channel)) == [1, 1]
+
+
+async def test_no_guest_is_killed_because_we_keep_its_agent_busy(tmp_path: Path) -> None:
+    asked = anyio.Event()
+
+    async def speak(stream: SocketStream, request: dict[str, Any]) -> None:
+        if request["execute"] == "guest-get-users":
+            asked.set()
+            await anyio.sleep_forever()
+        await answering({})(stream, request)
+
+    async with agent(tmp_path / "a", speak) as channel, anyio.create_task_group() as tasks:
+        tasks.start_soon(guestfacts.users, channel)
+        await asked.wait()
+        assert await _codes(_guest(PING, channel=channel)) == [0, 1]
+        tasks.cancel_scope.cancel()
