@@ -8,6 +8,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, Cause, one_of
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.hotplug_volumes import is_hotpluggable
+from kubevirt_py.render.machine.disks import is_read_only
 from kubevirt_py.render.pod_volumes import claim_of
 from kubevirt_py.render.reservations import is_reserved
 
@@ -20,7 +21,9 @@ PROFILE = "spec.configuration.seccompConfiguration.virtualMachineInstanceProfile
 
 def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
-    for index, disk in enumerate((spec["domain"].get("devices") or {}).get("disks") or ()):
+    disks = (spec["domain"].get("devices") or {}).get("disks") or []
+    yield from _one_claim(disks, volumes, f"{path}.domain.devices.disks")
+    for index, disk in enumerate(disks):
         field = f"{path}.domain.devices.disks[{index}]"
         yield from _io(disk, field, config)
         yield from _sharing(disk, field)
@@ -28,6 +31,24 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
             yield from _lun(disk, volumes.get(disk["name"]), field)
         if is_reserved(disk):
             yield from _reservation(disk, volumes.get(disk["name"]) or {}, f"{field}.lun", config)
+
+
+def _one_claim(disks: list[Document], volumes: dict[str, Document], field: str) -> Iterator[Cause]:
+    """Disks of one machine on one claim: by QEMU's rule, who writes meets only who shares."""
+    known: dict[str, Document] = {}
+    for index, disk in enumerate(disks):
+        claim = claim_of(volumes.get(disk["name"]) or {})
+        other = known.setdefault(claim, disk) if claim is not None else disk
+        if other is disk or other["name"] == disk["name"]:
+            continue
+        pairs = ((disk, other), (other, disk))
+        if any(_writes(one, volumes[one["name"]]) and not peer.get("shareable") for one, peer in pairs):
+            text = f"disk {other['name']!r} has claim {claim!r} too; use another one, or set shareable: true on both"
+            yield Cause(f"{field}[{index}].name", INVALID, text)
+
+
+def _writes(disk: Document, volume: Document) -> bool:
+    return not is_read_only(disk) and "ephemeral" not in volume
 
 
 def _io(disk: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:

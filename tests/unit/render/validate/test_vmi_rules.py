@@ -779,6 +779,31 @@ def test_reservations_need_the_cluster_to_have_them_and_scsi() -> None:
     assert cause.field == f"spec.{DISK}.lun.reservation" and "leave hotpluggable out" in cause.message
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "fits"),
+    [
+        ({}, {}, False),
+        ({"disk": {"bus": "virtio", "readonly": True}}, {}, False),
+        ({"disk": {"bus": "virtio", "readonly": True}, "shareable": True}, {}, True),
+        ({"disk": {"bus": "virtio", "readonly": True}}, {"cdrom": {}}, True),
+        ({"shareable": True}, {"shareable": True}, True),
+    ],
+    ids=["two that write", "one that writes", "one that bears it", "none that writes", "shared"],
+)
+def test_two_disks_of_one_machine_are_on_one_claim_only_as_qemu_bears_it(
+    first: Document, second: Document, fits: bool
+) -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "one"}}
+    edits = {
+        "volumes[0]": {"name": "root"} | claim,
+        "volumes[1]": {"name": "again"} | claim,
+        DISK: {"name": "root"} | first,
+        "domain.devices.disks[1]": {"name": "again"} | second,
+    }
+    found = judged(edits)
+    assert [cause.field for cause in found] == ([] if fits else ["spec.domain.devices.disks[1].name"])
+
+
 def judged(edits: Document, config: ClusterConfig = CONFIG) -> list[causes.Cause]:
     """What admission says after it filled in the defaults."""
     defaulted = default_vmi(vmi(edits), config, NOW, lambda: UUID)
