@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 import struct
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from kubevirt_py.virt_handler.netns import in_netns
 
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR, _IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
-_IFA_F_NODAD, _IFA_F_NOPREFIXROUTE = 0x02, 0x200
+_IFA_F_NODAD, _IFA_F_PERMANENT, _IFA_F_NOPREFIXROUTE = 0x02, 0x80, 0x200
 _NTF_MASTER, _NUD_NOARP = 0x04, 0x40
 _SCOPE_GLOBAL = 0
 _MAIN_TABLE = 254
@@ -66,10 +67,13 @@ async def unplumb(pidfd: int, gone: Sequence[InterfacePlan], left: NetworkPlan) 
 def _read() -> tuple[LinkFacts, ...]:
     with IPRoute() as netlink:
         addresses: dict[int, list[str]] = {}
+        learned: dict[int, list[str]] = {}
         for message in netlink.get_addr():
             if message["scope"] == _SCOPE_GLOBAL:
                 address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
                 addresses.setdefault(message["index"], []).append(f"{address}/{message['prefixlen']}")
+                if message["family"] == socket.AF_INET6 and not message.get_attr("IFA_FLAGS") & _IFA_F_PERMANENT:
+                    learned.setdefault(message["index"], []).append(f"{address}/{message['prefixlen']}")
         routes: dict[int, list[Route]] = {}
         for message in netlink.get_routes(table=_MAIN_TABLE):
             if (route := _route(message)) is not None:
@@ -82,6 +86,7 @@ def _read() -> tuple[LinkFacts, ...]:
                 addresses=tuple(addresses.get(message["index"], ())),
                 routes=tuple(routes.get(message["index"], ())),
                 kind=message.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") or "",
+                learned=tuple(learned.get(message["index"], ())),
             )
             for message in netlink.get_links()
             if message.get_attr("IFLA_IFNAME") != "lo"

@@ -92,6 +92,19 @@ async def test_a_network_without_gateway_is_nobodys_way_out(lab: Lab) -> None:
             assert await echo(lab.outside, lab.guest, "2001:db8::1", 80) == "hello from fd77::2"
 
 
+async def test_a_network_with_a_router_of_its_own_is_left_to_it(lab: Lab) -> None:
+    """The pod's kernel makes itself an address by what the router says. The guest is to hear that, and not from us."""
+    attach(lab)
+    lab.pod.ip("addr", "flush", "dev", LINK, "scope", "global")
+    lab.pod.ip("addr", "add", "2001:db8:9::5/64", "dev", LINK, "nodad", "valid_lft", "3600", "preferred_lft", "1800")
+    (link,) = (one for one in await read_links(lab.pod.pidfd) if one.name == LINK)
+    assert link.learned == link.addresses == ("2001:db8:9::5/64",)
+    plan = plan_links(two("masquerade"), await read_links(lab.pod.pidfd), RESOLV, **OF)
+    blue = plan.interfaces[1]
+    assert (blue.lease6, blue.advert, blue.pod_addresses) == (None, None, ())
+    assert plan.interfaces[0].lease6 is not None
+
+
 async def test_a_network_that_leaves_gives_its_link_back(lab: Lab) -> None:
     """So the CNI plugin finds what it has made; 50 times, and nothing is left."""
     async with running(lab, vmi("masquerade")) as first:

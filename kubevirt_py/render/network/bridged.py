@@ -27,7 +27,11 @@ nor drop what the guest sends to its DHCP server from there (accept_local; rp_fi
 
 
 def bridge(interface: Document, network: Document, link: LinkFacts, guest: Guest, index: int) -> InterfacePlan:
-    """`index` is the interface's place in the spec, which gives its DHCP server a number of its own."""
+    """`index` is the interface's place in the spec, which gives its DHCP server a number of its own.
+
+    What the pod has learned is not the guest's: it hears the network's routers itself.
+    """
+    link = msgspec.structs.replace(link, addresses=tuple(one for one in link.addresses if one not in link.learned))
     fields = base(interface, network, link, guest, _mac(interface, network, link, guest))
     name = bridge_name(network)
     bridge_mac = stable_mac(guest.seed, f"{interface['name']}/bridge")

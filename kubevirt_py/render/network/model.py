@@ -18,7 +18,10 @@ class Route(Struct, frozen=True):
 
 
 class LinkFacts(Struct, frozen=True, kw_only=True):
-    """A link of the pod as the CNI plugin left it. `addresses` are global-scope CIDRs, `kind` is e.g. `veth`."""
+    """A link of the pod as the CNI plugin left it. `addresses` are global-scope CIDRs, `kind` is e.g. `veth`.
+
+    `learned` are those of the addresses that the pod's kernel has from a router's advertisements.
+    """
 
     name: str
     mac: str
@@ -26,6 +29,7 @@ class LinkFacts(Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
     kind: str = ""
+    learned: tuple[str, ...] = ()
 
 
 class ResolvFacts(Struct, frozen=True):
