@@ -142,7 +142,12 @@ NEEDS: Mapping[str, frozenset[str]] = {
     **dict(_needs(_AMD)),
 }
 """Features that a host must have for a model, in QEMU's names; oldest first."""
-EMULATED = (*NEEDS, "max")
+_UNTOLD = (
+    *("486", "athlon", "core2duo", "coreduo", "kvm32", "n270", "pentium", "pentium2", "pentium3", "phenom", "qemu32"),
+    *("Denverton", "Dhyana", "GraniteRapids", "KnightsMill", "SierraForest", "Snowridge", "YongFeng"),
+)
+"""Models of which the features that Linux shows do not tell whether KVM can run them."""
+EMULATED = (*NEEDS, *_UNTOLD, "max")
 """Models that emulation takes: all of them, though it leaves out what it cannot emulate of one."""
 
 

@@ -27,6 +27,7 @@ CASES = Path(__file__).parents[1] / "golden" / "machine"
 LATER_THAN_7_2 = frozenset(
     {
         *("EPYC-Genoa", "EPYC-Milan-v2", "EPYC-Rome-v3", "EPYC-Rome-v4", "EPYC-v4"),
+        *("GraniteRapids", "SierraForest", "YongFeng"),
         *("Icelake-Server-v7", "SapphireRapids", "SapphireRapids-v2", "SapphireRapids-v3"),
     }
 )

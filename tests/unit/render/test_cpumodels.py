@@ -41,6 +41,7 @@ def test_a_late_model_needs_what_a_sibling_before_it_does_not() -> None:
 
 
 def test_emulation_takes_every_model() -> None:
+    assert {"core2duo", "GraniteRapids"} <= set(EMULATED)
     assert {"max", "SapphireRapids", "EPYC-IBPB", "EPYC-Rome-v4", "Nehalem-IBRS", "Haswell-noTSX-IBRS"} <= set(EMULATED)
 
 
