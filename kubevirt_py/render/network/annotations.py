@@ -87,9 +87,9 @@ def arrived_links(spec: Document, namespace: str, pod: Mapping[str, str]) -> fro
 
 
 def in_turn(wanted: str, pod: Mapping[str, str]) -> str:
-    """The annotation that is `wanted`, without networks whose links Multus has yet to take from others, or to make anew.
+    """The annotation that is `wanted`, without networks by whose links Multus has others still, or the same of before.
 
-    Else it might see nothing but that the pod has a link of this name. What the pod has already stays as it is written.
+    It might see nothing but that the pod has a link of this name. What the pod has already stays as it is written.
     Empty when none is left.
     """
     finished, asked, elements = attached_links(pod), _asked(pod), []

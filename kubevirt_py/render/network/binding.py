@@ -35,8 +35,8 @@ def plan_links(
 ) -> NetworkPlan:
     """The plan for a VMI's `spec` on the pod's untouched `links`.
 
-    `namespace`, `name` and `uid` are the VMI's; `vcpus` sizes the queues under networkInterfaceMultiqueue; `mesh` says that a
-    service mesh's proxy runs in the pod; `plugins` are the cluster's network binding plugins by name.
+    `namespace`, `name` and `uid` are the VMI's; `vcpus` sizes the queues under networkInterfaceMultiqueue; `mesh` says
+    that a service mesh's proxy runs in the pod; `plugins` are the cluster's network binding plugins by name.
     Raises NetworkPlanError when a network, its link or a supported binding is missing.
     """
     guest = Guest(spec, namespace, name, uid, resolv, vcpus, mesh=mesh)

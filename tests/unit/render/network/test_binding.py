@@ -53,7 +53,9 @@ PLUGINS = {"managed": {"domainAttachmentType": "managedTap"}, "ready": {"domainA
 
 
 def plan(spec: dict[str, Any], *links: LinkFacts, **options: Any) -> NetworkPlan:
-    return plan_links(spec, links or (ETH0,), RESOLV, namespace="farm", name="vm1.example", uid="8d1b-2c", plugins=PLUGINS, **options)
+    return plan_links(
+        spec, links or (ETH0,), RESOLV, namespace="farm", name="vm1.example", uid="8d1b-2c", plugins=PLUGINS, **options
+    )
 
 
 def plugged(plugin: str) -> dict[str, Any]:
