@@ -9,7 +9,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.causes import DUPLICATE, INVALID, REQUIRED, Cause, exactly_one, unique
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.network.linknames import is_primary
-from kubevirt_py.render.validate.text import network_name
+from kubevirt_py.render.validate.text import dns_label, dns_subdomain, network_name
 
 KINDS = ("pod", "multus", "resourceClaim")
 LEAST_ADDRESSES = 4
@@ -23,8 +23,8 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
         field = f"{path}.networks[{index}]"
         yield from network_name(f"{field}.name", network["name"])
         yield from exactly_one(field, network, KINDS, "network kind")
-        if "multus" in network and not network["multus"]["networkName"]:
-            yield Cause(f"{field}.multus.networkName", REQUIRED, "must name a NetworkAttachmentDefinition")
+        if "multus" in network:
+            yield from _definition(f"{field}.multus.networkName", network["multus"]["networkName"])
         yield from _cidr(network.get("pod") or {}, "vmNetworkCIDR", 4, field)
         yield from _cidr(network.get("pod") or {}, "vmIPv6NetworkCIDR", 6, field)
         if network["name"] not in interfaces:
@@ -39,6 +39,15 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
             DUPLICATE,
             f"only one network can be the pod's own; {path}.networks[{primary[0]}] already is",
         )
+
+
+def _definition(field: str, given: str) -> Iterator[Cause]:
+    home, slash, name = given.rpartition("/")
+    if not name:
+        yield Cause(field, REQUIRED, "must name a NetworkAttachmentDefinition")
+    elif slash:
+        yield from dns_label(field, home)
+    yield from dns_subdomain(field, name or None)
 
 
 def _cidr(pod: Document, key: str, version: int, field: str) -> Iterator[Cause]:

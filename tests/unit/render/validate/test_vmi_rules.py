@@ -466,6 +466,24 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.INVALID,
         "pod network",
     ),
+    **{
+        f"a definition {given!r}": (
+            {
+                NIC: {"name": "default", "bridge": {}},
+                "networks[0]": {"name": "default", "multus": {"networkName": given}},
+            },
+            "networks[0].multus.networkName",
+            reason,
+            word,
+        )
+        for given, reason, word in (
+            ("", causes.REQUIRED, "NetworkAttachmentDefinition"),
+            ("farm/", causes.REQUIRED, "NetworkAttachmentDefinition"),
+            ("/blue", causes.INVALID, "DNS label"),
+            ("a/b/c", causes.INVALID, "DNS label"),
+            ("..", causes.INVALID, "valid name"),
+        )
+    },
     "a network of two kinds": ({"networks[0].multus.networkName": "x"}, "networks[0]", causes.INVALID, "only one"),
     "two pod networks": (
         {"networks[1]": {"name": "two", "pod": {}}, "domain.devices.interfaces[1]": {"name": "two", "bridge": {}}},
