@@ -102,9 +102,10 @@ class HotPlug:
         held = {disk.name for one in machines for disk in one.disks if not disk.empty}
         if record.dump is not None:
             held.add(record.dump.volume)
-        opened = {name for one in self._attachments for name in one.files}
+        brought = self._brought()
+        opened = {name for name, one in brought.items() if name in one.files}
         return Plugged(
-            mounted=frozenset(opened.union(self._tasks_at_hand())),
+            mounted=frozenset(opened.union(self._tasks.intersection(brought))),
             held_volumes=frozenset(held),
             troubles={**self._unopened, **self._taken, **self.troubles.texts},
             memory_bytes=self.memory_bytes,
@@ -112,20 +113,24 @@ class HotPlug:
 
     def bringing(self, volume: str) -> Attachment | None:
         """The pod that is here with this volume, as virt-controller says."""
-        vmi = self._hosted.vmi()
-        if vmi is None:
-            return None
-        spec: Document = msgspec.json.decode(vmi.spec)
-        return next((one for one in self._attachments if volume in dict(_brought(vmi, spec, one.pod_uid))), None)
+        return self._brought().get(volume)
 
-    def _tasks_at_hand(self) -> set[str]:
-        """Volumes without a disk whose pods are here."""
+    def _brought(self) -> dict[str, Attachment]:
+        """The pods that are here, by the volumes that virt-controller says they bring.
+
+        One that brought another claim under the same name may be here still.
+        """
         vmi = self._hosted.vmi()
         if vmi is None or not self._attachments:
-            return set()
+            return {}
         spec: Document = msgspec.json.decode(vmi.spec)
-        here = {name for one in self._attachments for name, _ in _brought(vmi, spec, one.pod_uid)}
-        return here.intersection(task_volumes(spec))
+        return {name: one for one in self._attachments for name, _ in _brought(vmi, spec, one.pod_uid)}
+
+    @property
+    def _tasks(self) -> set[str]:
+        """Volumes without a disk."""
+        vmi = self._hosted.vmi()
+        return set(task_volumes(msgspec.json.decode(vmi.spec))) if vmi is not None else set()
 
     @property
     def incomplete(self) -> bool:
@@ -222,7 +227,7 @@ class HotPlug:
         if vmi.metadata.deletion_timestamp is not None:
             return TICK_S
         await self._ask_memory(record.machine)
-        opened = {name: file for one in self._attachments for name, file in one.files.items()}
+        opened = {name: one.files[name] for name, one in self._brought().items() if name in one.files}
         has = {kind: _is_true(vmi, kind) for kind in (names.HOT_VCPU_CHANGE, names.HOT_MEMORY_CHANGE)}
         spec: Document = msgspec.json.decode(vmi.spec)
         wires = await self._wiring.follow(spec)
@@ -280,8 +285,8 @@ class HotPlug:
         return not left
 
     def _find(self, volume: str, *, direct: bool) -> int | None:
-        found = (one.descriptor(volume, direct=direct) for one in reversed(self._attachments))
-        return next((fd for fd in found if fd is not None), None)
+        pod = self.bringing(volume)
+        return pod.descriptor(volume, direct=direct) if pod is not None else None
 
     async def _ask_memory(self, machine: Machine) -> None:
         """How much the guest has taken, once per connection; events tell of changes."""

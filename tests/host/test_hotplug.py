@@ -60,12 +60,13 @@ class Home:
 
     def __init__(self) -> None:
         self.spec = spec()
+        self.pod_uid = POD_UID
         self.told: list[str] = []
         self.others: list[tuple[Key, Machine]] = []
 
     def vmi(self, *_: Any) -> HostedInstance:
         entries = [
-            {"name": volume["name"], "hotplugVolume": {"attachPodUID": POD_UID}} for volume in self.spec["volumes"]
+            {"name": volume["name"], "hotplugVolume": {"attachPodUID": self.pod_uid}} for volume in self.spec["volumes"]
         ]
         true = [{"type": kind, "status": "True"} for kind in (names.HOT_VCPU_CHANGE, names.HOT_MEMORY_CHANGE)]
         return HostedInstance(
@@ -213,8 +214,8 @@ async def test_disks_a_disc_and_cpus_come_and_what_may_go_goes(lab: Lab) -> None
 
 
 @asynccontextmanager
-async def agent(lab: Lab) -> AsyncIterator[tuple[HotPlug, Callable[[set[str], set[str]], Awaitable[None]]]]:
-    """An agent at work, and how to wait until the guest has these disks and these names have troubles."""
+async def agent(lab: Lab) -> AsyncIterator[tuple[HotPlug, Callable[..., Awaitable[None]]]]:
+    """An agent at work, and how to wait until the guest has these disks, one of this claim, and these have troubles."""
     record = lab.folder.load()
     assert record is not None
     hosted = Hosted(record, lab.folder, -1, lab.home)  # type: ignore[arg-type]
@@ -223,10 +224,14 @@ async def agent(lab: Lab) -> AsyncIterator[tuple[HotPlug, Callable[[set[str], se
     hotplug = HotPlug(hosted, monitor, Wiring(hosted), lambda: changed.set())
     hotplug.attach(Attachment(attachment_pod(), POD_UID, "", lambda: None))
 
-    async def until(disks: set[str], troubles: set[str]) -> None:
+    def there(source: str) -> bool:
+        machine = hosted.record.machine
+        return not source or (machine is not None and source in {disk.file.source for disk in machine.disks})
+
+    async def until(disks: set[str], troubles: set[str], source: str = "") -> None:
         nonlocal changed
         with anyio.fail_after(20):
-            while disks != hotplug.state.held_volumes or troubles != hotplug.state.troubles.keys():
+            while disks != hotplug.state.held_volumes or troubles != hotplug.state.troubles.keys() or not there(source):
                 await changed.wait()
                 changed = anyio.Event()
 
@@ -276,3 +281,16 @@ async def test_an_agent_killed_at_each_step_goes_on_and_leavesnothing(lab: Lab) 
         await lab.live(steps=steps)
         assert await lab.live()
         assert await _facts(lab) == bare
+
+
+async def test_a_disk_whose_claim_changes_and_changes_back_is_the_one_that_is_wanted(lab: Lab) -> None:
+    """The pod of each claim is here; the controller says in the VMI which one counts."""
+    async with agent(lab) as (hotplug, until):
+        for claim, pod in (("claim-a", POD_UID), ("other", "another-pod"), ("claim-a", POD_UID)):
+            lab.home.spec = spec(("a", "scsi"))
+            lab.home.spec["volumes"][0]["persistentVolumeClaim"]["claimName"] = claim
+            lab.home.pod_uid = pod
+            if claim == "other":
+                hotplug.attach(Attachment(attachment_pod(), pod, "", lambda: None))
+            hotplug.poke()
+            await until({"a"}, set(), claim)
