@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 
 from kubevirt_py.plan import Document
@@ -71,8 +72,9 @@ def mac_seed(spec: Document, namespace: str, name: str, uid: str) -> str:
 
 
 def chosen_mac(interface: Document) -> str:
-    """spec.macAddress in lower case with colons, empty if the spec leaves it open."""
-    return str(interface.get("macAddress") or "").lower().replace("-", ":")
+    """spec.macAddress in lower case with colons, however it is written, empty if the spec leaves it open."""
+    digits = re.sub(r"[:.-]", "", str(interface.get("macAddress") or "").lower())
+    return ":".join(digits[place : place + 2] for place in range(0, len(digits), 2))
 
 
 def kept_mac(interface: Document, seed: str) -> str:

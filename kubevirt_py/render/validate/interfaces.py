@@ -19,6 +19,7 @@ from kubevirt_py.render.causes import (
     unique,
 )
 from kubevirt_py.render.config import ClusterConfig
+from kubevirt_py.render.network.attached import chosen_mac
 from kubevirt_py.render.network.binding import ABSENT
 from kubevirt_py.render.network.linknames import is_primary
 from kubevirt_py.render.network.macs import MASQUERADE_BRIDGE_MAC
@@ -61,17 +62,13 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
             yield from _on_network(interface, network, field, config)
     for key, what in (("name", "interface name"), ("pciAddress", "PCI address"), ("acpiIndex", "ACPI index")):
         yield from unique(((f"{base}[{i}].{key}", item.get(key)) for i, item in enumerate(interfaces)), what)
-    macs = ((f"{base}[{i}].macAddress", _normal_mac(item)) for i, item in enumerate(interfaces))
+    macs = ((f"{base}[{i}].macAddress", chosen_mac(item)) for i, item in enumerate(interfaces))
     yield from unique(macs, "MAC address")
     yield from _ports(interfaces, base)
     if not config.gate(PORT_RANGES_GATE):
         for index, interface in enumerate(interfaces):
             if interface.get("portRanges"):
                 yield needs_gate(f"{base}[{index}].portRanges", PORT_RANGES_GATE)
-
-
-def _normal_mac(interface: Document) -> str:
-    return str(interface.get("macAddress") or "").lower().replace("-", ":")
 
 
 def _interface(interface: Document, field: str, config: ClusterConfig) -> Iterator[Cause]:
@@ -99,7 +96,7 @@ def _on_network(interface: Document, network: Document, field: str, config: Clus
         yield Cause(f"{field}.state", INVALID, text)
     if "masquerade" in interface and not is_primary(network):
         yield Cause(f"{field}.masquerade", INVALID, "masquerade is only possible on the pod network; use bridge here")
-    if "masquerade" in interface and _normal_mac(interface) == MASQUERADE_BRIDGE_MAC:
+    if "masquerade" in interface and chosen_mac(interface) == MASQUERADE_BRIDGE_MAC:
         text = f"{interface['macAddress']} is the address of the guest's router behind masquerade; choose another one"
         yield Cause(f"{field}.macAddress", INVALID, text)
     if PASST in interface:

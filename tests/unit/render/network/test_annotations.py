@@ -50,6 +50,12 @@ def test_secondary_networks_are_elements_with_hashed_interface_names() -> None:
     assert second["mac"] == "02:aa:00:00:00:01"
 
 
+@pytest.mark.parametrize("written", ["02:AA:00:00:00:01", "02-aa-00-00-00-01", "02aa.0000.0001"])
+def test_a_mac_may_be_written_in_any_of_the_usual_ways(written: str) -> None:
+    (element,) = json.loads(annotated(spec(({**BLUE[0], "macAddress": written}, BLUE[1])))[names.NETWORKS_ANNOTATION])
+    assert element["mac"] == "02:aa:00:00:00:01"
+
+
 def test_the_mac_asked_for_outlives_the_vmi() -> None:
     wanted = spec(DEFAULT, BLUE)
     one = network_annotations(wanted, "farm", "vm1", "uid-1", {})

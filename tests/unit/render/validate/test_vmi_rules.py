@@ -31,6 +31,10 @@ ACCEPTED: dict[str, Document] = {
     "to be moved at a drain": {"evictionStrategy": "LiveMigrate"},
     "a network's name in capitals": {"domain.devices.interfaces[0].name": "Net_1", "networks[0].name": "Net_1"},
     "as it is": {},
+    "a dongle and disk space": {
+        "domain.resources.requests": {"memory": "64M", "ephemeral-storage": "1Gi", "example.com/dongle": 1},
+        "domain.resources.limits": {"example.com/dongle": "1"},
+    },
     "BIOS on the serial console": {"domain.firmware.bootloader.bios.useSerial": True},
     "UEFI without secure boot": {"domain.firmware.bootloader.efi.secureBoot": False},
     "UEFI without secure boot on an old board": {
@@ -448,7 +452,7 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
     ),
     "no such model": ({f"{NIC}.model": "ne1000"}, f"{NIC}.model", causes.NOT_SUPPORTED, "e1000e"),
     "the MAC address of the router behind masquerade": (
-        {f"{NIC}.macAddress": "02-00-00-00-00-00"},
+        {f"{NIC}.macAddress": "0200.0000.0000"},
         f"{NIC}.macAddress",
         causes.INVALID,
         "the guest's router",
@@ -566,6 +570,18 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "initrd",
     ),
     "no UUID": ({"domain.firmware.uuid": "tiny"}, "domain.firmware.uuid", causes.INVALID, "UUID"),
+    "a resource that pods do not have": (
+        {"domain.resources.limits": {"storage": "1Gi"}},
+        "domain.resources.limits[storage]",
+        causes.NOT_SUPPORTED,
+        "ephemeral-storage",
+    ),
+    "a dongle without limit": (
+        {"domain.resources.requests": {"memory": "64M", "example.com/dongle": 1}},
+        "domain.resources.requests[example.com/dongle]",
+        causes.INVALID,
+        "same amount in limits",
+    ),
     "a machine with a property": (
         {"domain.machine.type": "pc-q35-10.0,graphics=off"},
         "domain.machine.type",
