@@ -117,14 +117,15 @@ def _device_limits(spec: Document, config: ClusterConfig) -> Document:
     return dict.fromkeys(devices(spec, config), "1")
 
 
-def _others(domain: Document, side: str) -> Document:
+def named_beside(domain: Document, side: str) -> Document:
     """What the VMI names beside CPU, memory and what the spec alone decides: disk space, extended resources."""
     given = (domain.get("resources") or {}).get(side) or {}
-    found = {
-        name: str(amount)
-        for name, amount in given.items()
-        if name not in ("cpu", "memory") and not name.startswith(("hugepages-", names.DEVICE_PREFIX))
-    }
+    decided = ("hugepages-", names.DEVICE_PREFIX)
+    return {name: str(given[name]) for name in given if name not in ("cpu", "memory") and not name.startswith(decided)}
+
+
+def _others(domain: Document, side: str) -> Document:
+    found = named_beside(domain, side)
     return found | ({SCRATCH: str(quantity_bytes(found[SCRATCH]) + SCRATCH_BYTES)} if SCRATCH in found else {})
 
 
