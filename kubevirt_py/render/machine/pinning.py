@@ -13,6 +13,10 @@ from kubevirt_py.render.machine.memory import Memory
 from kubevirt_py.render.machine.wiring import Facts, options
 
 
+_MOST_CPUS = 1 << 16
+"""More than Linux can have; users write lists, too."""
+
+
 class Pins(msgspec.Struct, frozen=True, kw_only=True):
     """Host CPUs: of each virtual CPU in order, of QEMU's other threads, of each I/O thread by its id.
 
@@ -39,6 +43,8 @@ def cpu_list(text: str) -> tuple[int, ...]:
     for part in filter(None, text.strip().split(",")):
         first, _, last = part.lstrip("^").partition("-")
         span = range(int(first), int(last or first) + 1)
+        if span.stop > _MOST_CPUS:
+            raise ValueError(f"no CPU has the number {span.stop - 1}")
         found = found.difference(span) if part.startswith("^") else found.union(span)
     return tuple(sorted(found))
 

@@ -11,6 +11,7 @@ from kubevirt_py.render.causes import INVALID, NOT_SUPPORTED, REQUIRED, Cause, a
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.cpufeatures import KNOWN, qemu_name
 from kubevirt_py.render.machine.cpu import MAX_VCPUS
+from kubevirt_py.render.machine.pinning import cpu_list
 from kubevirt_py.render.resources import is_pinned, vcpus
 from kubevirt_py.render.selectors import label_value
 
@@ -25,6 +26,7 @@ def check(spec: Document, path: str, config: ClusterConfig) -> Iterator[Cause]:
     yield from _features(cpu.get("features") or [], f"{base}.features", spec.get("architecture") or "")
     yield from _resources(spec["domain"].get("resources") or {}, f"{path}.domain.resources")
     yield from _dedicated(spec, path)
+    yield from _realtime((cpu.get("realtime") or {}).get("mask") or "", f"{base}.realtime.mask")
     if not cpu.get("dedicatedCpuPlacement"):
         for key in ("isolateEmulatorThread", "realtime", "numa"):
             if cpu.get(key) not in (None, False):
@@ -43,6 +45,13 @@ def _dedicated(spec: Document, path: str) -> Iterator[Cause]:
                 INVALID,
                 f"with dedicatedCpuPlacement it must be {vcpus(spec)}, the number of virtual CPUs, or be left out",
             )
+
+
+def _realtime(mask: str, field: str) -> Iterator[Cause]:
+    try:
+        cpu_list(mask)
+    except ValueError:
+        yield Cause(field, INVALID, f"{mask!r} is no list of virtual CPUs; write one such as 0-3,^1")
 
 
 def _topology(cpu: Document, base: str) -> Iterator[Cause]:

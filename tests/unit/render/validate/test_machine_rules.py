@@ -45,6 +45,16 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
         "domain.resources.limits.cpu",
         "must be 2, the number of virtual CPUs",
     ),
+    "a mask that is none": (
+        {"domain.cpu": {"dedicatedCpuPlacement": True, "realtime": {"mask": "all"}}},
+        "domain.cpu.realtime.mask",
+        "0-3,^1",
+    ),
+    "a mask without end": (
+        {"domain.cpu": {"dedicatedCpuPlacement": True, "realtime": {"mask": "0-99999999999"}}},
+        "domain.cpu.realtime.mask",
+        "0-3,^1",
+    ),
     "NUMA without huge pages": (
         {"domain.cpu": {"dedicatedCpuPlacement": True, "numa": {"guestMappingPassthrough": {}}}},
         "domain",
