@@ -12,7 +12,6 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.memory import Memory
 from kubevirt_py.render.machine.wiring import Facts, options
 
-
 _MOST_CPUS = 1 << 16
 """More than Linux can have; users write lists, too."""
 
