@@ -55,6 +55,7 @@ class Steering:
         self.run_state = ""
         self._is_incomplete = is_incomplete
         self._end_by_agent = end_by_agent
+        self._woken = False
         self._agent_ends = False
         self._asking = anyio.CancelScope()
         self._hosted = hosted
@@ -246,6 +247,8 @@ class Steering:
                     self._agent_ends = await self._end_by_agent(started + self._grace_s() - now)
                 if self._agent_ends or self._hosted.record.outcome is not None:
                     return
+        elif command is Command.WAKE:
+            self._woken = True
         elif command is Command.CONTINUE and self.run_state == IO_ERROR:
             self._io_errors += 1
             self._io_error_at = now
@@ -265,8 +268,10 @@ class Steering:
         record = self._hosted.record
         if record.outcome is None:
             acpi = record.machine is None or record.machine.platform.acpi
+            # SeaBIOS does not give a q35 board its power management back after a sleep: no button, no way to go off.
+            could = acpi and not self._woken
             self._hosted.tell(names.DELETED, "Signaled Deletion")
-            self._end(guest_control.quit_outcome(self._grace_s(), acpi, self.run_state))
+            self._end(guest_control.quit_outcome(self._grace_s(), could, self.run_state))
             if self._hooks:
                 return  # the hook is answered first, and the next look quits
         self._quit_at = now

@@ -15,7 +15,7 @@ from anyio.abc import SocketStream
 
 from kubevirt_py.api.views import HostedInstance, Pod
 from kubevirt_py.decide.guest_control import RETRY_IO_S, Command
-from kubevirt_py.decide.guest_state import IO_ERROR, POWERED_OFF, SHUTDOWN
+from kubevirt_py.decide.guest_state import DESTROYED, IO_ERROR, POWERED_OFF, SHUTDOWN
 from kubevirt_py.virt_handler import guest as guests
 from kubevirt_py.virt_handler import guestcommands, qmp
 from kubevirt_py.virt_handler.guest import Guest
@@ -99,6 +99,21 @@ async def test_a_wish_for_a_reboot_that_the_guest_ignored_expires(
     now += REBOOT_S + 1
     guest.steering.on_event("SHUTDOWN", {"guest": True, "reason": "guest-shutdown"})
     assert guest.record.outcome == POWERED_OFF
+
+
+async def test_a_guest_that_was_woken_to_be_stopped_need_not_go_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = _guest(tmp_path, _Home())
+
+    async def execute(_command: str) -> None:
+        return
+
+    monkeypatch.setattr(guest.monitor, "execute", execute)
+    await guest.steering._perform(Command.WAKE)
+    guest.steering.run_state = "running"
+    await guest.steering._perform(Command.QUIT)
+    assert guest.record.outcome == DESTROYED
 
 
 async def test_a_disk_that_failed_long_ago_makes_nobody_wait_longer(
