@@ -10,6 +10,8 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.machine.wiring import options
 
 POLICIES = ("shared", "auto", "supplementalPool")
+MOST_THREADS = 255
+"""Of a pool, which needs no more than a guest has CPUs."""
 _THREADS_PER_CPU = 2
 
 
@@ -21,7 +23,7 @@ def pool(domain: Document, cpus: int) -> tuple[str, ...]:
         "auto": max(1, min(_THREADS_PER_CPU * cpus - dedicated, others)),
         "supplementalPool": supplemental_threads(domain),
     }
-    return tuple(f"pool{index}" for index in range(sizes.get(policy or "", 0)))
+    return tuple(f"pool{index}" for index in range(min(sizes.get(policy or "", 0), MOST_THREADS)))
 
 
 def assigned(domain: Document, threads: tuple[str, ...]) -> dict[str, str]:

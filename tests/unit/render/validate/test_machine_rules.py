@@ -66,6 +66,11 @@ REFUSED: dict[str, tuple[Document, str, str]] = {
         "domain.ioThreads.supplementalPoolThreadCount",
         "say how many",
     ),
+    "a pool without end": (
+        {"domain.ioThreadsPolicy": "supplementalPool", "domain.ioThreads": {"supplementalPoolThreadCount": 1 << 30}},
+        "domain.ioThreads.supplementalPoolThreadCount",
+        "255",
+    ),
     "a size of no pool": (
         {"domain.ioThreads": {"supplementalPoolThreadCount": 2}},
         "domain.ioThreads",
