@@ -53,7 +53,7 @@ def _hugepages(sizes: dict[str, Fraction], memory: Document, base: str) -> Itera
     if given is None:
         yield Cause(field, REQUIRED, f"set the size of a page, one of: {', '.join(PAGE_SIZES)}")
         return
-    if not is_quantity(given) or parse_quantity(given) <= 0:
+    if not is_quantity(given) or parse_quantity(given) not in map(parse_quantity, PAGE_SIZES):
         yield Cause(field, INVALID, f"{given!r} is not the size of a page; use one of: {', '.join(PAGE_SIZES)}")
         return
     page = parse_quantity(given)

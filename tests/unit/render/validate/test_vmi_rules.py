@@ -398,6 +398,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         causes.INVALID,
         "limit",
     ),
+    "pages of a size that no node has": (
+        {"domain.memory": {"guest": "66Mi", "hugepages": {"pageSize": "3Mi"}}},
+        "domain.memory.hugepages.pageSize",
+        causes.INVALID,
+        "2Mi, 1Gi",
+    ),
     "memory that is no multiple of a page": (
         {"domain.memory": {"guest": "65Mi", "hugepages": {"pageSize": "2Mi"}}},
         "domain.memory.guest",
@@ -656,6 +662,12 @@ REFUSED: dict[str, tuple[Document, str, str, str]] = {
         "readinessProbe.tcpSocket.port",
         causes.INVALID,
         "65535",
+    ),
+    "a probe of a port number in quotes": (
+        {"readinessProbe.tcpSocket.port": "22"},
+        "readinessProbe.tcpSocket.port",
+        causes.INVALID,
+        "with a letter",
     ),
     "a liveness probe that must succeed twice": (
         {"livenessProbe": {"tcpSocket": {"port": 22}, "successThreshold": 2}},
