@@ -146,7 +146,7 @@ def _ports(interfaces: list[Document], base: str) -> Iterator[Cause]:
             field = f"{base}[{index}].ports[{number}]"
             yield from between(f"{field}.port", port["port"], 1, 65535)
             yield from one_of(f"{field}.protocol", port.get("protocol"), PROTOCOLS)
-            yield from _port_name(port.get("name"), f"{field}.name")
+            yield from port_name(port.get("name"), f"{field}.name")
             names.append((f"{field}.name", port.get("name")))
             numbers.append((f"{field}.port", f"{port['port']}/{port.get('protocol') or 'TCP'}"))
         for number, span in enumerate(interface.get("portRanges") or ()):
@@ -155,7 +155,8 @@ def _ports(interfaces: list[Document], base: str) -> Iterator[Cause]:
     yield from unique(names, "port name")
 
 
-def _port_name(name: str | None, field: str) -> Iterator[Cause]:
+def port_name(name: str | None, field: str) -> Iterator[Cause]:
+    """As Kubernetes wants it of a pod's ports."""
     if name and (len(name) > 15 or not _PORT_NAME.fullmatch(name)):
         yield Cause(field, INVALID, f"{name!r} must be up to 15 lower-case letters, digits and '-', with a letter")
 

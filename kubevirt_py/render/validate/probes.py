@@ -9,6 +9,7 @@ from kubevirt_py.render.causes import INVALID, REQUIRED, Cause, at_least, betwee
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.network.linknames import is_primary
 from kubevirt_py.render.start import starts_paused
+from kubevirt_py.render.validate.interfaces import port_name
 
 HANDLERS = ("exec", "guestAgentPing", "httpGet", "tcpSocket")
 SCHEMES = ("HTTP", "HTTPS")
@@ -51,5 +52,7 @@ def _probe(probe: Document, field: str, spec: Document) -> Iterator[Cause]:
 def _port(port: int | str, field: str) -> Iterator[Cause]:
     if isinstance(port, int):
         yield from between(field, port, 1, 65535)
-    elif not port or len(port) > 15:
-        yield Cause(field, INVALID, f"{port!r} is neither a port number nor the name of one")
+    elif not port:
+        yield Cause(field, REQUIRED, "must be the number of a port, or the name of one")
+    else:
+        yield from port_name(port, field)
