@@ -150,14 +150,18 @@ def _volumes(wanted: Document, spec: Document) -> None:
 
 def _pluggable(wanted: Document, running: Document) -> set[str]:
     """Names of the hotpluggable volumes of `wanted` that a running guest can get: a disc needs a drive that is there,
-    and what the guest was started with is not taken from it.
+    and what the guest was started with, and has until its restart, is not taken from it.
     """
-    fixed = {volume["name"] for volume in running.get("volumes") or () if not is_hotpluggable(volume)}
+    fixed = {volume["name"]: volume for volume in running.get("volumes") or () if not is_hotpluggable(volume)}
+    listed = {volume["name"]: volume for volume in wanted.get("volumes") or ()}
+    held = {claim_of(one) for name, one in fixed.items() if claim_of(one) != claim_of(listed.get(name, {}))}
     new, old = _disks(wanted), _disks(running)
     return {
         name
-        for name in hotplug_volumes(wanted)
-        if name not in fixed and ("cdrom" in new.get(name, {})) == ("cdrom" in old.get(name, {}))
+        for name, volume in hotplug_volumes(wanted).items()
+        if name not in fixed
+        and claim_of(volume) not in held
+        and ("cdrom" in new.get(name, {})) == ("cdrom" in old.get(name, {}))
     }
 
 

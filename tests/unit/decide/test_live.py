@@ -14,7 +14,7 @@ from kubevirt_py.decide.vmi import decide as decide_vmi
 from kubevirt_py.plan import Failure, JsonPatch, Plan
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.defaults import with_vmi_defaults
-from kubevirt_py.render.live_update import with_room
+from kubevirt_py.render.live_update import live_changes, with_room
 from kubevirt_py.render.overhead import overhead_bytes
 from kubevirt_py.render.resources import compute_resources
 from kubevirt_py.render.validate.vmi import validate_vmi_update
@@ -455,6 +455,13 @@ def test_volumes_that_cannot_be_plugged_wait_for_a_restart_and_keep_nothing_else
     assert followed["spec"]["volumes"] == running["spec"]["volumes"]
     told = condition(after(machine, decide_vm(vm_snapshot(machine, followed))), "RestartRequired")
     assert told is not None and "restart" in told["message"]
+
+
+def test_a_claim_that_is_to_change_from_the_machines_own_to_a_plugged_disk_waits_for_a_restart() -> None:
+    own = {"name": "own", "persistentVolumeClaim": {"claimName": "data"}}
+    running = with_vmi_defaults({**TEMPLATE, "volumes": [*TEMPLATE["volumes"], own]}, CONFIG)
+    wanted = with_vmi_defaults({**TEMPLATE, "volumes": [*TEMPLATE["volumes"], DATA_CLAIM]}, CONFIG)
+    assert live_changes(copy.deepcopy(wanted), running, {}).spec == running
 
 
 def test_a_plugged_disk_that_becomes_the_machines_own_stays_with_its_guest() -> None:
