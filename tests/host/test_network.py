@@ -405,19 +405,28 @@ async def test_lease_carries_the_users_dhcp_options(lab: Lab) -> None:
 
 async def test_a_guest_fills_no_memory_of_the_node_with_addresses(lab: Lab) -> None:
     async with running(lab, vmi("masquerade")) as plan:
-        await lab.in_guest("python3", "-c", MANY_ADDRESSES)
+        await lab.in_guest(sys.executable, "-c", MANY_ADDRESSES)
         assert (await lab.lease())["ip"] == "10.0.2.2", "all that was sent before has passed"
         known = lab.pod.run("bridge", "fdb", "show", "dev", "tap0")
         assert f"{plan.interfaces[0].mac} master k6t-eth0 static" in known
         assert "02:aa" not in known
+        neighbours = lab.pod.ip("neigh", "show", "dev", "k6t-eth0")
+        assert "100.64." not in neighbours
+        assert 0 < neighbours.count("fe80::aa:") < 100
 
 
 MANY_ADDRESSES = """
 import socket
+from scapy.layers.inet6 import ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
+from scapy.layers.l2 import ARP, Ether
 card = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 card.bind(("eth0", 0))
-for number in range(1000):
-    card.send(b"\\xff" * 6 + b"\\x02\\xaa" + number.to_bytes(4, "big") + b"\\x88\\xb5" + bytes(46))
+for number in range(200):
+    mac = f"02:aa:00:00:00:{number:02x}"
+    who = ARP(hwsrc=mac, psrc=f"100.64.0.{number}", pdst="10.0.2.1")
+    card.send(bytes(Ether(dst="ff:ff:ff:ff:ff:ff", src=mac) / who))
+    ask = IPv6(src=f"fe80::aa:{number:x}", dst="ff02::1:ff00:1", hlim=255) / ICMPv6ND_NS(tgt="fd10:0:2::1")
+    card.send(bytes(Ether(dst="33:33:ff:00:00:01", src=mac) / ask / ICMPv6NDOptSrcLLAddr(lladdr=mac)))
 """
 
 

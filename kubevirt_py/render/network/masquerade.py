@@ -8,7 +8,7 @@ from kubevirt_py.plan import Document
 from kubevirt_py.render.network.attached import Guest, base, bridge_sysctls6, family, kept_mac
 from kubevirt_py.render.network.linknames import bridge_name
 from kubevirt_py.render.network.macs import MASQUERADE_BRIDGE_MAC, link_local
-from kubevirt_py.render.network.model import BridgePlan, Forwarding, InterfacePlan, LinkFacts, PortRange
+from kubevirt_py.render.network.model import BridgePlan, Forwarding, InterfacePlan, LinkFacts, PortRange, Route
 
 VM_CIDR = "10.0.2.0/24"
 VM_CIDR6 = "fd10:0:2::/120"
@@ -21,12 +21,14 @@ def masquerade(interface: Document, network: Document, link: LinkFacts, guest: G
     bridge, bridge_mac = bridge_name(network), MASQUERADE_BRIDGE_MAC
     ports = _ports(interface)
     addresses: list[str] = []
+    routes: list[Route] = []
     sysctls: list[tuple[str, str]] = []
     if pod4 := family(link, 4):
         net4 = ipaddress.ip_network(pod.get("vmNetworkCIDR") or VM_CIDR, strict=False)
         gateway, address = str(net4[1]), str(net4[2])
-        addresses.append(f"{gateway}/{net4.prefixlen}")
-        sysctls += [("net/ipv4/ip_forward", "1"), (f"net/ipv4/conf/{bridge}/route_localnet", "1")]
+        addresses.append(f"{gateway}/32")
+        routes.append(Route(f"{address}/32"))
+        sysctls += [("net/ipv4/ip_forward", "1"), (f"net/ipv4/conf/{bridge}/route_localnet", "1"), *_strict(bridge)]
         fields["forward4"] = Forwarding(
             guest=address, gateway=gateway, pod_addresses=pod4, ports=ports, mesh=guest.mesh
         )
@@ -50,10 +52,17 @@ def masquerade(interface: Document, network: Document, link: LinkFacts, guest: G
         fields["advert"] = guest.advert(bridge_mac, link.mtu, prefix=str(net6))
     return InterfacePlan(
         binding="masquerade",
-        bridge=BridgePlan(name=bridge, mac=bridge_mac, addresses=tuple(addresses)),
+        bridge=BridgePlan(name=bridge, mac=bridge_mac, addresses=tuple(addresses), routes=tuple(routes)),
         sysctls=tuple(sysctls),
         **fields,
     )
+
+
+def _strict(bridge: str) -> list[tuple[str, str]]:
+    """The guest alone is behind the bridge: the kernel notes no neighbour that only the guest's ARP names, for all
+    pods of a node share the room for neighbours.
+    """
+    return [(f"net/ipv4/conf/{bridge}/rp_filter", "1")]
 
 
 def _ports(interface: Document) -> tuple[PortRange, ...]:

@@ -27,6 +27,8 @@ _DSTNAT, _SRCNAT, _FILTER, _BRIDGE_DSTNAT = -100, 100, 0, -300
 _RAW = -300
 """Before any address is translated (back)."""
 _LOOPBACK = {"prefix": {"addr": "127.0.0.0", "len": 8}}
+_LINK_LOCAL = {"prefix": {"addr": "fe80::", "len": 10}}
+_FEW = {"rate": 20, "per": "second", "burst": 50}
 _DHCP_SERVER = 67
 _UDP, _ICMPV6 = 17, 58
 """By number: nft looks names up in /etc/protocols, which a small image does not have."""
@@ -44,9 +46,9 @@ def ruleset(plan: NetworkPlan, without: Iterable[InterfacePlan] = ()) -> Documen
                 _chain(family, "output", "nat", _DSTNAT),
                 _chain(family, "postrouting", "nat", _SRCNAT),
             ]
-            if loopback:
-                commands.append(_chain(family, "prerouting", "filter", _RAW, name="arriving"))
-                commands += [_shut_loopback(interface) for interface, _ in forwards]
+            commands.append(_chain(family, "prerouting", "filter", _RAW, name="arriving"))
+            for interface, forward in forwards:
+                commands += [_shut_loopback(interface)] if family == "ip" else _known_senders(interface, forward)
             for interface, forward in forwards:
                 commands += _nat(family, interface, forward, loopback)
     moved = [(interface, interface.moved.nic) for interface in plan.interfaces if interface.moved]
@@ -111,6 +113,20 @@ def _shut_loopback(interface: InterfacePlan) -> Document:
     assert interface.bridge is not None
     to_loopback = _match(_payload("ip", "daddr"), _LOOPBACK)
     return _rule("ip", "arriving", _match(_meta("iifname"), interface.bridge.name), to_loopback, {"drop": None})
+
+
+def _known_senders(interface: InterfacePlan, forward: Forwarding) -> list[Document]:
+    """Whoever asks for a neighbour becomes one, and all pods of a node share the room for these.
+
+    A guest has one address, none yet (::), and a link-local one or two that it made itself: of such come few packets.
+    """
+    assert interface.bridge is not None
+    here, sender = _match(_meta("iifname"), interface.bridge.name), _payload("ip6", "saddr")
+    return [
+        _rule("ip6", "arriving", here, _match(sender, _any_of([forward.guest, "::"])), {"accept": None}),
+        _rule("ip6", "arriving", here, _match(sender, _LINK_LOCAL), {"limit": _FEW}, {"accept": None}),
+        _rule("ip6", "arriving", here, {"drop": None}),
+    ]
 
 
 def _covers(port: PortRange, number: int) -> bool:
