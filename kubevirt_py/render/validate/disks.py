@@ -12,7 +12,7 @@ from kubevirt_py.render.causes import (
     NOT_SUPPORTED,
     REQUIRED,
     Cause,
-    at_least,
+    between,
     needs_gate,
     one_of,
     unique,
@@ -33,6 +33,8 @@ SHARED_CLAIMS = ("persistentVolumeClaim", "dataVolume")
 SHARED_FILES = ("configMap", "secret", "serviceAccount", "downwardAPI", "containerPath")
 VIRTIOFS_STORAGE_GATE = "EnableVirtioFsStorageVolumes"
 MIN_BLOCK, MAX_BLOCK = 512, 2 << 20
+MAX_GRANULARITY, MAX_BOOT_ORDER = (1 << 32) - 1, (1 << 31) - 1
+"""The largest numbers that QEMU takes."""
 _SERIAL = re.compile(r"[A-Za-z0-9_.+-]*")
 
 
@@ -100,7 +102,7 @@ def _boot_orders(devices: Document, base: str) -> Iterator[Cause]:
         for index, item in enumerate(devices.get(kind) or ())
     ]
     for field, rank in ranks:
-        yield from at_least(field, rank, 1)
+        yield from between(field, rank, 1, MAX_BOOT_ORDER)
     yield from unique(ranks, "boot order")
 
 
@@ -152,7 +154,9 @@ def _block_size(block: Document | None, field: str, bus: str | None) -> Iterator
     if not custom:
         return
     granularity = custom.get("discardGranularity")
-    if granularity is not None and (granularity < 0 or granularity % (custom.get("logical") or 1)):
+    if granularity is not None and granularity > MAX_GRANULARITY:
+        yield Cause(f"{field}.custom.discardGranularity", INVALID, f"must be at most {MAX_GRANULARITY} bytes")
+    elif granularity is not None and (granularity < 0 or granularity % (custom.get("logical") or 1)):
         yield Cause(f"{field}.custom.discardGranularity", INVALID, "must be a multiple of the logical block size")
     for name, fits in (("logical", (SATA_BLOCK_BYTES,)), ("discardGranularity", (0, SATA_BLOCK_BYTES))):
         if bus == "sata" and custom.get(name) not in (None, *fits):
