@@ -9,7 +9,7 @@ import subprocess
 
 from e2e import machines
 from e2e.console import console
-from e2e.kubectl import VIRTCTL, Namespace, condition, status
+from e2e.kubectl import VIRTCTL, Namespace, condition, eventually, status
 
 
 def test_the_upstream_style_manifest_starts_by_hand(own: Namespace) -> None:
@@ -49,9 +49,13 @@ def test_the_first_boot_runs_the_user_data_and_a_panic_another_guest(own: Namesp
 def test_a_normal_start_warns_of_nothing(own: Namespace) -> None:
     own.apply(machines.vm("calm"))
     own.until_printed("calm", "Running")
-    vmi_events = own.events("calm")
-    assert {"SuccessfulCreate", "Created", "Started"} <= {event["reason"] for event in vmi_events}
-    assert [event["note"] for event in vmi_events if event["type"] == "Warning"] == []
+
+    def reasons() -> set[str]:
+        return {event["reason"] for event in own.events("calm")}
+
+    wanted = {"SuccessfulCreate", "Created", "Started"}
+    assert eventually(lambda: wanted <= reasons(), 30), f"events are sent in the background; these are {reasons()}"
+    assert [event["note"] for event in own.events("calm") if event["type"] == "Warning"] == []
 
 
 def test_poweroff_inside_the_guest_follows_the_run_strategy(own: Namespace) -> None:
