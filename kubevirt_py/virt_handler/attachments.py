@@ -50,6 +50,8 @@ class Attachment:
         self.device_id = device_id
         self.forget = forget
         self.files: dict[str, DiskFile] = {}
+        self.refused: dict[str, str] = {}
+        """Volumes that could not be opened, with the words for the user."""
         self._connection = connection
         self._fds: dict[str, int] = {}
         self._closed = False

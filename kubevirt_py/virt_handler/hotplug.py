@@ -67,7 +67,6 @@ class HotPlug:
         self._plugging = Plugging(hosted, monitor, wiring, self._find, self._note)
         self._attachments: list[Attachment] = []
         self._arrived: list[Attachment] = []
-        self._unopened: dict[str, str] = {}
         self._taken: dict[str, str] = {}
         """Volumes that cannot come since other machines of this node have them, with the words for the user."""
         self._cpus_unsure = True
@@ -104,10 +103,11 @@ class HotPlug:
             held.add(record.dump.volume)
         brought = self._brought()
         opened = {name for name, one in brought.items() if name in one.files}
+        refused = {name: one.refused[name] for name, one in brought.items() if name in one.refused}
         return Plugged(
             mounted=frozenset(opened.union(self._tasks.intersection(brought))),
             held_volumes=frozenset(held),
-            troubles={**self._unopened, **self._taken, **self.troubles.texts},
+            troubles={**refused, **self._taken, **self.troubles.texts},
             memory_bytes=self.memory_bytes,
         )
 
@@ -212,9 +212,8 @@ class HotPlug:
                 continue
             try:
                 await attachment.open(disks[name], volume, status)
-                self._unopened.pop(name, None)
             except (NotOpened, ValueError) as error:
-                self._unopened[name] = str(error)
+                attachment.refused[name] = str(error)
                 self._hosted.tell(names.HOTPLUG_FAILED, str(error), warning=True)
 
     # Looking

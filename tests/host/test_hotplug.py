@@ -269,6 +269,23 @@ async def test_a_disk_that_cannot_come_keeps_none_of_the_others(lab: Lab) -> Non
         await until({"a", "b"}, set())
 
 
+async def test_what_one_pod_could_not_open_is_no_trouble_of_the_next(lab: Lab) -> None:
+    disk = lab.volumes / "a" / "disk.img"
+    content = disk.read_bytes()
+    disk.unlink()
+    disk.mkdir()
+    lab.home.spec = spec(("a", "scsi"))
+    async with agent(lab) as (hotplug, until):
+        await until(set(), {"a"})
+        assert "Is a directory" in hotplug.state.troubles["a"]
+        lab.home.pod_uid = "another-pod"
+        assert not hotplug.state.troubles
+        disk.rmdir()
+        disk.write_bytes(content)
+        hotplug.attach(Attachment(attachment_pod(), "another-pod", "", lambda: None))
+        await until({"a"}, set())
+
+
 async def test_an_agent_killed_at_each_step_goes_on_and_leavesnothing(lab: Lab) -> None:
     bare = await _facts(lab)
     for steps in range(12):
