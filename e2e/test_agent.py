@@ -209,7 +209,7 @@ def test_a_picture_of_the_screen(machine: Machine, tmp_path: Path) -> None:
     assert struct.unpack_from(">II", data, 16) == tuple(int(number) for number in size.split(","))
 
 
-def test_a_paused_guest_knows_no_time(machine: Machine) -> None:
+def test_a_paused_guest_knows_no_time_and_is_told_it_then(machine: Machine) -> None:
     with _console(machine) as guest:
         guest.login()
 
@@ -223,6 +223,11 @@ def test_a_paused_guest_knows_no_time(machine: Machine) -> None:
         machine.space.virtctl("unpause", "vmi", "agent")
         machine.space.until("vmi", "agent", lambda vmi: not condition(vmi, "Paused"), "running on")
         assert uptime() - before < PAUSE_S
+
+        def is_behind() -> bool:
+            return abs(int(guest.run("date +%s")) - time.time()) > PAUSE_S / 2
+
+        assert eventually(lambda: not is_behind(), 60), "its agent did not set its clock"
     assert machine.vmi()["metadata"]["uid"] == machine.uid, "a paused guest was taken for a dead one"
 
 
