@@ -62,9 +62,11 @@ def volume(machine: Namespace, name: str) -> Document:
     return next((one for one in found if one["name"] == name), {})
 
 
-def until_ready(machine: Namespace, name: str) -> Document:
+def until_ready(machine: Namespace, name: str, claim: str = "") -> Document:
     def ready(_: Document) -> bool:
-        return volume(machine, name).get("phase") == "Ready"
+        shown = volume(machine, name)
+        there = status({"status": shown}, "persistentVolumeClaimInfo", "claimName")
+        return shown.get("phase") == "Ready" and claim in ("", there)
 
     machine.until("vmi", NAME, ready, f"showing volume {name} Ready", 60)
     return volume(machine, name)
@@ -111,13 +113,18 @@ def test_a_block_device_comes_and_goes(machine: Namespace, guest: Console) -> No
     guest.until("cat /sys/block/*/serial | grep -c '^raw$'", "0")
 
 
-def test_a_disc_is_put_in_and_taken_out(machine: Namespace, guest: Console) -> None:
+def test_a_disc_is_put_in_exchanged_and_taken_out(machine: Namespace, guest: Console) -> None:
     """It is the block device of the test before: what the guest wrote there it now reads from its drive."""
-    source = {"persistentVolumeClaim": {"claimName": "raw", "hotpluggable": True}}
     root = machine.get("vm", NAME)["spec"]["template"]["spec"]["volumes"][0]
-    set_volumes(machine, [root, {"name": "drive", **source}])
-    until_ready(machine, "drive")
-    guest.until("head -c 6 /dev/sr0", "marked")
+    for claim in ("raw", "disc", "raw"):
+        source = {"persistentVolumeClaim": {"claimName": claim, "hotpluggable": True}}
+        set_volumes(machine, [root, {"name": "drive", **source}])
+        until_ready(machine, "drive", claim)
+        if claim == "raw":
+            guest.until("head -c 6 /dev/sr0", "marked")
+        else:
+            guest.until("head -c 6 /dev/sr0 | grep -c marked", "0")
+        assert eventually(lambda: len(attachment_pods(machine)) == 1, 30)
     set_volumes(machine, [root])
     until_left(machine, "drive")
     guest.until("head -c 6 /dev/sr0 2>/dev/null || echo empty", "empty")
