@@ -43,7 +43,7 @@ class Console:
             if not self._read(min(left, 1.0)):
                 raise AssertionError(f"the console ended while waiting for {pattern!r}; the screen:\n{self.seen}")
 
-    def login(self, timeout_s: float = 90) -> None:
+    def login(self, timeout_s: float = 180) -> None:
         """Reach a shell prompt, whether the guest is still booting, asks for a login, or is logged in already."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

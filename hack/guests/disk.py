@@ -81,7 +81,7 @@ def root_file_system(work: Path, root: Path, label: str, mib: int) -> Path:
     options = f"root_owner=0:0,hash_seed={UUID.format(4)}"
     features = "^metadata_csum_seed,^orphan_file" if "orphan_file" in Path("/etc/mke2fs.conf").read_text() else "none"
     run(
-        *("mke2fs", "-q", "-t", "ext4", "-L", label, "-U", UUID.format(5), "-E", options, "-m", "0"),
+        *("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-L", label, "-U", UUID.format(5), "-E", options, "-m", "0"),
         *(("-O", features) if features != "none" else ()),
         *("-d", root, image, f"{mib}M"),
         **EPOCH,
@@ -114,7 +114,7 @@ def efi_partition(work: Path, grub: Path, label: str, signed: Signed | None) -> 
 
 def bios_core(work: Path, grub: Path) -> Path:
     core = work / "core.img"
-    mkimage(work, grub, "i386-pc", core, ("biosdisk",))
+    mkimage(work, grub, "i386-pc", core, ("biosdisk", "smbios"))
     return core
 
 

@@ -1,7 +1,7 @@
 """The guest `tiny`: kernels and busybox from Debian, a few drivers and servers, our own start-up scripts.
 
 Two kernels are on its disk. The ordinary one has all drivers; the one for clouds is smaller, and without what it keeps
-for purposes that this guest has not (SMALL_ARGUMENTS) it runs in 64 MB. GRUB takes it when the other is refused.
+for purposes that this guest has not (SMALL_ARGUMENTS) it runs in 64 MB. GRUB takes it where memory is less than ORDINARY_MIB.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ DRIVERS = (
 )
 LARGE_DRIVERS = ("qemu_fw_cfg",)  # not in the small kernel: it takes two of 64 MB
 MEMORY_OF_ORDINARY_KERNEL = 80 << 20
+ORDINARY_MIB = 120
+"""Memory in which GRUB has room for the ordinary kernel beside itself."""
 # no_timer_check: on a busy machine the emulated timer is late, and the kernel would panic.
 ARGUMENTS = "console=tty0 console=ttyS0,115200 quiet mitigations=off init_on_alloc=0 no_timer_check"
 # What the smaller kernel does without, and what that leaves free of its 26 MiB.
@@ -65,14 +67,15 @@ if [ "$grub_platform" = efi ]; then
     initrd /boot/initrd
     boot
 fi
-# Both commands fail where memory is small.
-if linux /boot/vmlinuz-flat {ARGUMENTS}; then
-    if initrd /boot/initrd; then
-        boot
-    fi
+# What the firmware tells of the memory, in MiB.
+smbios --type 17 --get-word 12 --set mib
+if [ "$mib" -lt {ORDINARY_MIB} ]; then
+    linux /boot/vmlinuz-small {ARGUMENTS} {SMALL_ARGUMENTS}
+    initrd /boot/initrd-small
+else
+    linux /boot/vmlinuz-flat {ARGUMENTS}
+    initrd /boot/initrd
 fi
-linux /boot/vmlinuz-small {ARGUMENTS} {SMALL_ARGUMENTS}
-initrd /boot/initrd-small
 boot
 """
 
