@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 
@@ -189,10 +190,14 @@ def test_boot_order_is_followed_to_its_end_and_no_further(own: Namespace) -> Non
     tries = {"next": ("Booting from DVD/CD", "Booting from Hard Disk", "login: ")}
     tries["network"] = ("Booting from ROM", "iPXE", "Booting from Hard Disk")
     tries["never"] = ("Booting from Hard Disk", "not a bootable disk", "No bootable device")
-    for name, lines in tries.items():
-        own.until("vmi", name, lambda vmi: condition(vmi, "Paused").get("status") == "True", "waiting")
-        with console(own.name, name) as guest:
-            guest.expect("Successfully connected", 60)
+    with contextlib.ExitStack() as consoles:
+        guests = {}
+        for name in tries:
+            own.until("vmi", name, lambda vmi: condition(vmi, "Paused").get("status") == "True", "waiting")
+            guests[name] = consoles.enter_context(console(own.name, name))
+            guests[name].expect("Successfully connected", 60)
+        for name in tries:  # together, for each shows its boot menu for ten seconds
             own.virtctl("unpause", "vmi", name)
+        for name, lines in tries.items():
             for line in ("Press ESC for boot menu", *lines):
-                guest.expect(line, 90)
+                guests[name].expect(line, 120)

@@ -1,7 +1,8 @@
 """The guest `tiny`: kernels and busybox from Debian, a few drivers and servers, our own start-up scripts.
 
 Two kernels are on its disk. The ordinary one has all drivers; the one for clouds is smaller, and without what it keeps
-for purposes that this guest has not (SMALL_ARGUMENTS) it runs in 64 MB. GRUB takes it where memory is less than ORDINARY_MIB.
+for purposes that this guest has not (SMALL_ARGUMENTS) it runs in 64 MB. GRUB takes it where there is less than
+ORDINARY_MIB.
 """
 
 from __future__ import annotations
