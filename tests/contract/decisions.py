@@ -16,13 +16,11 @@ import yaml
 
 from kubevirt_py.api.views import HostedInstance, Pod
 from kubevirt_py.decide.eviction import Guest
-from kubevirt_py.decide.guest import Snapshot
 from kubevirt_py.plan import Document
 from kubevirt_py.render.config import ClusterConfig
 from kubevirt_py.render.machine import Facts
 from kubevirt_py.virt_handler.guestagent import AgentRefused
-from tests.unit.decide.scene import NOW, view
-from tests.unit.decide.test_status import guest
+from tests.unit.decide.scene import view
 from tests.unit.render.machine.test_machine import machine_of
 
 
@@ -41,11 +39,6 @@ def _filled(fill: Any, vmi: Document) -> Document:
 
 def _evicted(launcher_eviction: Any, vmi: Document) -> Any:
     return launcher_eviction(Pod(), msgspec.convert(vmi, Guest), "", {})
-
-
-def _told(decide: Any, vmi: Document) -> Any:
-    """Of a guest that has not executed an instruction."""
-    return decide(Snapshot(vmi=view(vmi, HostedInstance), guest=guest(run_state="prelaunch"), now=NOW))
 
 
 class _Contrary:
@@ -77,12 +70,6 @@ DECISIONS = {
     "decide/eviction.launcher_eviction": Decision(
         _evicted, _vmi("{spec: {evictionStrategy: LiveMigrate}, status: {phase: Running}}")
     ),
-    "decide/guest.decide": Decision(
-        _told,
-        _vmi(
-            "{metadata: {name: testvm, namespace: default}, spec: {startStrategy: Paused}, status: {phase: Scheduled}}"
-        ),
-    ),
     "decide/migratable.copies_disks": Decision(
         lambda copies_disks, vmi: copies_disks(vmi["spec"]),
         _vmi("{spec: {volumes: [{name: a, hostDisk: {path: /vms/a.img, type: Disk, shared: true}}]}}"),
@@ -112,6 +99,9 @@ DECISIONS = {
     ),
     "render/scheduling.node_selector": Decision(
         lambda node_selector, vmi: node_selector(vmi["spec"], ClusterConfig()), _vmi("{spec: {architecture: arm64}}")
+    ),
+    "render/start.starts_paused": Decision(
+        lambda starts_paused, vmi: starts_paused(vmi["spec"]), _vmi("{spec: {startStrategy: Paused}}")
     ),
     "virt_handler/probes.answer": Decision(
         _answered,
