@@ -31,9 +31,9 @@ def tcp(port, serve):
     while True:
         with s.accept()[0] as c: serve(c)
 def digest(c):
-    found = hashlib.sha256()
-    while data := c.recv(65536): found.update(data)
-    c.sendall(found.hexdigest().encode())
+    found, size = hashlib.sha256(), 0
+    while data := c.recv(65536): found.update(data); size += len(data)
+    c.sendall(b"%d bytes: %s" % (size, found.hexdigest().encode()))
 threading.Thread(target=udp, daemon=True).start()
 threading.Thread(target=tcp, args=({STREAM}, digest), daemon=True).start()
 tcp({FROM_POD}, lambda c: c.sendall(random.Random(1).randbytes({STREAM_BYTES})))
@@ -131,7 +131,7 @@ def test_fragments_both_ways(net: Namespace, guest: Console) -> None:
 def test_streams_both_ways(net: Namespace, guest: Console) -> None:
     sent = digest(guest, "</tmp/stream")
     for address in peers(net):
-        assert guest.run(f"nc.openbsd -N -w 20 {address} {STREAM} </tmp/stream", 120) == sent
+        assert guest.run(f"nc.openbsd -N -w 20 {address} {STREAM} </tmp/stream", 120) == f"{STREAM_BYTES} bytes: {sent}"
         assert digest(guest, f"nc.openbsd -w 60 {address} {FROM_POD} </dev/null |") == sent_by_pod(STREAM_BYTES)
     for address in addresses(net, guest):
         guest.run(f"{{ timeout 60 nc.openbsd -6l {STREAM} </dev/null | sha256sum >/tmp/got & }}")
