@@ -7,7 +7,7 @@ where it stopped.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import anyio
@@ -105,7 +105,7 @@ class HotPlug:
         opened = {name for name, one in brought.items() if name in one.files}
         refused = {name: one.refused[name] for name, one in brought.items() if name in one.refused}
         return Plugged(
-            mounted=frozenset(opened.union(self._tasks.intersection(brought))),
+            mounted=frozenset(opened.union(self._tasks(brought))),
             held_volumes=frozenset(held),
             troubles={**refused, **self._taken, **self.troubles.texts},
             memory_bytes=self.memory_bytes,
@@ -124,13 +124,12 @@ class HotPlug:
         if vmi is None or not self._attachments:
             return {}
         spec: Document = msgspec.json.decode(vmi.spec)
-        return {name: one for one in self._attachments for name, _ in _brought(vmi, spec, one.pod_uid)}
+        return {name: one for one in self._attachments for name, _ in _volumes_of(vmi, spec, one.pod_uid)}
 
-    @property
-    def _tasks(self) -> set[str]:
-        """Volumes without a disk."""
+    def _tasks(self, brought: Collection[str]) -> set[str]:
+        """Those of the volumes that are here which have no disk."""
         vmi = self._hosted.vmi()
-        return set(task_volumes(msgspec.json.decode(vmi.spec))) if vmi is not None else set()
+        return set(task_volumes(msgspec.json.decode(vmi.spec))).intersection(brought) if vmi and brought else set()
 
     @property
     def incomplete(self) -> bool:
@@ -207,7 +206,7 @@ class HotPlug:
         spec: Document = msgspec.json.decode(vmi.spec)
         status = tuple(vmi.status.get("volumeStatus") or ())
         disks = {disk["name"]: disk for disk in ((spec.get("domain") or {}).get("devices") or {}).get("disks") or ()}
-        for name, volume in _brought(vmi, spec, attachment.pod_uid):
+        for name, volume in _volumes_of(vmi, spec, attachment.pod_uid):
             if name not in disks:
                 continue
             try:
@@ -325,7 +324,7 @@ class HotPlug:
         self._changed()
 
 
-def _brought(vmi: HostedInstance, spec: Document, pod_uid: str) -> Iterator[tuple[str, Document]]:
+def _volumes_of(vmi: HostedInstance, spec: Document, pod_uid: str) -> Iterator[tuple[str, Document]]:
     """The volumes that virt-controller says this pod brings. The pod's own word is a tenant's."""
     volumes = brought_volumes(spec)
     for entry in vmi.status.get("volumeStatus") or ():

@@ -71,9 +71,10 @@ def _read() -> tuple[LinkFacts, ...]:
         for message in netlink.get_addr():
             if message["scope"] == _SCOPE_GLOBAL:
                 address = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
-                addresses.setdefault(message["index"], []).append(f"{address}/{message['prefixlen']}")
+                cidr = f"{address}/{message['prefixlen']}"
+                addresses.setdefault(message["index"], []).append(cidr)
                 if message["family"] == socket.AF_INET6 and not message.get_attr("IFA_FLAGS") & _IFA_F_PERMANENT:
-                    learned.setdefault(message["index"], []).append(f"{address}/{message['prefixlen']}")
+                    learned.setdefault(message["index"], []).append(cidr)
         routes: dict[int, list[Route]] = {}
         for message in netlink.get_routes(table=_MAIN_TABLE):
             if (route := _route(message)) is not None:
